@@ -1,0 +1,138 @@
+namespace Pgd;
+
+/// <summary>A branch as it is now: what its record says, and what its storage and runtime answered.</summary>
+public sealed record Branch
+{
+    /// <summary>The full name.</summary>
+    public required BranchName Name { get; init; }
+
+    /// <summary>The identity, which never changes and is never used again: 12 hexadecimal digits.</summary>
+    public required string Id { get; init; }
+
+    /// <summary>The branch that it was made from; null for a project's first.</summary>
+    public BranchName? Parent { get; init; }
+
+    /// <summary>Whether it can be used now.</summary>
+    public required BranchStatus Status { get; init; }
+
+    /// <summary>The address that clients connect to.</summary>
+    public required string Host { get; init; }
+
+    /// <summary>The TCP port; the same for the branch's whole life.</summary>
+    public required int Port { get; init; }
+
+    /// <summary>How often the branch has been reset, from 1.</summary>
+    public required int Generation { get; init; }
+
+    /// <summary>The storage's name, for example <c>btrfs</c>.</summary>
+    public required string Storage { get; init; }
+
+    /// <summary>The runtime's name, for example <c>native</c>.</summary>
+    public required string Runtime { get; init; }
+
+    /// <summary>PostgreSQL's major version.</summary>
+    public required int PostgresMajor { get; init; }
+
+    /// <summary>When the branch was made.</summary>
+    public required DateTimeOffset CreatedAt { get; init; }
+
+    /// <summary>The parent's clock when this generation's data was taken; null for a project's first branch.</summary>
+    public DateTimeOffset? DataAsOf { get; init; }
+
+    /// <summary>The parent's write-ahead log position when this generation's data was taken.</summary>
+    public string? DataLsn { get; init; }
+
+    /// <summary>When the branch may be swept; null for never.</summary>
+    public DateTimeOffset? ExpiresAt { get; init; }
+
+    /// <summary>The pull request that the branch belongs to, if it is a preview.</summary>
+    public PullRequestKey? PullRequest { get; init; }
+
+    /// <summary>Labels given by the user.</summary>
+    public required IReadOnlyDictionary<string, string> Labels { get; init; }
+
+    /// <summary>The folder that holds the branch's files.</summary>
+    public required string Directory { get; init; }
+}
+
+/// <summary>Whether a branch can be used.</summary>
+public enum BranchStatus
+{
+    /// <summary>Its server answers.</summary>
+    Running,
+
+    /// <summary>Its server does not run; <c>start</c> brings it back.</summary>
+    Stopped,
+
+    /// <summary>It is being made, or an operation that was killed left it half made.</summary>
+    Creating,
+
+    /// <summary>It is being deleted, or an operation that was killed left it half deleted.</summary>
+    Deleting,
+}
+
+/// <summary>Which pull request a preview belongs to, and from which run.</summary>
+public sealed record PullRequestKey
+{
+    /// <summary>The code host's number for the repository: it survives a rename.</summary>
+    public required long RepositoryId { get; init; }
+
+    /// <summary>The repository as <c>owner/name</c>.</summary>
+    public required string Repository { get; init; }
+
+    /// <summary>The pull request's number.</summary>
+    public required int Number { get; init; }
+
+    /// <summary>The commit at its head when the branch was last made or reset.</summary>
+    public string? HeadSha { get; init; }
+
+    /// <summary>Where the run can be seen.</summary>
+    public string? RunUrl { get; init; }
+}
+
+/// <summary>A PostgreSQL lineage: its first branch and what all of its branches share.</summary>
+public sealed record Project
+{
+    /// <summary>The name.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>The storage's name.</summary>
+    public required string Storage { get; init; }
+
+    /// <summary>The runtime's name.</summary>
+    public required string Runtime { get; init; }
+
+    /// <summary>PostgreSQL's major version.</summary>
+    public required int PostgresMajor { get; init; }
+
+    /// <summary>The ports that its branches get.</summary>
+    public required PortRange Ports { get; init; }
+
+    /// <summary>When it was made.</summary>
+    public required DateTimeOffset CreatedAt { get; init; }
+
+    /// <summary>How many branches it has, the first one included.</summary>
+    public required int Branches { get; init; }
+}
+
+/// <summary>An inclusive range of TCP ports.</summary>
+public readonly record struct PortRange(int First, int Last)
+{
+    /// <summary>Where branches go unless told otherwise: below Linux's ephemeral ports.</summary>
+    public static PortRange Default { get; } = new(21000, 21999);
+
+    /// <summary>Reads <c>21000-21999</c>.</summary>
+    /// <exception cref="PgdException">The text is not a range of ports between 1024 and 65535 (<see cref="ExitCode.Misuse"/>).</exception>
+    public static PortRange Parse(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        var parts = text.Split('-');
+        return parts.Length == 2 && int.TryParse(parts[0], out var first) && int.TryParse(parts[1], out var last)
+            && first is >= 1024 and <= 65535 && last >= first && last <= 65535
+            ? new(first, last)
+            : throw new PgdException(ExitCode.Misuse, $"\"{text}\" is not a range of ports", "Write it as FIRST-LAST between 1024 and 65535, for example 21000-21999.");
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => $"{First}-{Last}";
+}

@@ -1,0 +1,53 @@
+namespace Pgd.Configuration;
+
+/// <summary>
+/// What belongs to a host: read from <c>/etc/pgd/config.yaml</c>, <c>~/.config/pgd/config.yaml</c>, <c>PGD_*</c> and options,
+/// each layer over the one before. Null means: not said in this layer.
+/// </summary>
+public sealed record HostConfiguration
+{
+    /// <summary>The folder that holds everything; <c>PGD_ROOT</c>, <c>--root</c>.</summary>
+    public string? Root { get; init; }
+
+    /// <summary>The storage of new projects: <c>auto</c>, <c>btrfs</c>, <c>reflink</c> or <c>copy</c>.</summary>
+    public string? Storage { get; init; }
+
+    /// <summary>The runtime of new projects: <c>auto</c> or <c>native</c>.</summary>
+    public string? Runtime { get; init; }
+
+    /// <summary>The ports of new projects' branches.</summary>
+    public PortRange? PortRange { get; init; }
+
+    /// <summary>How long a branch lives unless it says otherwise; <see cref="TimeSpan.Zero"/> is for ever.</summary>
+    public TimeSpan? DefaultTimeToLive { get; init; }
+
+    /// <summary>The address that branches are published on; 127.0.0.1 by default.</summary>
+    public string? Host { get; init; }
+
+    /// <summary>How long an operation waits for another one's lock; one minute by default.</summary>
+    public TimeSpan? WaitForLock { get; init; }
+
+    /// <summary>More folders with server binaries, searched before the usual ones.</summary>
+    public IReadOnlyList<string> PostgresBinaries { get; init; } = [];
+
+    /// <summary>The account that servers run as when the tool runs as root; <c>postgres</c> by default.</summary>
+    public string? PostgresUser { get; init; }
+
+    /// <summary>This layer, with what it does not say taken from <paramref name="below"/>.</summary>
+    public HostConfiguration Over(HostConfiguration below)
+    {
+        ArgumentNullException.ThrowIfNull(below);
+        return new()
+        {
+            Root = Root ?? below.Root,
+            Storage = Storage ?? below.Storage,
+            Runtime = Runtime ?? below.Runtime,
+            PortRange = PortRange ?? below.PortRange,
+            DefaultTimeToLive = DefaultTimeToLive ?? below.DefaultTimeToLive,
+            Host = Host ?? below.Host,
+            WaitForLock = WaitForLock ?? below.WaitForLock,
+            PostgresBinaries = PostgresBinaries.Count > 0 ? PostgresBinaries : below.PostgresBinaries,
+            PostgresUser = PostgresUser ?? below.PostgresUser,
+        };
+    }
+}

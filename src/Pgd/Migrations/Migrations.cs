@@ -1,0 +1,139 @@
+using Pgd.Libpq;
+
+namespace Pgd.Migrations;
+
+/// <summary>Runs migrations on a branch, never on its parent.</summary>
+public sealed class Migrations
+{
+    internal Migrations(Workspace workspace) => _ = workspace;
+
+    /// <summary>
+    /// Runs any program by <c>bash -euo pipefail</c> with the branch's environment (<c>PG*</c>, <c>DATABASE_URL</c>).
+    /// Cancelling sends it SIGINT, later SIGTERM, and at last kills its whole process group.
+    /// A failing command is a result, not an exception.
+    /// </summary>
+    public Task<MigrationRun> RunCommandAsync(MigrationCommand command, CancellationToken cancellationToken) => throw new NotImplementedException();
+
+    /// <summary>Runs SQL files in the order of their names. A failing statement is a result, not an exception.</summary>
+    /// <exception cref="PgdException">A file that already ran has changed, a psql command is used, … (<see cref="ExitCode.Misuse"/>).</exception>
+    public Task<MigrationRun> RunFilesAsync(MigrationFiles files, CancellationToken cancellationToken) => throw new NotImplementedException();
+}
+
+/// <summary>A migration program.</summary>
+public sealed record MigrationCommand
+{
+    /// <summary>The branch to run it on.</summary>
+    public required BranchName Branch { get; init; }
+
+    /// <summary>Where to connect; from <see cref="Branches.ConnectAsync"/>.</summary>
+    public required ConnectionUrl Connection { get; init; }
+
+    /// <summary>What bash runs.</summary>
+    public required string Script { get; init; }
+
+    /// <summary>The folder to run it in; null for the current one.</summary>
+    public string? WorkingDirectory { get; init; }
+
+    /// <summary>Hears its standard output and standard error, line by line, with every secret form of the connection masked.</summary>
+    public required Action<string> Output { get; init; }
+}
+
+/// <summary>SQL files to run.</summary>
+public sealed record MigrationFiles
+{
+    /// <summary>The branch to run them on.</summary>
+    public required BranchName Branch { get; init; }
+
+    /// <summary>Where to connect; from <see cref="Branches.ConnectAsync"/>.</summary>
+    public required ConnectionUrl Connection { get; init; }
+
+    /// <summary>The folder that <see cref="Pattern"/> starts from.</summary>
+    public required string WorkingDirectory { get; init; }
+
+    /// <summary>A glob such as <c>db/migrations/**/*.sql</c>.</summary>
+    public required string Pattern { get; init; }
+
+    /// <summary>A table <c>schema.table</c> that records which files ran: those not yet in it run. Made when it is missing. Null: <see cref="Added"/> decides.</summary>
+    public string? Ledger { get; init; }
+
+    /// <summary>Without a ledger: the files that the pull request adds, relative to <see cref="WorkingDirectory"/>. Of those, files that already ran on this generation of the branch do not run again.</summary>
+    public IReadOnlyCollection<string> Added { get; init; } = [];
+
+    /// <summary>Without a ledger: files that the pull request changes although the base has them. One that matches the pattern is an error: it has already been applied elsewhere.</summary>
+    public IReadOnlyCollection<string> Modified { get; init; } = [];
+
+    /// <summary>Hears a line for each file.</summary>
+    public required Action<string> Output { get; init; }
+}
+
+/// <summary>What a run of migrations did.</summary>
+public sealed record MigrationRun
+{
+    /// <summary>Whether everything ran.</summary>
+    public bool Succeeded => Error is null;
+
+    /// <summary>Wall time of all of it.</summary>
+    public required TimeSpan Duration { get; init; }
+
+    /// <summary>The files that ran, in order; the last one may have failed. Empty for a command.</summary>
+    public IReadOnlyList<MigrationFile> Files { get; init; } = [];
+
+    /// <summary>Files that match but had already run.</summary>
+    public int AlreadyApplied { get; init; }
+
+    /// <summary>The last lines that a command printed, secrets masked.</summary>
+    public IReadOnlyList<string> OutputTail { get; init; } = [];
+
+    /// <summary>Why it failed; null if it did not.</summary>
+    public MigrationError? Error { get; init; }
+}
+
+/// <summary>A migration file that ran.</summary>
+public sealed record MigrationFile
+{
+    /// <summary>The path relative to the working folder.</summary>
+    public required string Path { get; init; }
+
+    /// <summary>SHA-256 of its content, hexadecimal.</summary>
+    public required string Sha256 { get; init; }
+
+    /// <summary>Wall time.</summary>
+    public required TimeSpan Duration { get; init; }
+
+    /// <summary>How many statements it has.</summary>
+    public required int Statements { get; init; }
+
+    /// <summary>Whether it ran inside one transaction.</summary>
+    public required bool Transaction { get; init; }
+
+    /// <summary>Whether all of it ran.</summary>
+    public required bool Succeeded { get; init; }
+}
+
+/// <summary>Why a migration failed.</summary>
+public sealed record MigrationError
+{
+    /// <summary>What went wrong, as the server or the shell said it; secrets masked.</summary>
+    public required string Message { get; init; }
+
+    /// <summary>The command's exit status.</summary>
+    public int? ExitStatus { get; init; }
+
+    /// <summary>The file.</summary>
+    public string? File { get; init; }
+
+    /// <summary>The line in the file where the failing statement begins, or the position that the server named; from 1.</summary>
+    public int? Line { get; init; }
+
+    /// <summary>The failing statement, shortened.</summary>
+    public string? Statement { get; init; }
+
+    /// <summary>PostgreSQL's error code.</summary>
+    public string? SqlState { get; init; }
+
+    /// <summary>PostgreSQL's detail.</summary>
+    public string? Detail { get; init; }
+
+    /// <summary>PostgreSQL's hint.</summary>
+    public string? Hint { get; init; }
+}

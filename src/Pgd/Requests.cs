@@ -1,0 +1,88 @@
+namespace Pgd;
+
+/// <summary>What a new project should be.</summary>
+public sealed record ProjectCreate
+{
+    /// <summary>The name.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>PostgreSQL's major version; null for the newest on this machine.</summary>
+    public int? PostgresMajor { get; init; }
+
+    /// <summary>A storage's name or <c>auto</c>; null for what the configuration says.</summary>
+    public string? Storage { get; init; }
+
+    /// <summary>A runtime's name or <c>auto</c>; null for what the configuration says.</summary>
+    public string? Runtime { get; init; }
+
+    /// <summary>The ports of its branches; null for what the configuration says.</summary>
+    public PortRange? Ports { get; init; }
+
+    /// <summary>A dump to fill it with: a file made by pg_dump or pg_dumpall (plain, custom, tar, directory), or <c>-</c> for <see cref="Input"/>.</summary>
+    public string? FromDump { get; init; }
+
+    /// <summary>What <c>-</c> reads.</summary>
+    public Stream? Input { get; init; }
+}
+
+/// <summary>What a new branch should be.</summary>
+public sealed record BranchCreate
+{
+    /// <summary>The full name.</summary>
+    public required BranchName Name { get; init; }
+
+    /// <summary>The branch to take the data from, inside the same project; null for <c>main</c>.</summary>
+    public string? From { get; init; }
+
+    /// <summary>Whether an existing branch is fine: it is then started when it is stopped, and its expiry is moved.</summary>
+    public bool Ensure { get; init; }
+
+    /// <summary>How long the branch lives; null for what the configuration says, <see cref="TimeSpan.Zero"/> for ever.</summary>
+    public TimeSpan? TimeToLive { get; init; }
+
+    /// <summary>Never issue a checkpoint on the source first: the source is touched less, the branch's start may take longer.</summary>
+    public bool Fast { get; init; }
+
+    /// <summary>How the copy of a running source is made consistent.</summary>
+    public Consistency Consistency { get; init; }
+
+    /// <summary>Labels to keep with the branch.</summary>
+    public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>The pull request that it belongs to.</summary>
+    public PullRequestKey? PullRequest { get; init; }
+
+    /// <summary>What to run before anyone can connect.</summary>
+    public Anonymization? Anonymization { get; init; }
+
+    /// <summary>The address to publish the branch on; null for what the configuration says (127.0.0.1 by default).</summary>
+    public string? Host { get; init; }
+}
+
+/// <summary>SQL files that run over the administrative socket while no one else can connect. If one fails, the branch is not made.</summary>
+public sealed record Anonymization
+{
+    /// <summary>The files, in order.</summary>
+    public required IReadOnlyList<string> Files { get; init; }
+
+    /// <summary>The database to run them in; null for the branch's only one.</summary>
+    public string? Database { get; init; }
+}
+
+/// <summary>How the copy of a running source is made consistent.</summary>
+public enum Consistency
+{
+    /// <summary>An atomic snapshot where the storage has one, a backup bracket elsewhere.</summary>
+    Auto,
+
+    /// <summary>A backup bracket (<c>pg_backup_start</c>) in any case.</summary>
+    Backup,
+
+    /// <summary>Neither; refused for a running source on a storage that is not atomic.</summary>
+    None,
+}
+
+/// <summary>What <see cref="Branches.CreateAsync"/> did.</summary>
+/// <param name="Branch">The branch.</param>
+/// <param name="Created">False if it was there already.</param>
+public sealed record BranchCreated(Branch Branch, bool Created);

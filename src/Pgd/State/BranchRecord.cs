@@ -1,0 +1,97 @@
+using System.Text.Json.Serialization;
+
+namespace Pgd.State;
+
+/// <summary>What is kept of a branch: what could not be asked of the storage or the runtime. One JSON file each.</summary>
+internal sealed record BranchRecord
+{
+    /// <summary>The newest format that this version writes and reads.</summary>
+    public const int CurrentFormat = 1;
+
+    public int Format { get; init; } = CurrentFormat;
+
+    public required string Id { get; init; }
+
+    public required string Project { get; init; }
+
+    public required string Name { get; init; }
+
+    public string? Parent { get; init; }
+
+    public required BranchPhase Phase { get; init; }
+
+    /// <summary>The generation that serves.</summary>
+    public required int Generation { get; init; }
+
+    /// <summary>The generation that a reset is making; its remains are swept when no one holds the lock.</summary>
+    public int? PendingGeneration { get; init; }
+
+    public required int Port { get; init; }
+
+    public required string Host { get; init; }
+
+    /// <summary>Raised by a rotation: every password of the branch derives from it.</summary>
+    public int Rotation { get; init; }
+
+    /// <summary>Whether the user wants the server to run; a stop stays a stop over a reboot.</summary>
+    public bool ShouldRun { get; init; } = true;
+
+    public required DateTimeOffset CreatedAt { get; init; }
+
+    public DateTimeOffset? ExpiresAt { get; init; }
+
+    public DateTimeOffset? DataAsOf { get; init; }
+
+    public string? DataLsn { get; init; }
+
+    public PullRequestKey? PullRequest { get; init; }
+
+    public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Digest of the anonymization that this generation's data went through.</summary>
+    public string? AnonymizationDigest { get; init; }
+
+    /// <summary>Migration files that ran on this generation, when no ledger table keeps them.</summary>
+    public IReadOnlyList<AppliedMigration> Applied { get; init; } = [];
+
+    [JsonIgnore]
+    public BranchName FullName => BranchName.Of(Project, Name);
+
+    [JsonIgnore]
+    public BranchName? ParentName => Parent is null ? null : BranchName.Of(Project, Parent);
+}
+
+/// <summary>A migration file that ran on a branch.</summary>
+internal sealed record AppliedMigration(string Path, string Sha256);
+
+/// <summary>How far an operation came; anything but <see cref="Ready"/> without a lock holder is left over from a killed one.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<BranchPhase>))]
+internal enum BranchPhase
+{
+    Creating,
+    Ready,
+    Deleting,
+}
+
+/// <summary>What is kept of a project.</summary>
+internal sealed record ProjectRecord
+{
+    public int Format { get; init; } = BranchRecord.CurrentFormat;
+
+    public required string Name { get; init; }
+
+    public required string Storage { get; init; }
+
+    public required string Runtime { get; init; }
+
+    public required int PostgresMajor { get; init; }
+
+    /// <summary>The bootstrap superuser's real name.</summary>
+    public required string Superuser { get; init; }
+
+    public required int FirstPort { get; init; }
+
+    public required int LastPort { get; init; }
+
+    public required DateTimeOffset CreatedAt { get; init; }
+}
