@@ -13,7 +13,8 @@ internal static class ServerSettings
         ["unix_socket_permissions"] = "0700",
         ["hba_file"] = volume.HostBasedAuthentication,
         ["ident_file"] = volume.UserNameMap,
-        ["external_pid_file"] = "",
+        // The source's own would be overwritten.
+        ["external_pid_file"] = Path.Combine(socketFolder, "server.pid"),
         // Everything the server says goes to its log beside the data, in the order in which it happened.
         ["logging_collector"] = "off",
         ["log_destination"] = "stderr",
