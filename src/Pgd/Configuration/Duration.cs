@@ -33,12 +33,13 @@ public static class Duration
             var start = at;
             while (at < text.Length && char.IsAsciiDigit(text[at]))
                 at++;
-            // Nine digits of any unit fit; more would overflow before the comparison below.
             if (at == start || at == text.Length || at - start > 9 || Unit(text[at]) is not { } unit)
                 return false;
-            value += unit * int.Parse(text.AsSpan(start, at - start), NumberStyles.None, CultureInfo.InvariantCulture);
-            if (value > Longest)
+            var count = int.Parse(text.AsSpan(start, at - start), NumberStyles.None, CultureInfo.InvariantCulture);
+            // Divided rather than multiplied: the product may not fit.
+            if (count > (Longest - value) / unit)
                 return false;
+            value += unit * count;
         }
 
         return true;

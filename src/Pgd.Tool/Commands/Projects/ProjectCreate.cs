@@ -20,7 +20,7 @@ internal static class ProjectCreate
             "project create prod",
             "project create prod --pg-version 17 --storage btrfs",
             "# Fill it from a running database, without a file in between",
-            "project create prod --from-dump - < <(pg_dump -Fc \"$PRODUCTION_URL\")")
+            "pg_dump -Fc \"$PRODUCTION_URL\" | dotnet pgd project create prod --from-dump -")
             .With(name, version, storage, runtime, ports, dump)
             .Does(async (run, cancellationToken) =>
             {
