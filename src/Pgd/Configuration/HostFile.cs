@@ -1,0 +1,35 @@
+namespace Pgd.Configuration;
+
+/// <summary>The host's part of the configuration as a file says it.</summary>
+internal static class HostFile
+{
+    public static readonly string[] Storages = ["auto", "btrfs", "reflink", "copy"];
+
+    public static readonly string[] Runtimes = ["auto", "native"];
+
+    public static HostConfiguration From(YamlSection top, string home)
+    {
+        var postgres = top.Section("postgres");
+        var configuration = new HostConfiguration
+        {
+            Root = Folder(top.Text("root", value => Fault(value)), home),
+            Storage = top.OneOf("storage", Storages),
+            Runtime = top.OneOf("runtime", Runtimes),
+            PortRange = top.Value("port-range", PortRange.Parse),
+            DefaultTimeToLive = top.Span("default-ttl"),
+            Host = top.Text("host"),
+            WaitForLock = top.Span("wait-lock"),
+            PostgresBinaries = [.. postgres.Texts("binaries").Select(value => Fault(value) is { } fault ? throw postgres.Misuse("binaries", $"\"postgres.binaries\" {fault}") : Folder(value, home)!)],
+            PostgresUser = postgres.Text("user"),
+        };
+        top.RefuseUnknown();
+        postgres.RefuseUnknown();
+        return configuration;
+    }
+
+    // The same file serves callers in any folder: a relative path would mean something else for each.
+    private static string? Fault(string value) =>
+        value[0] == '/' || value == "~" || value.StartsWith("~/", StringComparison.Ordinal) ? null : $"must be an absolute path, not \"{value}\"";
+
+    private static string? Folder(string? value, string home) => value is ['~', ..] ? home + value[1..] : value;
+}

@@ -1,0 +1,66 @@
+namespace Pgd.Configuration;
+
+/// <summary>The host's part of the configuration as the environment says it: <c>PGD_*</c>.</summary>
+internal static class HostVariables
+{
+    private const string Prefix = "PGD_";
+
+    // PGD_DEBUG is read by the tool.
+    private static readonly string[] Known =
+    [
+        "PGD_ROOT", "PGD_STORAGE", "PGD_RUNTIME", "PGD_PORT_RANGE", "PGD_DEFAULT_TTL", "PGD_HOST", "PGD_WAIT_LOCK",
+        "PGD_POSTGRES_BINARIES", "PGD_POSTGRES_USER", "PGD_DEBUG",
+    ];
+
+    public static HostConfiguration From(IReadOnlyDictionary<string, string> environment)
+    {
+        RefuseMistyped(environment.Keys);
+        return new()
+        {
+            Root = Get("PGD_ROOT") is { } root ? Path.GetFullPath(root) : null,
+            Storage = OneOf("PGD_STORAGE", HostFile.Storages),
+            Runtime = OneOf("PGD_RUNTIME", HostFile.Runtimes),
+            PortRange = Read("PGD_PORT_RANGE", PortRange.Parse),
+            DefaultTimeToLive = Read("PGD_DEFAULT_TTL", Duration.Parse),
+            Host = Get("PGD_HOST"),
+            WaitForLock = Read("PGD_WAIT_LOCK", Duration.Parse),
+            PostgresBinaries = Get("PGD_POSTGRES_BINARIES")?.Split(':', StringSplitOptions.RemoveEmptyEntries) ?? [],
+            PostgresUser = Get("PGD_POSTGRES_USER"),
+        };
+
+        // An empty variable is how CI systems write "not set".
+        string? Get(string name) => environment.TryGetValue(name, out var value) && value.Length > 0 ? value : null;
+
+        string? OneOf(string name, string[] values) =>
+            Get(name) is not { } value || values.Contains(value)
+                ? Get(name)
+                : throw new PgdException(ExitCode.Misuse, $"{name} cannot be \"{value}\"", $"It is one of {string.Join(", ", values)}.");
+
+        T? Read<T>(string name, Func<string, T> read)
+            where T : struct
+        {
+            try
+            {
+                return Get(name) is { } value ? read(value) : null;
+            }
+            catch (PgdException e)
+            {
+                throw new PgdException(e.ExitCode, $"{name}: {e.Message}", e.Hint, e);
+            }
+        }
+    }
+
+    // Other programs may own variables of our prefix (a Kubernetes service called "pgd" makes PGD_PORT), so only what looks like
+    // a slip of the finger is an error; the rest is not ours.
+    private static void RefuseMistyped(IEnumerable<string> names)
+    {
+        foreach (var name in names)
+        {
+            if (!name.StartsWith(Prefix, StringComparison.Ordinal) || name.StartsWith("PGD_INPUT_", StringComparison.Ordinal) || Known.Contains(name))
+                continue;
+            var slips = name.Length <= 10 ? 1 : 2;
+            if (Array.Find(Known, known => Spelling.Distance(name, known) <= slips) is { } meant)
+                throw new PgdException(ExitCode.Misuse, $"unknown environment variable {name}", $"Did you mean {meant}?");
+        }
+    }
+}
