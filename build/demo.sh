@@ -33,7 +33,7 @@ now() { echo "${EPOCHREALTIME/[.,]/}"; }
 since() { awk -v start="$1" -v end="$(now)" 'BEGIN { printf "%.1f s", (end - start) / 1000000 }'; }
 title() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 # Lines up the times of steps; printf's own width counts bytes.
-done_in() { printf '  %s✓%s %s%*s%s%s%s\n' "$green" "$plain" "$1" $((84 - ${#1} > 1 ? 84 - ${#1} : 1)) '' "$dim" "$2" "$plain"; }
+done_in() { printf '  %s✓%s %s%*s%s%s%s\n' "$green" "$plain" "$1" $((80 - ${#1} > 1 ? 80 - ${#1} : 1)) '' "$dim" "$2" "$plain"; }
 fail() {
     printf '  %s✗%s %s\n' "$red" "$plain" "$1"
     exit 1
@@ -65,8 +65,9 @@ finish() {
             own_root=''
             echo "The project demo could not be deleted; it is in $root."
         }
-        [[ -z $own_root ]] || rm -rf "$own_root"
+        created=''
     fi
+    [[ -z $own_root || -n $created ]] || rm -rf "$own_root"
     rm -rf "$work"
     exit "$status"
 }
@@ -99,7 +100,7 @@ install_tool() {
     RUNNER_TOOL_CACHE=$PWD/artifacts/tool-cache GITHUB_ACTION_PATH=$PWD GITHUB_PATH=$work/path GITHUB_ENV=$work/env PGD_INPUT_VERSION='' \
         bash build/action-install.sh
 }
-step "dotnet-pgd, compiled ahead of time, from the cache that the action keeps on a runner" install_tool
+step "dotnet-pgd, published by the action's own step into the runner's tool cache" install_tool
 PATH=$(tail -n 1 "$work/path"):$PATH
 while IFS='=' read -r name value; do export "$name=$value"; done <"$work/env"
 
@@ -114,9 +115,9 @@ read -r DEMO_API DEMO_TOKEN checked <&"$standin_out" || {
 }
 export DEMO_API DEMO_TOKEN
 if [[ $checked == prism ]]; then
-    done_in "it listens; Prism checks every request and answer by GitHub's own API description" "$(since "$start")"
+    done_in "it listens; Prism checks all of its traffic by GitHub's API description" "$(since "$start")"
 else
-    done_in "it listens (with npm installed, Prism would check it by GitHub's API description)" "$(since "$start")"
+    done_in "it listens (with npm here, Prism would check it by GitHub's API description)" "$(since "$start")"
 fi
 github() {
     local answer
@@ -131,11 +132,12 @@ verify() { bash build/demo/verify.sh "$@"; }
 verify start
 start=$(now)
 created=1
-dotnet-pgd project create demo --storage "$storage" --runtime "$runtime" --json >"$work/project.json" 2>"$work/step.log" || {
-    cat "$work/step.log"
+dotnet-pgd project create demo --storage "$storage" --runtime "$runtime" >"$work/step.log" 2>&1 || {
+    sed 's/^/    /' "$work/step.log"
     created=''
     fail "dotnet pgd project create demo"
 }
+dotnet-pgd project get demo --json >"$work/project.json"
 field() { sed -n "s/^ *\"$1\": \"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}\$/\1/p" "$work/project.json"; }
 done_in "dotnet pgd project create demo: PostgreSQL $(field postgresMajor), storage $(field storage), runtime $(field runtime)" "$(since "$start")"
 step "dotnet pgd branch exec demo/main -- pgbench --initialize: $((scale * 100000)) accounts" \
@@ -156,6 +158,8 @@ input() {
     esac
 }
 step_of_action() { sed -n '/- id: pgd$/,$p' action.yml; }
+script=$(step_of_action | sed -n 's/^ *run: //p')
+[[ -n $script ]] || fail "action.yml has no step pgd with a one-line script."
 run_action() { # EVENT-NAME
     local variable name environment=()
     while read -r variable name; do environment+=("$variable=$(input "$name")"); done \
@@ -167,7 +171,7 @@ run_action() { # EVENT-NAME
         GITHUB_REPOSITORY_ID=186853002 GITHUB_API_URL="$DEMO_API" GITHUB_SERVER_URL=https://github.com GITHUB_RUN_ID=1 \
         GITHUB_WORKSPACE="$work/checkout" GITHUB_OUTPUT="$work/output" GITHUB_STEP_SUMMARY="$work/summary.md" \
         RUNNER_NAME="$(uname -n)" RUNNER_TEMP="$work/temp" RUNNER_TOOL_CACHE="$PWD/artifacts/tool-cache" RUNNER_TRACKING_ID=demo \
-        "${environment[@]}" bash --noprofile --norc -eo pipefail -c "$(step_of_action | sed -n 's/^ *run: //p')") >"$DEMO_STEP_LOG" 2>&1
+        "${environment[@]}" bash --noprofile --norc -eo pipefail -c "$script") >"$DEMO_STEP_LOG" 2>&1
 }
 deliver() { # ACTION CLAIM
     local start
@@ -188,7 +192,7 @@ add_migration() {
 }
 show_comment() {
     echo
-    "$standin" --show <"$work/notes/comment.md" | sed "s/^/    ${dim}│${plain} /"
+    "$standin" --show <"$work/notes/comment.md" | sed "s/^/    ${dim}│${plain} /; s/ *\$//"
     echo
 }
 
@@ -235,6 +239,5 @@ else
     step "dotnet pgd project delete demo --force" dotnet-pgd project delete demo --force
     created=''
     verify end
-    [[ -z $own_root ]] || rm -rf "$own_root"
 fi
 printf '\n%sEverything was verified.%s %s(%s)%s\n' "$bold" "$plain" "$dim" "$(since "$begin")" "$plain"

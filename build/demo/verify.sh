@@ -46,8 +46,8 @@ listing() {
         ss --no-header --listening --tcp --numeric --processes | grep "pid=$pid," | awk '{ print "port " $4 }' || true
     done
     for folder in $(data_folders); do prune+=(-path "$folder" -prune -printf 'server data %P\n' -o); done
-    # What a server does inside its own folder is its business. Locks are empty files that stay: removing one would be a race.
-    find "$DEMO_ROOT" -mindepth 1 "${prune[@]}" -path "$DEMO_ROOT/locks/*" \( -type d -o -size 0 \) -o -printf '%y %P\n' 2>/dev/null || true
+    # What a server does inside its own folder is its business. Lock files of a line or none stay: removing one would be a race.
+    find "$DEMO_ROOT" -mindepth 1 "${prune[@]}" -path "$DEMO_ROOT/locks/*" \( -type d -o -size -2 \) -o -printf '%y %P\n' 2>/dev/null || true
     awk -v root="$DEMO_ROOT/" 'index($5, root) == 1 { print "mount " $5 }' /proc/self/mountinfo
 }
 
@@ -65,8 +65,10 @@ source_sql() { sql --dbname "$DEMO_SOURCE_URL" "$@"; }
 
 # Every table's rows and the schema. Sums of hashes do not depend on the order of rows.
 checksum() {
-    source_sql --command "select format('select %L, count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0) from %s t', c.oid::regclass, c.oid::regclass)
-        from pg_class c where c.relkind = 'r' and c.relnamespace = 'public'::regnamespace order by c.relname \gexec"
+    source_sql <<'SQL'
+select format('select %L, count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0) from %s t', c.oid::regclass, c.oid::regclass)
+from pg_class c where c.relkind = 'r' and c.relnamespace = 'public'::regnamespace order by c.relname \gexec
+SQL
     # Newer versions write a random word at the beginning and the end.
     pg_dump --schema-only --dbname "$DEMO_SOURCE_URL" | grep --invert-match --extended-regexp '^\\(un)?restrict ' | sha256sum
     source_sql --command "select count(*) || ' replication slots' from pg_replication_slots"
@@ -106,13 +108,14 @@ branch_is_separate() {
 }
 
 no_password_told() {
-    local password
-    password=$(source "$DEMO_ENV_FILE" && echo "$PGPASSWORD")
-    [[ -n $password ]] || wrong "the environment file has no password"
-    grep --quiet --fixed-strings -- "$password" "$notes/comment.md" && wrong "the password is in the comment"
-    grep --quiet --fixed-strings -- "$password" <(grep --invert-match '^::add-mask::' "$DEMO_STEP_LOG") && wrong "the password is in the job's log"
-    grep --recursive --quiet --binary-files=text --fixed-strings -- "$password" "$DEMO_ROOT" && wrong "the password is in a file under the root"
-    ps -eo args | grep --quiet --fixed-strings -- "$password" && wrong "the password is on a command line"
+    # In a file: as an argument of grep it would itself be on a command line.
+    (source "$DEMO_ENV_FILE" && printf '%s\n' "$PGPASSWORD") >"$notes/password"
+    [[ -s $notes/password && $(cat "$notes/password") ]] || wrong "the environment file has no password"
+    found() { grep --quiet --fixed-strings --binary-files=text --file "$notes/password" "$@"; }
+    ! found "$notes/comment.md" || wrong "the password is in the comment"
+    ! found <(grep --invert-match '^::add-mask::' "$DEMO_STEP_LOG") || wrong "the password is in the job's log"
+    ! found --recursive "$DEMO_ROOT" || wrong "the password is in a file under the root"
+    ! found <(ps -eo args) || wrong "the password is on a command line"
     ok "the password is not in the comment, the log, a file under the root or on a command line"
 }
 
