@@ -32,7 +32,7 @@ internal sealed class Checkout
         var files = new List<string>();
         foreach (var pattern in patterns)
         {
-            var found = Glob.IsPattern(pattern) ? new Glob(pattern).FilesIn(workspace).ToArray() : [Path.GetFullPath(pattern, workspace)];
+            var found = Glob.IsPattern(pattern) ? Glob.Files(pattern, workspace).ToArray() : [Path.GetFullPath(pattern, workspace)];
             if (found.Length == 0 || !found.All(File.Exists))
                 throw new PgdException(ExitCode.Misuse, $"There is no file {pattern} for {input} in {workspace}", "Check the name, and that the workflow has a step with actions/checkout before this one.");
             files.AddRange(found.Where(f => !files.Contains(f)));

@@ -10,19 +10,24 @@ internal sealed class Glob(string pattern)
 
     public static bool IsPattern(string text) => text.AsSpan().IndexOfAny("*?") >= 0;
 
-    public bool Matches(string path) => regex.IsMatch(path);
-
-    /// <summary>The files below a folder that match, in the order of their names.</summary>
-    public IEnumerable<string> FilesIn(string folder)
+    /// <summary>The files that a pattern names, starting from a folder, in the order of their names.</summary>
+    public static IEnumerable<string> Files(string pattern, string folder)
     {
+        // Only below the folders that the pattern spells out: a checkout can hold a hundred thousand other files.
+        pattern = pattern.Replace('\\', '/');
+        var fixedLength = pattern.LastIndexOf('/', pattern.AsSpan().IndexOfAny("*?")) + 1;
+        var start = Path.GetFullPath(pattern[..fixedLength], folder);
+        if (!Directory.Exists(start))
+            return [];
+        var glob = new Glob(pattern[fixedLength..]);
         // Links are not followed: one that leads to its own parent would never end.
         var options = new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint, IgnoreInaccessible = false };
-        return Directory.EnumerateFiles(folder, "*", options)
-            .Select(file => Path.GetRelativePath(folder, file).Replace('\\', '/'))
-            .Where(Matches)
-            .Order(StringComparer.Ordinal)
-            .Select(file => Path.Combine(folder, file));
+        return Directory.EnumerateFiles(start, "*", options)
+            .Where(file => glob.Matches(Path.GetRelativePath(start, file).Replace('\\', '/')))
+            .Order(StringComparer.Ordinal);
     }
+
+    public bool Matches(string path) => regex.IsMatch(path);
 
     private static string Translate(string pattern)
     {

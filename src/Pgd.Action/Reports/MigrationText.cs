@@ -12,6 +12,7 @@ internal static class MigrationText
     private const string End = "<!-- /pgd:migrations -->";
     private const int LineLimit = 1000;
     private const int LinesLimit = 60;
+    private const int StatementLimit = 4000;
 
     public static IEnumerable<Section> Sections(UpReport report)
     {
@@ -53,7 +54,7 @@ internal static class MigrationText
             head = [string.Join(" · ", head), ""];
 
         if (error.Statement is { } statement)
-            head.AddRange(Block("sql", Lines(statement)));
+            head.AddRange(Block("sql", Lines(PlainText.Before(statement, StatementLimit))));
 
         // As psql writes it: that is how people know these messages.
         string[] said =

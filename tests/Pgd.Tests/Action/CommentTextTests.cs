@@ -151,6 +151,17 @@ public sealed class CommentTextTests
     }
 
     [Fact]
+    public void A_statement_of_any_length_fits()
+    {
+        var error = FileFailed.Run!.Error! with { Statement = string.Join('\n', Enumerable.Repeat(new string('x', 5000), 100)), Message = string.Join('\n', Enumerable.Repeat(new string('y', 5000), 100)) };
+
+        var text = Comment(FileFailed with { Run = FileFailed.Run! with { Error = error } });
+
+        Assert.InRange(text.Length, 60_000, Page.CommentLimit);
+        Assert.Equal(0, text.Split('\n').Count(l => l.StartsWith("```", StringComparison.Ordinal)) % 2);
+    }
+
+    [Fact]
     public void The_end_of_a_long_output_is_what_stays()
     {
         var report = CommandFailed with { Run = CommandFailed.Run! with { OutputTail = [.. Enumerable.Range(1, 1000).Select(i => $"line {i} {new string('x', 200)}")] } };

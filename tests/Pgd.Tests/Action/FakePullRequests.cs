@@ -16,6 +16,8 @@ internal sealed class FakePullRequests : IPullRequests
 
     public List<string> Writes { get; } = [];
 
+    public int LoginsAsked { get; private set; }
+
     public List<int> Asked { get; } = [];
 
     public string Login { get; set; } = GitHubPullRequests.WorkflowLogin;
@@ -69,5 +71,9 @@ internal sealed class FakePullRequests : IPullRequests
         return Task.CompletedTask;
     }
 
-    public Task<string> GetLoginAsync(CancellationToken cancellationToken) => Task.FromResult(Login);
+    public Task<string> GetLoginAsync(CancellationToken cancellationToken)
+    {
+        LoginsAsked++;
+        return Task.FromResult(Login);
+    }
 }

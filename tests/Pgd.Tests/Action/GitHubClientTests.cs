@@ -216,6 +216,21 @@ public sealed class GitHubClientTests : IDisposable
     }
 
     [Fact]
+    public async Task An_answer_that_lacks_what_the_API_promises_is_an_error()
+    {
+        github.Answer(200, """{ "number": 42, "state": "open" }""");
+        Assert.Contains("not what its API promises", (await FailsAsync(() => client.GetAsync(42, default))).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_certificate_that_is_not_trusted_is_an_error_at_once()
+    {
+        github.Refuse();
+        Assert.Contains("SSL_CERT_FILE", (await FailsAsync(() => client.CreateCommentAsync(42, "hello", default))).Hint, StringComparison.Ordinal);
+        Assert.Single(github.Requests);
+    }
+
+    [Fact]
     public async Task A_comment_is_posted_as_JSON()
     {
         github.Answer(201, Comment);
@@ -254,6 +269,18 @@ public sealed class GitHubClientTests : IDisposable
         Assert.Equal(5, (await client.CreateCommentAsync(42, "hello", default)).Id);
 
         Assert.Equal(["POST", "GET", "POST"], github.Requests.Select(r => r.Line.Split(' ')[0]));
+    }
+
+    [Fact]
+    public async Task A_comment_that_never_gets_through_is_an_error_after_two_attempts()
+    {
+        github.Drop();
+        github.Answer(200, "[]");
+        github.Drop();
+
+        await FailsAsync(() => client.CreateCommentAsync(42, "hello", default));
+
+        Assert.Equal(3, github.Requests.Count);
     }
 
     [Fact]
@@ -331,6 +358,8 @@ public sealed class GitHubClientTests : IDisposable
         });
 
         public void Drop() => answers.Enqueue(_ => throw new HttpRequestException("The connection was reset"));
+
+        public void Refuse() => answers.Enqueue(_ => throw new HttpRequestException(HttpRequestError.SecureConnectionError, "The SSL connection could not be established"));
 
         public void NeverAnswer() => answers.Enqueue(async token =>
         {

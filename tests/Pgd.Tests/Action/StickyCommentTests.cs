@@ -47,6 +47,16 @@ public sealed class StickyCommentTests
     }
 
     [Fact]
+    public async Task Nobody_asks_whose_the_token_is_while_no_comment_could_be_ours()
+    {
+        host.Post("octocat", "Nice work");
+
+        await PutAsync("one");
+
+        Assert.Equal((0, 1), (host.LoginsAsked, host.Writes.Count));
+    }
+
+    [Fact]
     public async Task A_quotation_of_our_comment_is_not_our_comment()
     {
         host.Post(GitHubPullRequests.WorkflowLogin, "> " + Signed("one"));
