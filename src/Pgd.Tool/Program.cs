@@ -1,1 +1,4 @@
-return 0;
+using Pgd.Tool;
+
+using var signals = new Signals();
+return await Entry.RunAsync(args, Session.OfThisProcess(signals));

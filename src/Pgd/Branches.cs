@@ -1,47 +1,493 @@
+using System.Runtime.CompilerServices;
+using System.Security.Cryptography;
 using Pgd.Libpq;
+using Pgd.Linux;
+using Pgd.Postgres;
+using Pgd.Processes;
+using Pgd.Runtime;
+using Pgd.State;
 
 namespace Pgd;
 
 /// <summary>Branches: complete, isolated PostgreSQL instances that share their parent's storage.</summary>
 public sealed class Branches
 {
-    internal Branches(Workspace workspace) => _ = workspace;
+    private static readonly IReadOnlyDictionary<string, string> NoSettings = new Dictionary<string, string>();
+    private readonly Workspace _workspace;
+
+    internal Branches(Workspace workspace) => _workspace = workspace;
 
     /// <summary>Makes a branch, proves it by a login with its own credentials, and only then returns it.</summary>
-    public Task<BranchCreated> CreateAsync(BranchCreate request, CancellationToken cancellationToken) => throw new NotImplementedException();
+    /// <exception cref="PgdException">
+    /// It exists already (<see cref="ExitCode.Exists"/>), the parent does not (<see cref="ExitCode.NotFound"/>), there is no room
+    /// (<see cref="ExitCode.NoRoom"/>), the source is unsafe to copy (<see cref="ExitCode.Unsafe"/>), … Nothing is left of it then.
+    /// </exception>
+    public async Task<BranchCreated> CreateAsync(BranchCreate request, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        Workspace.RequireLinux();
+        var name = request.Name;
+        if (name.IsMain)
+            throw new PgdException(ExitCode.Misuse, $"{name} is the first branch of its project, made with it", $"Make the project: dotnet pgd project create {name.Project}");
+        var parentName = BranchName.Of(name.Project, request.From ?? BranchName.Main);
+        if (parentName == name)
+            throw new PgdException(ExitCode.Misuse, $"{name} cannot be made from itself");
+        _ = _workspace.State.RequireProject(name.Project);
+        using var held = await _workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Project(name.Project, exclusive: false),
+            LockRequest.Branch(name, exclusive: true), LockRequest.Branch(parentName, exclusive: false)).ConfigureAwait(false);
 
-    /// <summary>Replaces the branch's data by its parent's present state; port, password and identity stay. The old data serves until the new is proved.</summary>
-    public Task<Branch> ResetAsync(BranchReset request, CancellationToken cancellationToken) => throw new NotImplementedException();
+        var project = _workspace.State.RequireProject(name.Project);
+        if (await FindReadyAsync(project, name).ConfigureAwait(false) is { } existing)
+        {
+            if (!request.Ensure)
+                throw new PgdException(ExitCode.Exists, $"the branch {name} exists already", $"Use it as it is: dotnet pgd branch create {name} --ensure. Or renew its data: dotnet pgd branch reset {name}");
+            return new(await EnsureAsync(project, existing, request, parentName, cancellationToken).ConfigureAwait(false), Created: false);
+        }
+
+        var parent = RequireReady(parentName);
+        var digest = request.Anonymization is null ? null : Settlement.Digest(request.Anonymization);
+        // A port that was free a moment ago may be taken by the time the server starts: then the next one is tried.
+        var refused = new HashSet<int>();
+        while (true)
+        {
+            try
+            {
+                return new(View(project, await MakeAsync(project, parent, request, digest, refused, cancellationToken).ConfigureAwait(false)), Created: true);
+            }
+            catch (PgdException e) when (PortTaken.Is(e) && refused.Count < 20)
+            {
+                _workspace.Reporter.Warn($"{e.Message}; trying the next one");
+            }
+        }
+    }
+
+    /// <summary>
+    /// Replaces the branch's data by its parent's present state; port, password and identity stay. The old data serves until the new has been
+    /// made and settled; if the new server cannot be proved, the old one serves on.
+    /// </summary>
+    /// <exception cref="PgdException">As for <see cref="CreateAsync"/>; the branch is then as it was.</exception>
+    public async Task<Branch> ResetAsync(BranchReset request, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        var name = request.Name;
+        if (name.IsMain)
+            throw new PgdException(ExitCode.Misuse, $"{name} has no parent whose state it could take");
+        var parentName = RequireReady(name).ParentName!;
+        using var held = await _workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Project(name.Project, exclusive: false),
+            LockRequest.Branch(name, exclusive: true), LockRequest.Branch(parentName, exclusive: false)).ConfigureAwait(false);
+        var project = _workspace.State.RequireProject(name.Project);
+        var branch = await FindReadyAsync(project, name).ConfigureAwait(false) ?? throw new PgdException(ExitCode.NotFound, $"there is no branch {name}");
+        var parent = RequireReady(parentName);
+        var digest = request.Anonymization is null ? null : Settlement.Digest(request.Anonymization);
+
+        var undo = new Undo(_workspace.Reporter);
+        await using var _ = undo.ConfigureAwait(false);
+        var next = branch.Generation + 1;
+        var (oldServer, newServer) = (new BranchServer(_workspace, project, branch, branch.Generation), new BranchServer(_workspace, project, branch, next));
+        undo.Push($"take back the record of {name}", () => _workspace.State.Write(branch));
+        _workspace.State.Write(branch with { PendingGeneration = next });
+        Fault.Here("reset:record");
+
+        undo.Push($"destroy the new data of {name}", newServer.DestroyAsync);
+        _workspace.Reporter.Step($"cloning {parentName} on {project.Storage}");
+        var clone = await new ConsistentClone(_workspace, project, parent).MakeAsync(newServer.Key, request.Fast, request.Consistency, cancellationToken).ConfigureAwait(false);
+        Fault.Here("reset:cloned");
+        // Without an address to listen on: the old generation has the port, and serves.
+        var connection = await SettleAsync(project, branch, newServer, clone, request.Anonymization, listen: false, cancellationToken).ConfigureAwait(false);
+        await connection.DisposeAsync().ConfigureAwait(false);
+        Fault.Here("reset:settled");
+        await newServer.StopAsync(StopMode.Fast, cancellationToken).ConfigureAwait(false);
+
+        undo.Push($"start the old server of {name}", async () =>
+        {
+            // The new one may have got as far as having the port.
+            await newServer.StopAsync(StopMode.Immediate, CancellationToken.None).ConfigureAwait(false);
+            await StartAgainAsync(oldServer).ConfigureAwait(false);
+        });
+        await oldServer.StopAsync(StopMode.Fast, cancellationToken).ConfigureAwait(false);
+        Fault.Here("reset:switching");
+        connection = await newServer.StartAsync(open: true, listen: true, NoSettings, cancellationToken).ConfigureAwait(false);
+        await using (connection.ConfigureAwait(false))
+            await ProveAsync(project, branch, newServer, connection, cancellationToken).ConfigureAwait(false);
+        Fault.Here("reset:proved");
+
+        var switched = branch with
+        {
+            Generation = next,
+            PendingGeneration = null,
+            ShouldRun = true,
+            DataAsOf = clone.DataAsOf,
+            DataLsn = clone.Lsn,
+            AnonymizationDigest = digest,
+            Applied = [],
+            ExpiresAt = request.TimeToLive is { } ttl ? Expiry(ttl) : branch.ExpiresAt,
+            PullRequest = request.PullRequest ?? branch.PullRequest,
+        };
+        _workspace.State.Write(switched);
+        undo.Keep();
+        Fault.Here("reset:switched");
+        try
+        {
+            await oldServer.DestroyAsync().ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            _workspace.Reporter.Warn($"{name} is reset, but its old data could not be removed: {e.Message}; dotnet pgd doctor --fix will");
+        }
+
+        return View(project, switched);
+    }
 
     /// <summary>The branches of a project or of all projects, by name.</summary>
-    public Task<IReadOnlyList<Branch>> ListAsync(string? project, CancellationToken cancellationToken) => throw new NotImplementedException();
+    /// <exception cref="PgdException">There is no such project (<see cref="ExitCode.NotFound"/>).</exception>
+    public Task<IReadOnlyList<Branch>> ListAsync(string? project, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        IEnumerable<ProjectRecord> projects = project is not null ? [_workspace.State.RequireProject(project)] : _workspace.State.ProjectNames().Select(_workspace.State.FindProject).OfType<ProjectRecord>();
+        return Task.FromResult<IReadOnlyList<Branch>>([.. projects.SelectMany(p => _workspace.State.Branches(p.Name).Select(b => View(p, b)))]);
+    }
 
     /// <summary>One branch.</summary>
-    public Task<Branch> GetAsync(BranchName name, CancellationToken cancellationToken) => throw new NotImplementedException();
+    /// <exception cref="PgdException">There is none of that name (<see cref="ExitCode.NotFound"/>).</exception>
+    public Task<Branch> GetAsync(BranchName name, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        cancellationToken.ThrowIfCancellationRequested();
+        return Task.FromResult(View(_workspace.State.RequireProject(name.Project), _workspace.State.RequireBranch(name)));
+    }
 
-    /// <summary>Deletes a branch with server and data. A missing branch is an error (<see cref="ExitCode.NotFound"/>) unless <paramref name="ifExists"/>; false says that there was none.</summary>
-    public Task<bool> DeleteAsync(BranchName name, bool ifExists, CancellationToken cancellationToken) => throw new NotImplementedException();
+    /// <summary>
+    /// Deletes a branch with server and data. Returns false if there was none and <paramref name="ifExists"/> says that this is fine.
+    /// </summary>
+    /// <exception cref="PgdException">There is none (<see cref="ExitCode.NotFound"/>), or others were made from it (<see cref="ExitCode.Unsafe"/>).</exception>
+    public async Task<bool> DeleteAsync(BranchName name, bool ifExists, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        if (name.IsMain)
+            throw new PgdException(ExitCode.Unsafe, $"{name} is what the project's other branches come from", $"Delete the whole project: dotnet pgd project delete {name.Project}");
+        if (ifExists && _workspace.State.FindProject(name.Project) is null)
+            return false;
+        var project = _workspace.State.RequireProject(name.Project);
+        using var held = await _workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Project(name.Project, exclusive: false), LockRequest.Branch(name, exclusive: true)).ConfigureAwait(false);
+        if (ifExists && _workspace.State.FindBranch(name) is null)
+            return false;
+        var branch = _workspace.State.RequireBranch(name);
+        if (_workspace.State.Branches(name.Project).Where(b => b.Parent == name.Branch).Select(b => b.FullName).ToList() is { Count: > 0 } children)
+            throw new PgdException(ExitCode.Unsafe, $"{string.Join(", ", children)} {(children.Count == 1 ? "was" : "were")} made from {name}", "Delete them first.");
+        await DestroyAsync(project, branch).ConfigureAwait(false);
+        return true;
+    }
 
     /// <summary>Starts a stopped branch; a running one is left alone.</summary>
-    public Task<Branch> StartAsync(BranchName name, CancellationToken cancellationToken) => throw new NotImplementedException();
+    /// <exception cref="PgdException">Its port is taken, its server dies, … (<see cref="ExitCode.Failed"/>).</exception>
+    public async Task<Branch> StartAsync(BranchName name, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        using var held = await LockAsync(name, cancellationToken).ConfigureAwait(false);
+        var (project, branch) = (_workspace.State.RequireProject(name.Project), RequireReady(name));
+        await StartAsync(project, branch, cancellationToken).ConfigureAwait(false);
+        return View(project, branch with { ShouldRun = true });
+    }
 
     /// <summary>Stops a running branch; a stopped one is left alone.</summary>
-    public Task<Branch> StopAsync(BranchName name, CancellationToken cancellationToken) => throw new NotImplementedException();
+    /// <exception cref="PgdException">It does not stop (<see cref="ExitCode.Failed"/>).</exception>
+    public async Task<Branch> StopAsync(BranchName name, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        using var held = await LockAsync(name, cancellationToken).ConfigureAwait(false);
+        var (project, branch) = (_workspace.State.RequireProject(name.Project), RequireReady(name));
+        _workspace.State.Write(branch with { ShouldRun = false });
+        await new BranchServer(_workspace, project, branch, branch.Generation).StopAsync(StopMode.Fast, cancellationToken).ConfigureAwait(false);
+        return View(project, branch);
+    }
 
     /// <summary>Stops and starts a branch.</summary>
-    public Task<Branch> RestartAsync(BranchName name, CancellationToken cancellationToken) => throw new NotImplementedException();
+    /// <exception cref="PgdException">As for <see cref="StartAsync(BranchName, CancellationToken)"/>.</exception>
+    public async Task<Branch> RestartAsync(BranchName name, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        using var held = await LockAsync(name, cancellationToken).ConfigureAwait(false);
+        var (project, branch) = (_workspace.State.RequireProject(name.Project), RequireReady(name));
+        await new BranchServer(_workspace, project, branch, branch.Generation).StopAsync(StopMode.Fast, cancellationToken).ConfigureAwait(false);
+        await StartAsync(project, branch, cancellationToken).ConfigureAwait(false);
+        return View(project, branch with { ShouldRun = true });
+    }
 
     /// <summary>
     /// Where to connect, with the password. Proved by a query over that very connection before it is returned.
     /// Default: the only database that is no template (<c>postgres</c> does not count beside another one) and its owner.
     /// </summary>
-    public Task<ConnectionUrl> ConnectAsync(BranchName name, string? database, string? role, CancellationToken cancellationToken) => throw new NotImplementedException();
+    /// <exception cref="PgdException">
+    /// The branch is stopped (<see cref="ExitCode.Failed"/>), the choice is not clear (<see cref="ExitCode.Misuse"/>), there is no such database or
+    /// role (<see cref="ExitCode.NotFound"/>), or another server answers (<see cref="ExitCode.Unsafe"/>).
+    /// </exception>
+    public async Task<ConnectionUrl> ConnectAsync(BranchName name, string? database, string? role, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        var (project, branch) = (_workspace.State.RequireProject(name.Project), RequireReady(name));
+        var server = new BranchServer(_workspace, project, branch, branch.Generation);
+        if (!server.IsRunning())
+            throw new PgdException(ExitCode.Failed, $"{name} is stopped", $"Start it: dotnet pgd start {name}");
+        var connection = await server.ConnectAsync(cancellationToken).ConfigureAwait(false);
+        await using var _ = connection.ConfigureAwait(false);
+        var databases = await Databases.ListAsync(connection, cancellationToken).ConfigureAwait(false);
+        var chosen = databases.Choose(name, database);
+        var url = server.Url(chosen.Name, databases.ChooseRole(name, chosen, role));
+        await server.ProveAsync(url, cancellationToken).ConfigureAwait(false);
+        return url;
+    }
 
     /// <summary>The last lines of the server's log.</summary>
-    public Task<IReadOnlyList<string>> LogAsync(BranchName name, int lines, CancellationToken cancellationToken) => throw new NotImplementedException();
+    /// <exception cref="PgdException">There is no such branch (<see cref="ExitCode.NotFound"/>).</exception>
+    public Task<IReadOnlyList<string>> LogAsync(BranchName name, int lines, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        cancellationToken.ThrowIfCancellationRequested();
+        var log = LogFile(name);
+        return Task.FromResult<IReadOnlyList<string>>(File.Exists(log) ? [.. File.ReadLines(log).TakeLast(lines)] : []);
+    }
 
-    /// <summary>Follows the server's log from now on, until cancelled.</summary>
-    public IAsyncEnumerable<string> FollowLogAsync(BranchName name, CancellationToken cancellationToken) => throw new NotImplementedException();
+    /// <summary>Follows the server's log from now on, until cancelled; also over a reset.</summary>
+    /// <exception cref="PgdException">There is no such branch (<see cref="ExitCode.NotFound"/>).</exception>
+    public async IAsyncEnumerable<string> FollowLogAsync(BranchName name, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        var (log, position) = (LogFile(name), File.Exists(LogFile(name)) ? new FileInfo(LogFile(name)).Length : 0L);
+        while (true)
+        {
+            if (File.Exists(log))
+            {
+                using var file = new FileStream(log, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+                file.Position = position;
+                using var reader = new StreamReader(file);
+                while (await reader.ReadLineAsync(cancellationToken).ConfigureAwait(false) is { } line)
+                    yield return line;
+                position = file.Position;
+            }
+
+            await Task.Delay(200, cancellationToken).ConfigureAwait(false);
+            if (LogFile(name) is var now && now != log)
+                (log, position) = (now, 0);
+        }
+    }
+
+    internal static string NewId() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6));
+
+    /// <summary>Removes everything of a branch, in an order in which a second try finds what a killed first one left.</summary>
+    internal async Task DestroyAsync(ProjectRecord project, BranchRecord branch)
+    {
+        if (branch.Phase != BranchPhase.Deleting)
+            _workspace.State.Write(branch with { Phase = BranchPhase.Deleting });
+        Fault.Here("delete:record");
+        foreach (var generation in Generations(project, branch))
+            await new BranchServer(_workspace, project, branch, generation).DestroyAsync().ConfigureAwait(false);
+        Fault.Here("delete:data");
+        _workspace.State.Delete(branch.FullName);
+    }
+
+    /// <summary>Every generation of which there may be data: those recorded, and those that the storage has.</summary>
+    internal IReadOnlySet<int> Generations(ProjectRecord project, BranchRecord branch) =>
+        _workspace.Storages.Named(project.Storage).List().Where(v => v.Key.BranchId == branch.Id).Select(v => v.Key.Generation)
+            .Append(branch.Generation).Concat(branch.PendingGeneration is { } pending ? [pending] : []).ToHashSet();
+
+    /// <summary>Takes back a reset that was killed. The caller holds the branch's lock.</summary>
+    internal async Task<BranchRecord> TakeBackResetAsync(ProjectRecord project, BranchRecord branch)
+    {
+        foreach (var generation in Generations(project, branch).Where(g => g != branch.Generation))
+            await new BranchServer(_workspace, project, branch, generation).DestroyAsync().ConfigureAwait(false);
+        var settled = branch with { PendingGeneration = null };
+        _workspace.State.Write(settled);
+        var server = new BranchServer(_workspace, project, settled, settled.Generation);
+        if (settled.ShouldRun && !server.IsRunning())
+            await StartAgainAsync(server).ConfigureAwait(false);
+        return settled;
+    }
+
+    internal Branch View(ProjectRecord project, BranchRecord branch)
+    {
+        var server = new BranchServer(_workspace, project, branch, branch.Generation);
+        return new()
+        {
+            Name = branch.FullName,
+            Id = branch.Id,
+            Parent = branch.ParentName,
+            Status = branch.Phase switch
+            {
+                BranchPhase.Creating => BranchStatus.Creating,
+                BranchPhase.Deleting => BranchStatus.Deleting,
+                _ => server.IsRunning() ? BranchStatus.Running : BranchStatus.Stopped,
+            },
+            Host = branch.Host,
+            Port = branch.Port,
+            Generation = branch.Generation,
+            Storage = project.Storage,
+            Runtime = project.Runtime,
+            PostgresMajor = project.PostgresMajor,
+            CreatedAt = branch.CreatedAt,
+            DataAsOf = branch.DataAsOf,
+            DataLsn = branch.DataLsn,
+            ExpiresAt = branch.ExpiresAt,
+            PullRequest = branch.PullRequest,
+            Labels = branch.Labels,
+            Directory = Path.Combine(_workspace.Layout.Volumes, project.Name, branch.Name, $"g{branch.Generation}"),
+        };
+    }
+
+    private async Task<BranchRecord> MakeAsync(ProjectRecord project, BranchRecord parent, BranchCreate request, string? digest, HashSet<int> refused, CancellationToken cancellationToken)
+    {
+        var name = request.Name;
+        var id = NewId();
+        var undo = new Undo(_workspace.Reporter);
+        await using var _ = undo.ConfigureAwait(false);
+        undo.Push($"remove {name}", () => _workspace.State.Delete(name));
+        var branch = await _workspace.Ports.ReserveAsync(project, refused, port => new()
+        {
+            Id = id,
+            Project = project.Name,
+            Name = name.Branch,
+            Parent = parent.Name,
+            Phase = BranchPhase.Creating,
+            Generation = 1,
+            Port = port,
+            Host = request.Host ?? _workspace.Configuration.Host ?? "127.0.0.1",
+            CreatedAt = DateTimeOffset.UtcNow,
+            ExpiresAt = Expiry(request.TimeToLive ?? _workspace.Configuration.DefaultTimeToLive ?? TimeSpan.Zero),
+            Labels = request.Labels,
+            PullRequest = request.PullRequest,
+            AnonymizationDigest = digest,
+        }, cancellationToken).ConfigureAwait(false);
+        refused.Add(branch.Port);
+        Fault.Here("create:record");
+
+        var server = new BranchServer(_workspace, project, branch, branch.Generation);
+        undo.Push($"destroy the data of {name}", server.DestroyAsync);
+        _workspace.Reporter.Step($"cloning {parent.FullName} on {project.Storage}");
+        var clone = await new ConsistentClone(_workspace, project, parent).MakeAsync(server.Key, request.Fast, request.Consistency, cancellationToken).ConfigureAwait(false);
+        Fault.Here("create:cloned");
+        var connection = await SettleAsync(project, branch, server, clone, request.Anonymization, listen: true, cancellationToken).ConfigureAwait(false);
+        await using var __ = connection.ConfigureAwait(false);
+        await server.OpenDoorAsync(connection, cancellationToken).ConfigureAwait(false);
+        Fault.Here("create:opened");
+        await ProveAsync(project, branch, server, connection, cancellationToken).ConfigureAwait(false);
+
+        var ready = branch with { Phase = BranchPhase.Ready, DataAsOf = clone.DataAsOf, DataLsn = clone.Lsn };
+        _workspace.State.Write(ready);
+        undo.Keep();
+        Fault.Here("create:ready");
+        return ready;
+    }
+
+    /// <summary>The first start of a clone, behind its closed door: quarantined, links to others cut, passwords rotated, anonymized.</summary>
+    private async Task<AdminConnection> SettleAsync(ProjectRecord project, BranchRecord branch, BranchServer server, Clone clone, Anonymization? anonymization, bool listen, CancellationToken cancellationToken)
+    {
+        var settings = ServerSettings.FirstStart(project.PostgresMajor);
+        if (clone.Recovering)
+        {
+            DataDirectory.Write(clone.Volume, Path.Combine(clone.Volume.Data, "recovery.signal"), "");
+            foreach (var (setting, value) in ServerSettings.Promotion())
+                settings[setting] = value;
+        }
+
+        _workspace.Reporter.Step($"starting {branch.FullName}");
+        var connection = await server.StartAsync(open: false, listen, settings, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            Fault.Here("settle:started");
+            var settlement = new Settlement(_workspace, server, branch);
+            await settlement.DropSubscriptionsAsync(connection, cancellationToken).ConfigureAwait(false);
+            await settlement.RotateAsync(connection, cancellationToken).ConfigureAwait(false);
+            if (anonymization is not null)
+                await settlement.AnonymizeAsync(connection, anonymization, cancellationToken).ConfigureAwait(false);
+            return connection;
+        }
+        catch
+        {
+            await connection.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>Proves the connection that most will ask for, or the superuser's where that is not clear.</summary>
+    private static async Task ProveAsync(ProjectRecord project, BranchRecord branch, BranchServer server, AdminConnection connection, CancellationToken cancellationToken)
+    {
+        var databases = await Databases.ListAsync(connection, cancellationToken).ConfigureAwait(false);
+        var url = databases.IsClear && databases.Choose(branch.FullName, null) is var only ? server.Url(only.Name, only.Owner) : server.Url("template1", project.Superuser);
+        await server.ProveAsync(url, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task<Branch> EnsureAsync(ProjectRecord project, BranchRecord branch, BranchCreate request, BranchName parent, CancellationToken cancellationToken)
+    {
+        if (request.From is not null && branch.ParentName != parent)
+            throw new PgdException(ExitCode.Exists, $"the branch {branch.FullName} exists already, made from {branch.ParentName} and not from {parent}", "Choose another name, or delete it first.");
+        var digest = request.Anonymization is null ? branch.AnonymizationDigest : Settlement.Digest(request.Anonymization);
+        if (digest != branch.AnonymizationDigest)
+            throw new PgdException(ExitCode.Exists, $"the branch {branch.FullName} exists already, with another anonymization", $"Renew its data: dotnet pgd branch reset {branch.FullName}");
+        var ensured = branch with
+        {
+            ExpiresAt = request.TimeToLive is { } ttl ? Expiry(ttl) : branch.ExpiresAt,
+            Labels = request.Labels.Count == 0 ? branch.Labels : new Dictionary<string, string>(branch.Labels.Where(l => !request.Labels.ContainsKey(l.Key)).Concat(request.Labels)),
+            PullRequest = request.PullRequest ?? branch.PullRequest,
+        };
+        _workspace.State.Write(ensured);
+        await StartAsync(project, ensured, cancellationToken).ConfigureAwait(false);
+        return View(project, ensured with { ShouldRun = true });
+    }
+
+    private async Task StartAsync(ProjectRecord project, BranchRecord branch, CancellationToken cancellationToken)
+    {
+        if (!branch.ShouldRun)
+            _workspace.State.Write(branch with { ShouldRun = true });
+        var server = new BranchServer(_workspace, project, branch, branch.Generation);
+        if (server.IsRunning())
+            return;
+        if (!Ports.IsFree(branch.Port))
+            throw PortTaken.Error(branch.FullName, branch.Port);
+        _workspace.Reporter.Step($"starting {branch.FullName}");
+        var connection = await server.StartAsync(open: true, listen: true, NoSettings, cancellationToken).ConfigureAwait(false);
+        await using var _ = connection.ConfigureAwait(false);
+        await ProveAsync(project, branch, server, connection, cancellationToken).ConfigureAwait(false);
+    }
+
+    private static async Task StartAgainAsync(BranchServer server)
+    {
+        if (server.FindVolume() is null || server.IsRunning())
+            return;
+        await (await server.StartAsync(open: true, listen: true, NoSettings, CancellationToken.None).ConfigureAwait(false)).DisposeAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>The branch's record if it is whole. What a killed operation left of it is removed or taken back: we hold its lock, so no one is at it.</summary>
+    private async Task<BranchRecord?> FindReadyAsync(ProjectRecord project, BranchName name)
+    {
+        var record = _workspace.State.FindBranch(name);
+        if (record is null)
+            return null;
+        if (record.Phase == BranchPhase.Ready)
+            return record.PendingGeneration is null ? record : await TakeBackResetAsync(project, record).ConfigureAwait(false);
+        _workspace.Reporter.Step($"removing what a killed operation left of {name}");
+        await DestroyAsync(project, record).ConfigureAwait(false);
+        return null;
+    }
+
+    private BranchRecord RequireReady(BranchName name)
+    {
+        var record = _workspace.State.RequireBranch(name);
+        return record.Phase == BranchPhase.Ready ? record : throw new PgdException(ExitCode.Failed,
+            $"{name} is half {(record.Phase == BranchPhase.Creating ? "made" : "deleted")}", "If no other operation is at it, clean up: dotnet pgd doctor --fix");
+    }
+
+    private Task<HeldLocks> LockAsync(BranchName name, CancellationToken cancellationToken)
+    {
+        _ = _workspace.State.RequireBranch(name);
+        return _workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Project(name.Project, exclusive: false), LockRequest.Branch(name, exclusive: true));
+    }
+
+    private string LogFile(BranchName name)
+    {
+        var (project, branch) = (_workspace.State.RequireProject(name.Project), _workspace.State.RequireBranch(name));
+        return new BranchServer(_workspace, project, branch, branch.Generation).RequireVolume().Log;
+    }
+
+    private static DateTimeOffset? Expiry(TimeSpan timeToLive) => timeToLive == TimeSpan.Zero ? null : DateTimeOffset.UtcNow + timeToLive;
 }
 
 /// <summary>How to reset a branch.</summary>

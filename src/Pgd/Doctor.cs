@@ -1,18 +1,340 @@
+using System.IO.Compression;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Pgd.Linux;
+using Pgd.Postgres;
+using Pgd.Runtime;
+using Pgd.State;
+using Pgd.Storage;
+
 namespace Pgd;
 
 /// <summary>Checks of the machine and of everything that we made on it, and repairs of what killed operations left.</summary>
-public sealed class Doctor
+public sealed partial class Doctor
 {
-    internal Doctor(Workspace workspace) => _ = workspace;
+    private readonly Workspace _workspace;
 
-    /// <summary>Runs every check.</summary>
-    public Task<IReadOnlyList<Finding>> CheckAsync(CancellationToken cancellationToken) => throw new NotImplementedException();
+    internal Doctor(Workspace workspace) => _workspace = workspace;
 
-    /// <summary>Removes what killed operations left, and only that. Returns what it did, or with <paramref name="dryRun"/> what it would do.</summary>
-    public Task<IReadOnlyList<Repair>> FixAsync(bool dryRun, CancellationToken cancellationToken) => throw new NotImplementedException();
+    /// <summary>Runs every check. A check that cannot be made is a problem, not a pass.</summary>
+    public async Task<IReadOnlyList<Finding>> CheckAsync(CancellationToken cancellationToken)
+    {
+        var findings = new List<Finding>();
+        Check("platform", Platform);
+        if (!OperatingSystem.IsLinux())
+            return findings;
+        Check("root", Root);
+        Check("server binaries", Binaries);
+        Check("server account", Account);
+        foreach (var storage in _workspace.Storages.All)
+            Check($"storage {storage.Name}", () => [storage.Unavailable() is { } why ? new("", Severity.Warning, $"cannot be used here: {why}") : new("", Severity.Ok, "can be used")]);
+        Check("disk space", Space);
+        Check("records", Records);
+        foreach (var branch in SafeBranches())
+            await CheckBranchAsync(branch, findings, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            var repairs = await FixAsync(dryRun: true, cancellationToken).ConfigureAwait(false);
+            findings.AddRange(repairs.Select(r => new Finding("left over", Severity.Problem, $"{r.Kind} {r.Subject}: {r.Text}", "dotnet pgd doctor --fix")));
+            if (repairs.Count == 0)
+                findings.Add(new("left over", Severity.Ok, "nothing of killed operations"));
+        }
+        catch (Exception e) when (e is PgdException or IOException or UnauthorizedAccessException)
+        {
+            findings.Add(new("left over", Severity.Problem, $"could not be checked: {e.Message}", (e as PgdException)?.Hint));
+        }
+
+        return findings;
+
+        void Check(string name, Func<IEnumerable<Finding>> check)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            try
+            {
+                findings.AddRange(check().Select(f => f with { Check = name }));
+            }
+            catch (Exception e)
+            {
+                findings.Add(new(name, Severity.Problem, e.Message, (e as PgdException)?.Hint));
+            }
+        }
+    }
+
+    /// <summary>
+    /// Removes what killed operations left, and only that: half-made and half-deleted branches, resets that were not finished, data and
+    /// servers that carry our mark and belong to no record. What another operation holds the lock of is left alone.
+    /// Returns what it did, or with <paramref name="dryRun"/> what it would do.
+    /// </summary>
+    /// <exception cref="PgdException">The records cannot be read: then nothing can be said to belong to none of them.</exception>
+    public async Task<IReadOnlyList<Repair>> FixAsync(bool dryRun, CancellationToken cancellationToken)
+    {
+        if (!Directory.Exists(_workspace.Root))
+            return [];
+        var repairs = new List<Repair>();
+        foreach (var project in _workspace.State.ProjectFolders())
+            await FixProjectAsync(project, dryRun, repairs, cancellationToken).ConfigureAwait(false);
+        await FixStrayVolumesAsync(dryRun, repairs, cancellationToken).ConfigureAwait(false);
+        FixSockets(dryRun, repairs);
+        return repairs;
+    }
 
     /// <summary>Writes a zip for a bug report: versions, findings, records and the ends of logs, with secrets, host names and labels redacted.</summary>
-    public Task WriteReportAsync(string file, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public async Task WriteReportAsync(string file, CancellationToken cancellationToken)
+    {
+        var findings = await CheckAsync(cancellationToken).ConfigureAwait(false);
+        using var zip = new ZipArchive(new FileStream(file, FileMode.Create), ZipArchiveMode.Create);
+        Add("version.txt", $"pgd {typeof(Doctor).Assembly.GetName().Version}\n{Environment.OSVersion}\n.NET {Environment.Version}\n{System.Runtime.InteropServices.RuntimeInformation.OSArchitecture}\n");
+        Add("findings.txt", string.Join('\n', findings.Select(f => $"{f.Severity,-8} {f.Check}: {f.Text}")) + "\n");
+        foreach (var branch in SafeBranches())
+        {
+            var redacted = branch with { Host = "redacted", Labels = branch.Labels.ToDictionary(l => l.Key, _ => "redacted"), PullRequest = branch.PullRequest is null ? null : branch.PullRequest with { Repository = "redacted", RunUrl = null } };
+            Add($"records/{branch.Project}/{branch.Name}.json", JsonSerializer.Serialize(redacted, StateJson.Default.BranchRecord));
+            var lines = await LogTailAsync(branch, cancellationToken).ConfigureAwait(false);
+            Add($"logs/{branch.Project}/{branch.Name}.log", string.Join('\n', lines.Select(Redact)) + "\n");
+        }
+
+        void Add(string name, string content)
+        {
+            using var writer = new StreamWriter(zip.CreateEntry(name).Open());
+            writer.Write(Redact(content).Replace(Environment.MachineName, "redacted", StringComparison.OrdinalIgnoreCase));
+        }
+    }
+
+    // Statements and messages in a server's log may hold anything: only passwords, verifiers and URLs have a form that can be told.
+    internal static string Redact(string text) => Secrets().Replace(text, m => m.Groups["keep"].Value + "redacted");
+
+    [GeneratedRegex("""(?<keep>SCRAM-SHA-256\$\d+:)[^\s']+|(?<keep>://[^\s:/@]+:)[^\s@]+(?=@)|(?<keep>(?i:password|passwd|pgpassword|token|secret)['"]?\s*[=:]?\s*)('[^']*'|"[^"]*"|[^\s'",;]+)""")]
+    private static partial Regex Secrets();
+
+    private static IEnumerable<Finding> Platform() =>
+        [OperatingSystem.IsLinux() ? new("", Severity.Ok, $"{Environment.OSVersion.VersionString}, {System.Runtime.InteropServices.RuntimeInformation.OSArchitecture}") : new("", Severity.Problem, "branches need Linux", "Run pgd on a self-hosted runner with Linux.")];
+
+    private IEnumerable<Finding> Root()
+    {
+        _workspace.Layout.Ensure();
+        var probe = Path.Combine(_workspace.Layout.State, $".probe-{Environment.ProcessId}");
+        File.WriteAllBytes(probe, []);
+        File.Delete(probe);
+        yield return new("", Severity.Ok, $"{_workspace.Root} can be written");
+        if (_workspace.Runtimes.Native.ServerAccount() is { } account && Impassable(_workspace.Layout.Volumes) is { } folder)
+            yield return new("", Severity.Problem, $"the account {account.Name} cannot pass through {folder}, so its servers would not find their data", $"chmod o+x {folder}, or choose another root with --root.");
+        if (File.Exists(_workspace.Layout.HostKey) && (Libc.Status(_workspace.Layout.HostKey).Mode & (UnixFileMode.OtherRead | UnixFileMode.OtherWrite | UnixFileMode.GroupWrite)) != 0)
+            yield return new("", Severity.Problem, $"others can read the host key {_workspace.Layout.HostKey}, from which every password derives", $"chmod 0600 {_workspace.Layout.HostKey}");
+    }
+
+    private IEnumerable<Finding> Binaries()
+    {
+        var found = _workspace.Runtimes.Native.Binaries.Found;
+        if (found.Count == 0)
+            yield return new("", Severity.Problem, "there are no PostgreSQL server binaries on this machine", "apt-get install postgresql, or name their folder in config.yaml under postgres: binaries.");
+        else
+            yield return new("", Severity.Ok, string.Join(", ", found.Select(b => $"PostgreSQL {b.Major} in {b.Folder}")));
+        foreach (var project in _workspace.State.ProjectNames().Select(_workspace.State.FindProject).OfType<ProjectRecord>().Where(p => found.All(b => b.Major != p.PostgresMajor)))
+            yield return new("", Severity.Problem, $"the project {project.Name} needs PostgreSQL {project.PostgresMajor}", $"apt-get install postgresql-{project.PostgresMajor}");
+    }
+
+    private IEnumerable<Finding> Account() => [_workspace.Runtimes.Native.ServerAccount() is { } account
+        ? new("", Severity.Ok, $"servers run as {account.Name}") : new("", Severity.Ok, $"servers run as {Environment.UserName}")];
+
+    private IEnumerable<Finding> Space()
+    {
+        var (_, available, size) = Libc.FileSystem(Directory.Exists(_workspace.Root) ? _workspace.Root : Path.GetDirectoryName(_workspace.Root)!);
+        var text = $"{available >> 30} GB of {size >> 30} GB are free";
+        yield return available < size / 10 ? new("", Severity.Warning, text, "Delete branches: dotnet pgd branch list") : new("", Severity.Ok, text);
+    }
+
+    private IEnumerable<Finding> Records()
+    {
+        var count = 0;
+        foreach (var project in _workspace.State.ProjectFolders())
+        {
+            foreach (var name in _workspace.State.BranchNames(project))
+            {
+                Finding? damaged = null;
+                try
+                {
+                    count += _workspace.State.FindBranch(BranchName.Of(project, name)) is null ? 0 : 1;
+                }
+                catch (PgdException e)
+                {
+                    damaged = new("", Severity.Problem, e.Message, $"Restore it from a backup of {_workspace.Layout.State}. Its data is untouched.");
+                }
+
+                if (damaged is not null)
+                    yield return damaged;
+            }
+        }
+
+        yield return new("", Severity.Ok, $"{count} branches are recorded");
+    }
+
+    private async Task CheckBranchAsync(BranchRecord branch, List<Finding> findings, CancellationToken cancellationToken)
+    {
+        if (branch.Phase != BranchPhase.Ready || _workspace.State.FindProject(branch.Project) is not { } project)
+            return;
+        var check = $"branch {branch.FullName}";
+        try
+        {
+            var server = new BranchServer(_workspace, project, branch, branch.Generation);
+            if (server.FindVolume() is null)
+                findings.Add(new(check, Severity.Problem, $"its data is missing from the storage {project.Storage}", $"If it is gone for good: dotnet pgd branch delete {branch.FullName}"));
+            else if (!server.IsRunning())
+                findings.Add(branch.ShouldRun ? new(check, Severity.Problem, "its server does not run", $"dotnet pgd start {branch.FullName}") : new(check, Severity.Ok, "stopped"));
+            else
+            {
+                var connection = await server.ConnectAsync(cancellationToken).ConfigureAwait(false);
+                await using var _ = connection.ConfigureAwait(false);
+                var name = await connection.ScalarAsync("show cluster_name", cancellationToken).ConfigureAwait(false);
+                findings.Add(name == server.ClusterName ? new(check, Severity.Ok, $"runs on port {branch.Port}")
+                    : new(check, Severity.Problem, $"its server calls itself {name} instead of {server.ClusterName}", $"dotnet pgd restart {branch.FullName}"));
+            }
+        }
+        catch (Exception e) when (e is PgdException or Npgsql.NpgsqlException or IOException or UnauthorizedAccessException)
+        {
+            findings.Add(new(check, Severity.Problem, $"could not be asked: {e.Message}", $"dotnet pgd branch logs {branch.FullName}"));
+        }
+    }
+
+    private async Task FixProjectAsync(string name, bool dryRun, List<Repair> repairs, CancellationToken cancellationToken)
+    {
+        foreach (var branch in _workspace.State.BranchNames(name).Select(b => BranchName.Of(name, b)).ToList())
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            using var held = _workspace.Locks.TryAcquire(LockRequest.Branch(branch, exclusive: true));
+            if (held is null || _workspace.State.FindBranch(branch) is not { } record)
+                continue;
+            var project = _workspace.State.FindProject(name);
+            if (record.Phase != BranchPhase.Ready)
+            {
+                await RepairAsync("branch", branch.ToString(), $"half {(record.Phase == BranchPhase.Creating ? "made" : "deleted")} by a killed operation: removed", () => project is null
+                    ? throw new PgdException(ExitCode.Failed, $"the record of the project {name} is missing")
+                    : _workspace.Branches.DestroyAsync(project, record)).ConfigureAwait(false);
+            }
+            else if (project is not null && (record.PendingGeneration is not null || _workspace.Branches.Generations(project, record).Count > 1))
+            {
+                await RepairAsync("reset", branch.ToString(), $"a killed reset left data of other generations than {record.Generation}: removed, and the branch serves on", () => _workspace.Branches.TakeBackResetAsync(project, record)).ConfigureAwait(false);
+            }
+        }
+
+        // A project without its first branch was being made or deleted.
+        using var projectLock = _workspace.Locks.TryAcquire(LockRequest.Project(name, exclusive: true));
+        if (projectLock is null)
+            return;
+        foreach (var file in _workspace.State.Unfinished(name))
+        {
+            await RepairAsync("record", file, "written by a killed operation, and never put in place: removed", () =>
+            {
+                File.Delete(file);
+                return Task.CompletedTask;
+            }).ConfigureAwait(false);
+        }
+
+        if (_workspace.State.BranchNames(name).Count == 0)
+        {
+            await RepairAsync("project", name, "made or deleted by a killed operation, without a branch: removed", () =>
+            {
+                _workspace.State.DeleteProject(name);
+                return Task.CompletedTask;
+            }).ConfigureAwait(false);
+        }
+
+        async Task RepairAsync(string kind, string subject, string text, Func<Task> repair) => repairs.Add(await DoAsync(kind, subject, text, repair, dryRun).ConfigureAwait(false));
+    }
+
+    // Data that carries our mark and that no record knows: its record went before it, or was lost. Only the former is ours to decide.
+    private async Task FixStrayVolumesAsync(bool dryRun, List<Repair> repairs, CancellationToken cancellationToken)
+    {
+        foreach (var volume in new VolumeFolders(_workspace.Layout).List())
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            var name = BranchName.Of(volume.Key.Project, volume.Key.Branch);
+            using var held = _workspace.Locks.TryAcquire(LockRequest.Branch(name, exclusive: true));
+            if (held is null || _workspace.State.FindBranch(name)?.Id == volume.Key.BranchId)
+                continue;
+            var storage = _workspace.State.FindProject(volume.Key.Project) is { } project ? _workspace.Storages.Named(project.Storage) : _workspace.Storages.All.First(s => s.Unavailable() is null);
+            var runs = _workspace.Runtimes.All.FirstOrDefault(r => r.IsRunning(volume));
+            // A running server without a record serves someone: that is for its owner to judge.
+            repairs.Add(runs is not null
+                ? new("data", volume.Directory, $"belongs to no record, and its server runs; it is left alone. Stop it (pg_ctl -D {volume.Data} stop) and fix again", Done: false)
+                : await DoAsync("data", volume.Directory, "belongs to no record: removed", () =>
+                {
+                    storage.Delete(volume.Key);
+                    return Task.CompletedTask;
+                }, dryRun).ConfigureAwait(false));
+        }
+    }
+
+    private void FixSockets(bool dryRun, List<Repair> repairs)
+    {
+        if (!Directory.Exists(_workspace.Layout.Sockets))
+            return;
+        // Listed before the records, because a record comes before its folder: what is new since then is not looked at.
+        var folders = Directory.GetDirectories(_workspace.Layout.Sockets);
+        var known = _workspace.State.AllBranches().SelectMany(b => (int?[])[b.Generation, b.PendingGeneration], (b, g) => (b, g)).Where(x => x.g is not null)
+            .Select(x => _workspace.Layout.SocketFolder(x.b.Id, x.g!.Value)).ToHashSet(StringComparer.Ordinal);
+        foreach (var folder in folders.Where(f => !known.Contains(f)))
+        {
+            if (!dryRun)
+                Directory.Delete(folder, recursive: true);
+            repairs.Add(new("socket", folder, "belongs to no record: removed", Done: true));
+        }
+    }
+
+    private static async Task<Repair> DoAsync(string kind, string subject, string text, Func<Task> repair, bool dryRun)
+    {
+        try
+        {
+            if (!dryRun)
+                await repair().ConfigureAwait(false);
+            return new(kind, subject, text, Done: true);
+        }
+        catch (Exception e)
+        {
+            return new(kind, subject, $"could not be repaired: {e.Message}", Done: false);
+        }
+    }
+
+    private async Task<IReadOnlyList<string>> LogTailAsync(BranchRecord branch, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await _workspace.Branches.LogAsync(branch.FullName, 200, cancellationToken).ConfigureAwait(false);
+        }
+        catch (PgdException e)
+        {
+            return [e.Message];
+        }
+    }
+
+    private IEnumerable<BranchRecord> SafeBranches()
+    {
+        foreach (var name in _workspace.State.ProjectFolders().SelectMany(p => _workspace.State.BranchNames(p).Select(b => BranchName.Of(p, b))))
+        {
+            BranchRecord? record = null;
+            try
+            {
+                record = _workspace.State.FindBranch(name);
+            }
+            catch (PgdException)
+            {
+                // The check of the records names it.
+            }
+
+            if (record is not null)
+                yield return record;
+        }
+    }
+
+    private static string? Impassable(string folder)
+    {
+        for (var parent = folder; parent is not null; parent = Path.GetDirectoryName(parent))
+        {
+            if (Directory.Exists(parent) && (File.GetUnixFileMode(parent) & UnixFileMode.OtherExecute) == 0)
+                return parent;
+        }
+
+        return null;
+    }
 }
 
 /// <summary>The answer of one check.</summary>
@@ -36,7 +358,7 @@ public enum Severity
 }
 
 /// <summary>One thing that a repair did.</summary>
-/// <param name="Kind">server, volume, record, socket or port.</param>
+/// <param name="Kind">branch, reset, project, data or socket.</param>
 /// <param name="Subject">Which one.</param>
 /// <param name="Text">What was or would be done, and why.</param>
 /// <param name="Done">False if it could not be done; <paramref name="Text"/> then says why.</param>

@@ -1,22 +1,104 @@
+using System.Globalization;
+using Pgd.State;
+
 namespace Pgd;
 
 /// <summary>Branches that belong to pull requests. A preview is only ever touched on behalf of its own repository.</summary>
 public sealed class Previews
 {
-    internal Previews(Workspace workspace) => _ = workspace;
+    private readonly Workspace _workspace;
+
+    internal Previews(Workspace workspace) => _workspace = workspace;
 
     /// <summary>
     /// Makes the pull request's branch, or resets or keeps the one that it has. Its name is <see cref="PreviewUp.Name"/>, else <c>pr-N</c>,
     /// else, when another repository has that name, <c>pr-N-</c> and eight digits of a hash of the repository.
     /// </summary>
     /// <exception cref="PgdException">An explicit name belongs to something else (<see cref="ExitCode.Unsafe"/>), and all of <see cref="Branches.CreateAsync"/>.</exception>
-    public Task<Preview> UpAsync(PreviewUp request, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public async Task<Preview> UpAsync(PreviewUp request, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        var key = request.PullRequest;
+        _workspace.State.RequireProject(request.Project);
+        // Two jobs of one pull request may run at once: the name is settled under a lock of the pull request's own.
+        using var held = await _workspace.Locks.AcquireAsync(cancellationToken, Lock(request.Project, key)).ConfigureAwait(false);
+        var existing = Find(request.Project, key);
+        var name = existing?.FullName ?? FreeName(request, key);
+        if (existing is not null && request.Name is not null && request.Name != existing.Name)
+        {
+            throw new PgdException(ExitCode.Unsafe, $"pull request {key.Number} of {key.Repository} has the branch {name} already, and not {request.Project}/{request.Name}",
+                $"Keep the name as it was, or delete it first: dotnet pgd branch delete {name}");
+        }
+
+        if (existing is { Phase: BranchPhase.Ready } && !request.Keep)
+        {
+            var reset = await _workspace.Branches.ResetAsync(new() { Name = name, Anonymization = request.Anonymization, TimeToLive = request.TimeToLive, PullRequest = key }, cancellationToken).ConfigureAwait(false);
+            return new(reset, Created: false, Reset: true);
+        }
+
+        var ensured = await _workspace.Branches.CreateAsync(new()
+        {
+            Name = name,
+            From = request.Parent,
+            Ensure = true,
+            TimeToLive = request.TimeToLive,
+            PullRequest = key,
+            Anonymization = request.Anonymization,
+            Host = request.Host,
+        }, cancellationToken).ConfigureAwait(false);
+        return new(ensured.Branch, ensured.Created, Reset: false);
+    }
 
     /// <summary>Deletes the pull request's branch, in whatever project it is. Returns the names of what was deleted; empty if there was none.</summary>
-    public Task<IReadOnlyList<BranchName>> DownAsync(long repositoryId, int pullRequest, string? project, CancellationToken cancellationToken) => throw new NotImplementedException();
+    /// <exception cref="PgdException">A branch was made from it (<see cref="ExitCode.Unsafe"/>).</exception>
+    public async Task<IReadOnlyList<BranchName>> DownAsync(long repositoryId, int pullRequest, string? project, CancellationToken cancellationToken)
+    {
+        var deleted = new List<BranchName>();
+        foreach (var folder in project is null ? _workspace.State.ProjectNames() : [project])
+        {
+            if (_workspace.State.FindProject(folder) is null)
+                continue;
+            var key = new PullRequestKey { RepositoryId = repositoryId, Repository = "", Number = pullRequest };
+            using var held = await _workspace.Locks.AcquireAsync(cancellationToken, Lock(folder, key)).ConfigureAwait(false);
+            while (Find(folder, key) is { } branch && await _workspace.Branches.DeleteAsync(branch.FullName, ifExists: true, cancellationToken).ConfigureAwait(false))
+                deleted.Add(branch.FullName);
+        }
+
+        return deleted;
+    }
 
     /// <summary>The previews of a repository.</summary>
-    public Task<IReadOnlyList<Branch>> ListAsync(long repositoryId, string? project, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public Task<IReadOnlyList<Branch>> ListAsync(long repositoryId, string? project, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        IEnumerable<string> projects = project is null ? _workspace.State.ProjectNames() : [_workspace.State.RequireProject(project).Name];
+        return Task.FromResult<IReadOnlyList<Branch>>([.. from name in projects
+                                                          let record = _workspace.State.FindProject(name)
+                                                          where record is not null
+                                                          from branch in _workspace.State.Branches(name)
+                                                          where branch.PullRequest?.RepositoryId == repositoryId
+                                                          select _workspace.Branches.View(record, branch)]);
+    }
+
+    private BranchRecord? Find(string project, PullRequestKey key) => _workspace.State.Branches(project)
+        .FirstOrDefault(b => b.PullRequest is { } owner && owner.RepositoryId == key.RepositoryId && owner.Number == key.Number);
+
+    private BranchName FreeName(PreviewUp request, PullRequestKey key)
+    {
+        if (request.Name is not null)
+        {
+            var chosen = BranchName.Of(request.Project, request.Name);
+            return _workspace.State.FindBranch(chosen) is null ? chosen : throw new PgdException(ExitCode.Unsafe,
+                $"the branch {chosen} exists and does not belong to pull request {key.Number} of {key.Repository}", "Choose another name for the previews, or leave it out.");
+        }
+
+        var plain = BranchName.Of(request.Project, string.Create(CultureInfo.InvariantCulture, $"pr-{key.Number}"));
+        return _workspace.State.FindBranch(plain) is null
+            ? plain
+            : BranchName.Of(request.Project, $"{plain.Branch}-{Layout.ShortHash(key.RepositoryId.ToString(CultureInfo.InvariantCulture))}");
+    }
+
+    private static LockRequest Lock(string project, PullRequestKey key) => new(string.Create(CultureInfo.InvariantCulture, $"{project}~pull-requests/{key.RepositoryId}-{key.Number}"), Exclusive: true);
 }
 
 /// <summary>What a pull request's branch should be.</summary>

@@ -1,21 +1,165 @@
+using Pgd.Linux;
+using Pgd.Postgres;
+using Pgd.Processes;
+using Pgd.Runtime;
+using Pgd.State;
+
 namespace Pgd;
 
 /// <summary>Projects: PostgreSQL lineages.</summary>
 public sealed class Projects
 {
-    internal Projects(Workspace workspace) => _ = workspace;
+    private const string Superuser = "postgres";
+    private readonly Workspace _workspace;
+
+    internal Projects(Workspace workspace) => _workspace = workspace;
 
     /// <summary>Makes a project and its first branch, <c>main</c>, with a database and an owner of the project's name.</summary>
-    /// <exception cref="PgdException">It exists already, the dump cannot be read, the machine lacks server binaries, …</exception>
-    public Task<Project> CreateAsync(ProjectCreate request, CancellationToken cancellationToken) => throw new NotImplementedException();
+    /// <exception cref="PgdException">
+    /// It exists already (<see cref="ExitCode.Exists"/>), the machine lacks server binaries or a storage (<see cref="ExitCode.MachineLacks"/>),
+    /// the dump cannot be read or needs a newer server (<see cref="ExitCode.Misuse"/>). Nothing is left of it then.
+    /// </exception>
+    public async Task<Project> CreateAsync(ProjectCreate request, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        Workspace.RequireLinux();
+        var name = BranchName.Of(request.Name, BranchName.Main);
+        using var held = await _workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Project(name.Project, exclusive: true), LockRequest.Branch(name, exclusive: true)).ConfigureAwait(false);
+        await RefuseExistingAsync(name).ConfigureAwait(false);
+
+        var runtime = _workspace.Runtimes.Choose(request.Runtime ?? _workspace.Configuration.Runtime);
+        var ports = request.Ports ?? _workspace.Configuration.PortRange ?? PortRange.Default;
+        var major = request.PostgresMajor ?? runtime.NewestMajor()!.Value;
+        if (runtime is Native native)
+        {
+            native.Binaries.For(major);
+            native.ServerAccount();
+        }
+
+        var project = new ProjectRecord
+        {
+            Name = name.Project,
+            Storage = _workspace.Storages.Choose(request.Storage ?? _workspace.Configuration.Storage).Name,
+            Runtime = runtime.Name,
+            PostgresMajor = major,
+            Superuser = Superuser,
+            FirstPort = ports.First,
+            LastPort = ports.Last,
+            CreatedAt = DateTimeOffset.UtcNow,
+        };
+        using var dump = request.FromDump is null ? null : await DumpFile.OpenAsync(request.FromDump, request.Input, cancellationToken).ConfigureAwait(false);
+        dump?.RequireServer(major);
+
+        var undo = new Undo(_workspace.Reporter);
+        await using var _ = undo.ConfigureAwait(false);
+        undo.Push($"remove the project {project.Name}", () => _workspace.State.DeleteProject(project.Name));
+        _workspace.State.Write(project);
+        Fault.Here("project:record");
+        await MakeMainAsync(project, name, dump, undo, cancellationToken).ConfigureAwait(false);
+        undo.Keep();
+        return View(project, branches: 1);
+    }
 
     /// <summary>All projects, by name.</summary>
-    public Task<IReadOnlyList<Project>> ListAsync(CancellationToken cancellationToken) => throw new NotImplementedException();
+    public Task<IReadOnlyList<Project>> ListAsync(CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return Task.FromResult<IReadOnlyList<Project>>([.. _workspace.State.ProjectNames().Select(_workspace.State.FindProject).OfType<ProjectRecord>().Select(p => View(p, _workspace.State.BranchNames(p.Name).Count))]);
+    }
 
     /// <summary>One project.</summary>
     /// <exception cref="PgdException">There is none of that name (<see cref="ExitCode.NotFound"/>).</exception>
-    public Task<Project> GetAsync(string name, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public Task<Project> GetAsync(string name, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return Task.FromResult(View(_workspace.State.RequireProject(name), _workspace.State.BranchNames(name).Count));
+    }
 
-    /// <summary>Deletes a project. Without <paramref name="force"/> it is refused while it has branches beside <c>main</c>.</summary>
-    public Task DeleteAsync(string name, bool force, CancellationToken cancellationToken) => throw new NotImplementedException();
+    /// <summary>Deletes a project with all of its data. Without <paramref name="force"/> it is refused while it has branches beside <c>main</c>.</summary>
+    /// <exception cref="PgdException">There is none of that name (<see cref="ExitCode.NotFound"/>), or it has branches (<see cref="ExitCode.Unsafe"/>).</exception>
+    public async Task DeleteAsync(string name, bool force, CancellationToken cancellationToken)
+    {
+        using var held = await _workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Project(BranchName.CheckProject(name), exclusive: true)).ConfigureAwait(false);
+        var project = _workspace.State.RequireProject(name);
+        var branches = _workspace.State.BranchNames(name);
+        if (!force && branches.Any(b => b != BranchName.Main))
+        {
+            throw new PgdException(ExitCode.Unsafe, $"the project {name} has branches: {string.Join(", ", branches.Where(b => b != BranchName.Main))}",
+                $"Delete them first, or everything at once: dotnet pgd project delete {name} --force");
+        }
+
+        // The project's exclusive lock keeps out every operation on its branches.
+        foreach (var branch in branches.OrderBy(b => b == BranchName.Main))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            await _workspace.Branches.DestroyAsync(project, _workspace.State.RequireBranch(BranchName.Of(name, branch))).ConfigureAwait(false);
+        }
+
+        _workspace.State.DeleteProject(name);
+    }
+
+    private async Task RefuseExistingAsync(BranchName name)
+    {
+        if (_workspace.State.FindProject(name.Project) is not { } existing)
+            return;
+        var main = _workspace.State.FindBranch(name);
+        if (main is { Phase: BranchPhase.Ready } || _workspace.State.BranchNames(name.Project).Any(b => b != BranchName.Main))
+            throw new PgdException(ExitCode.Exists, $"the project {name.Project} exists already", $"Look at it: dotnet pgd project get {name.Project}");
+        // We hold its lock, so the one who was making it is dead.
+        if (main is not null)
+            await _workspace.Branches.DestroyAsync(existing, main).ConfigureAwait(false);
+        _workspace.State.DeleteProject(name.Project);
+    }
+
+    private async Task<BranchRecord> MakeMainAsync(ProjectRecord project, BranchName name, DumpFile? dump, Undo undo, CancellationToken cancellationToken)
+    {
+        var id = Branches.NewId();
+        undo.Push($"remove {name}", () => _workspace.State.Delete(name));
+        var branch = await _workspace.Ports.ReserveAsync(project, new HashSet<int>(), port => new()
+        {
+            Id = id,
+            Project = project.Name,
+            Name = name.Branch,
+            Phase = BranchPhase.Creating,
+            Generation = 1,
+            Port = port,
+            Host = _workspace.Configuration.Host ?? "127.0.0.1",
+            CreatedAt = DateTimeOffset.UtcNow,
+        }, cancellationToken).ConfigureAwait(false);
+        Fault.Here("project:port");
+
+        var server = new BranchServer(_workspace, project, branch, branch.Generation);
+        undo.Push($"destroy the data of {name}", server.DestroyAsync);
+        var volume = _workspace.Storages.Named(project.Storage).Create(server.Key);
+        Fault.Here("project:volume");
+        _workspace.Reporter.Step($"initdb, PostgreSQL {project.PostgresMajor}, on {project.Storage}");
+        await _workspace.Runtimes.Named(project.Runtime).InitializeAsync(volume, project.PostgresMajor, project.Superuser, cancellationToken).ConfigureAwait(false);
+        Fault.Here("project:initdb");
+
+        var connection = await server.StartAsync(open: false, listen: true, new Dictionary<string, string>(), cancellationToken).ConfigureAwait(false);
+        await using var _ = connection.ConfigureAwait(false);
+        var owner = AdminConnection.QuoteIdentifier(project.Name);
+        await connection.ExecuteAsync($"create role {owner} login", cancellationToken).ConfigureAwait(false);
+        await connection.ExecuteAsync($"create database {owner} owner {owner}", cancellationToken).ConfigureAwait(false);
+        if (dump is not null)
+            await dump.RestoreAsync(server.Address, project.Name, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
+        await new Settlement(_workspace, server, branch).RotateAsync(connection, cancellationToken).ConfigureAwait(false);
+        await server.OpenDoorAsync(connection, cancellationToken).ConfigureAwait(false);
+        await server.ProveAsync(server.Url("postgres", project.Superuser), cancellationToken).ConfigureAwait(false);
+        Fault.Here("project:proved");
+        var ready = branch with { Phase = BranchPhase.Ready };
+        _workspace.State.Write(ready);
+        return ready;
+    }
+
+    internal static Project View(ProjectRecord record, int branches) => new()
+    {
+        Name = record.Name,
+        Storage = record.Storage,
+        Runtime = record.Runtime,
+        PostgresMajor = record.PostgresMajor,
+        Ports = new(record.FirstPort, record.LastPort),
+        CreatedAt = record.CreatedAt,
+        Branches = branches,
+    };
 }

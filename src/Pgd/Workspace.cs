@@ -1,24 +1,36 @@
 using Pgd.Configuration;
+using Pgd.Runtime;
+using Pgd.State;
+using Pgd.Storage;
 
 namespace Pgd;
 
 /// <summary>The door to the engine: a root folder and its configuration, and from there the nouns.</summary>
 public sealed class Workspace
 {
+    private static readonly TimeSpan DefaultWaitForLock = TimeSpan.FromMinutes(1);
+
     /// <summary>Opens the root that the configuration names; nothing is written until something is made.</summary>
-    /// <exception cref="PgdException">The platform or the root cannot be used (<see cref="ExitCode.MachineLacks"/>).</exception>
+    /// <exception cref="PgdException">The configuration names no root (<see cref="ExitCode.Misuse"/>).</exception>
     public Workspace(HostConfiguration configuration, IReporter reporter)
     {
         ArgumentNullException.ThrowIfNull(configuration);
         ArgumentNullException.ThrowIfNull(reporter);
         Configuration = configuration;
         Reporter = reporter;
-        Root = configuration.Root ?? "";
-        Projects = new Projects(this);
-        Branches = new Branches(this);
-        Previews = new Previews(this);
-        Migrations = new Migrations.Migrations(this);
-        Doctor = new Doctor(this);
+        Root = Path.GetFullPath(configuration.Root ?? throw new PgdException(ExitCode.Misuse, "the configuration names no root", "Load it with ConfigurationFiles.Load, which always has one."));
+        Layout = new(Root);
+        State = new(Layout);
+        Locks = new(Layout, configuration.WaitForLock ?? DefaultWaitForLock, reporter);
+        HostKey = new(Layout);
+        Ports = new(State, Locks);
+        Storages = new(Layout);
+        Runtimes = new(configuration, Layout);
+        Projects = new(this);
+        Branches = new(this);
+        Previews = new(this);
+        Migrations = new(this);
+        Doctor = new(this);
     }
 
     /// <summary>The folder that holds everything.</summary>
@@ -44,4 +56,25 @@ public sealed class Workspace
 
     /// <summary>Checks and repairs.</summary>
     public Doctor Doctor { get; }
+
+    internal Layout Layout { get; }
+
+    internal StateStore State { get; }
+
+    internal OperatingSystemLocks Locks { get; }
+
+    internal HostKey HostKey { get; }
+
+    internal Ports Ports { get; }
+
+    internal Storages Storages { get; }
+
+    internal Runtimes Runtimes { get; }
+
+    /// <summary>Refuses where branches cannot be had.</summary>
+    internal static void RequireLinux()
+    {
+        if (!OperatingSystem.IsLinux())
+            throw new PgdException(ExitCode.MachineLacks, "branches need Linux", "Run it on a self-hosted runner with Linux; what needs no branch works here too.");
+    }
 }

@@ -1,0 +1,63 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Xml.Linq;
+
+// What the tests take from the distribution; server binaries of other versions come by build/server-binaries.sh.
+string[] testNeeds = ["server", "client", "btrfs", "xfs", "ext4", "mount", "strace", "node", "git"];
+
+// Runs every test project as the program that it is, so that its output comes as it happens.
+void RunTests(string filter)
+{
+    List<string> options = ["-noLogo", "-reporter", "quiet"];
+    // With CI set nothing may be skipped.
+    if (!string.IsNullOrEmpty(EnvironmentVariable("CI")))
+        options.Add("-failSkips");
+    if (Console.IsOutputRedirected || !string.IsNullOrEmpty(EnvironmentVariable("NO_COLOR")))
+        options.Add("-noColor");
+    if (filter.StartsWith('/'))
+        options.AddRange(["-filter", filter]);
+    else if (filter.Length > 0)
+        options.AddRange(["-method", $"*{filter}*"]);
+
+    var total = new TestCounts(0, 0, 0);
+    var lines = new List<string>();
+    EnsureDirectoryExists("artifacts/test-results");
+    // The quick ones, with the shorter names, first.
+    foreach (var project in GetFiles("tests/*/*Tests.csproj").Select(file => file.GetFilenameWithoutExtension().ToString()).OrderBy(name => name.Length))
+    {
+        Console.WriteLine($"{project} …");
+        var results = $"artifacts/test-results/{project}.xml";
+        System.IO.File.Delete(results);
+        var watch = Stopwatch.StartNew();
+        var status = Status($"artifacts/bin/{project}/{configuration.ToLowerInvariant()}/{project}", [.. options, "-xml", results]);
+        var counts = TestCounts.Read(results, status);
+        total = new(total.Passed + counts.Passed, total.Failed + counts.Failed, total.Skipped + counts.Skipped);
+        lines.Add($"{project,-24} {watch.Elapsed.TotalSeconds.ToString("F1", CultureInfo.InvariantCulture),7} s   {counts}");
+    }
+
+    Console.WriteLine();
+    lines.ForEach(Console.WriteLine);
+    Console.WriteLine();
+    if (total is (0, 0, 0))
+        Fail(1, filter.Length > 0 ? $"No test has \"{filter}\" in its name." : "There are no tests.");
+    Console.WriteLine(total);
+    if (total.Failed > 0)
+        Fail(1, null);
+}
+
+record TestCounts(int Passed, int Failed, int Skipped)
+{
+    public static TestCounts Read(string file, int status)
+    {
+        if (!System.IO.File.Exists(file))
+            // It died before it could write anything.
+            return new(0, 1, 0);
+        var assemblies = XDocument.Load(file).Root!.Elements("assembly").ToList();
+        int Sum(string name) => assemblies.Sum(assembly => (int?)assembly.Attribute(name) ?? 0);
+        // An error is one outside of a test, such as a fixture that could not be taken down.
+        var failed = Sum("failed") + Sum("errors");
+        return new(Sum("passed"), failed == 0 && status != 0 ? 1 : failed, Sum("skipped"));
+    }
+
+    public override string ToString() => $"{Passed} passed, {Failed} failed, {Skipped} skipped";
+}

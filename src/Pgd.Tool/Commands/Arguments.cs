@@ -1,0 +1,60 @@
+using System.CommandLine;
+using Pgd.Tool.CommandLine;
+
+namespace Pgd.Tool.Commands;
+
+/// <summary>Arguments and options that several commands share.</summary>
+internal static class Arguments
+{
+    /// <summary>A branch that is there.</summary>
+    public static Argument<string?> Branch(Surface surface)
+    {
+        var argument = NewBranch();
+        argument.CompletionSources.Add(new KnownNames(surface).Branches);
+        return argument;
+    }
+
+    /// <summary>A branch that may not be there yet.</summary>
+    public static Argument<string?> NewBranch() => new("branch") { HelpName = "PROJECT/BRANCH", Description = "Full name of the branch", Arity = ArgumentArity.ExactlyOne };
+
+    public static Argument<string?> Project(Surface surface, bool optional = false)
+    {
+        var argument = new Argument<string?>("project")
+        {
+            HelpName = "PROJECT",
+            Description = optional ? "Only this project" : "Name of the project",
+            Arity = optional ? ArgumentArity.ZeroOrOne : ArgumentArity.ExactlyOne,
+        };
+        argument.CompletionSources.Add(new KnownNames(surface).Projects);
+        return argument;
+    }
+
+    public static Option<string?> Database() => new("--database", "-d") { HelpName = "NAME", Description = "Database (default: the only one)" };
+
+    public static Option<string?> Role() => new("--role", "-r") { HelpName = "NAME", Description = "Role (default: the database's owner)" };
+
+    public static Option<string?> TimeToLive() => new("--ttl") { HelpName = "DURATION", Description = "Time until the branch may be swept, for example 12h, 7d or never" };
+
+    public static Option<bool> Fast() => new("--fast") { Description = "Never ask the source for a checkpoint: it does less, the branch may start slower" };
+
+    public static Option<string?> Consistency() =>
+        OneOf("--consistency", "How a running source is copied consistently (default auto)", "auto", "backup", "none");
+
+    public static Option<string[]> Anonymize() => Repeated("--anonymize", "FILE", "SQL file to run before anyone can connect (repeatable)");
+
+    public static Option<string?> OneOf(string name, string description, params string[] values)
+    {
+        var option = new Option<string?>(name) { HelpName = string.Join('|', values), Description = description };
+        option.CompletionSources.Add(values);
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens is [{ Value: var value }] && !values.Contains(value))
+                result.AddError($"{name} cannot be \"{value}\": it is one of {string.Join(", ", values)}");
+        });
+        return option;
+    }
+
+    /// <summary>An option that may be given several times; read its values with <see cref="Run.Values"/>.</summary>
+    public static Option<string[]> Repeated(string name, string helpName, string description) =>
+        new(name) { HelpName = helpName, Description = description, Arity = ArgumentArity.OneOrMore };
+}

@@ -1,0 +1,53 @@
+using System.CommandLine;
+using Pgd.Configuration;
+using Pgd.Tool.CommandLine;
+using Pgd.Tool.Output;
+
+namespace Pgd.Tool.Commands.Branches;
+
+internal static class BranchCreate
+{
+    public static Command Command(Surface surface)
+    {
+        var name = Arguments.NewBranch();
+        var from = new Option<string?>("--from") { HelpName = "BRANCH", Description = "Branch of the same project to copy (default: main)" };
+        var ensure = new Option<bool>("--ensure") { Description = "Fine if it is there already: start it if it is stopped, and renew its time to live" };
+        var ttl = Arguments.TimeToLive();
+        var fast = Arguments.Fast();
+        var consistency = Arguments.Consistency();
+        var labels = Arguments.Repeated("--label", "KEY=VALUE", "Label to keep with the branch (repeatable)");
+        var anonymize = Arguments.Anonymize();
+
+        return new Verb(surface, "create", "Create a branch: a copy of another one's data with a server, a port and passwords of its own.",
+            "branch create prod/dev",
+            "branch create prod/experiment --from dev --ttl 2d --label owner=ada",
+            "# In a script that may run twice",
+            "branch create prod/nightly --ensure --anonymize db/anonymize.sql")
+            .With(name, from, ensure, ttl, fast, consistency, labels, anonymize)
+            .Does(async (run, cancellationToken) =>
+            {
+                var request = new Pgd.BranchCreate
+                {
+                    Name = run.Branch(name),
+                    From = run[from] is { } parent ? Parent(run.Branch(name), parent) : null,
+                    Ensure = run[ensure],
+                    TimeToLive = run[ttl] is { } text ? Duration.Parse(text) : null,
+                    Fast = run[fast],
+                    Consistency = Requests.Consistency(run[consistency]),
+                    Labels = Requests.Labels(run.Values(labels)),
+                    Anonymization = Requests.Anonymization(run.Values(anonymize), run.Session),
+                };
+                run.Show(await run.Workspace.Branches.CreateAsync(request, cancellationToken), () => JsonShapes.All.BranchCreated,
+                    static (made, sheet) => BranchText.Details(made.Branch, sheet));
+            });
+    }
+
+    // Both spellings are natural: the name inside the project, and the full name.
+    private static string Parent(BranchName branch, string text)
+    {
+        var name = text.Contains('/', StringComparison.Ordinal) ? BranchName.Parse(text) : BranchName.Of(branch.Project, text);
+        return name.Project == branch.Project
+            ? name.Branch
+            : throw new PgdException(ExitCode.Misuse, $"{branch} cannot be made from {name}: they belong to different projects", $"Choose a branch of {branch.Project}: dotnet pgd branch list {branch.Project}");
+    }
+}

@@ -1,0 +1,45 @@
+using System.CommandLine;
+using System.Globalization;
+using Pgd.Tool.CommandLine;
+using Pgd.Tool.Output;
+
+namespace Pgd.Tool.Commands.Projects;
+
+internal static class ProjectCreate
+{
+    public static Command Command(Surface surface)
+    {
+        var name = new Argument<string?>("name") { HelpName = "NAME", Description = "Name of the project: lower-case letters, digits and inner hyphens", Arity = ArgumentArity.ExactlyOne };
+        var version = new Option<string?>("--pg-version") { HelpName = "N", Description = "Major version of PostgreSQL (default: the newest on this machine)" };
+        var storage = Arguments.OneOf("--storage", "Where data lives and how it is copied (default: auto)", "auto", "btrfs", "reflink", "copy");
+        var runtime = Arguments.OneOf("--runtime", "What runs the servers (default: auto)", "auto", "native");
+        var ports = new Option<string?>("--port-range") { HelpName = "FIRST-LAST", Description = $"Ports of its branches (default: {PortRange.Default})" };
+        var dump = new Option<string?>("--from-dump") { HelpName = "FILE|-", Description = "Fill it from a dump made by pg_dump or pg_dumpall; - reads standard input" };
+
+        return new Verb(surface, "create", "Create a project and its first branch, \"main\".",
+            "project create prod",
+            "project create prod --pg-version 17 --storage btrfs",
+            "# Fill it from a running database, without a file in between",
+            "project create prod --from-dump - < <(pg_dump -Fc \"$PRODUCTION_URL\")")
+            .With(name, version, storage, runtime, ports, dump)
+            .Does(async (run, cancellationToken) =>
+            {
+                var project = await run.Workspace.Projects.CreateAsync(new()
+                {
+                    Name = BranchName.CheckProject(run[name]!),
+                    PostgresMajor = run[version] is { } text ? Major(text) : null,
+                    Storage = run[storage],
+                    Runtime = run[runtime],
+                    Ports = run[ports] is { } range ? PortRange.Parse(range) : null,
+                    FromDump = run[dump] is { } file and not "-" ? Path.GetFullPath(file, run.Session.WorkingDirectory) : run[dump],
+                    Input = run[dump] == "-" ? run.Session.Input() : null,
+                }, cancellationToken);
+                run.Show(project, () => JsonShapes.All.Project, ProjectText.Details);
+            });
+    }
+
+    private static int Major(string text) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var major) && major is >= 1 and < 1000
+            ? major
+            : throw new PgdException(ExitCode.Misuse, $"\"{text}\" is not a major version of PostgreSQL", "Write a whole number, for example --pg-version 17.");
+}

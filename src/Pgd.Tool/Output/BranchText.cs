@@ -1,0 +1,48 @@
+namespace Pgd.Tool.Output;
+
+/// <summary>Branches as text.</summary>
+internal static class BranchText
+{
+    public static void Table(IReadOnlyList<Branch> branches, Sheet sheet)
+    {
+        if (branches.Count == 0)
+        {
+            sheet.Line("No branches.");
+            return;
+        }
+
+        sheet.Table(["NAME", "STATUS", "PORT", "PARENT", "AGE", "EXPIRES"], [.. branches.Select(branch => new[]
+        {
+            branch.Name.ToString(), Word(branch.Status), Number(branch.Port), branch.Parent?.ToString() ?? "-", sheet.Age(branch.CreatedAt), sheet.Until(branch.ExpiresAt),
+        })]);
+    }
+
+    public static void Details(Branch branch, Sheet sheet) => sheet.Details(
+        ("Name", branch.Name.ToString()),
+        ("Status", Word(branch.Status)),
+        ("Address", $"{branch.Host}:{branch.Port}"),
+        ("Parent", branch.Parent?.ToString()),
+        ("PostgreSQL", Number(branch.PostgresMajor)),
+        ("Storage", branch.Storage),
+        ("Runtime", branch.Runtime),
+        ("Created", Moment(branch.CreatedAt)),
+        ("Data as of", branch.DataAsOf is { } asOf ? Moment(asOf) : null),
+        ("Expires", branch.ExpiresAt is { } expiry ? $"{Moment(expiry)} ({sheet.Until(expiry)})" : "never"),
+        ("Pull request", branch.PullRequest is { } key ? $"{key.Repository}#{key.Number}" : null),
+        ("Labels", branch.Labels.Count == 0 ? null : string.Join(", ", branch.Labels.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => $"{pair.Key}={pair.Value}"))),
+        ("Generation", branch.Generation > 1 ? Number(branch.Generation) : null),
+        ("Directory", branch.Directory));
+
+    public static string Word(BranchStatus status) => status switch
+    {
+        BranchStatus.Running => "running",
+        BranchStatus.Stopped => "stopped",
+        BranchStatus.Creating => "creating",
+        BranchStatus.Deleting => "deleting",
+        _ => status.ToString(),
+    };
+
+    internal static string Moment(DateTimeOffset moment) => moment.ToUniversalTime().ToString("yyyy-MM-dd HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture);
+
+    internal static string Number(int number) => number.ToString(System.Globalization.CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,39 @@
+namespace Pgd.Tool.Output;
+
+/// <summary>What the doctor says, as text.</summary>
+internal static class DiagnosisText
+{
+    public static void Write(Diagnosis diagnosis, Sheet sheet)
+    {
+        sheet.Details(
+            ("Version", diagnosis.Version),
+            ("Root", $"{diagnosis.Root} ({diagnosis.RootSource})"),
+            ("Configuration", diagnosis.ConfigurationFiles.Count == 0 ? "no files" : string.Join(", ", diagnosis.ConfigurationFiles)));
+        sheet.Line();
+        if (diagnosis.Repairs is { } repairs)
+        {
+            foreach (var repair in repairs)
+                sheet.Line($"{(repair.Done ? sheet.Screen.Green("fixed") : sheet.Screen.Yellow("left"))}  {repair.Kind} {repair.Subject}: {repair.Text}");
+            sheet.Line(repairs.Count == 0 ? "Nothing to repair." : "");
+        }
+
+        var width = diagnosis.Findings.Select(finding => finding.Check.Length).DefaultIfEmpty().Max();
+        foreach (var finding in diagnosis.Findings)
+        {
+            sheet.Line($"{Mark(finding.Severity, sheet.Screen)}  {finding.Check.PadRight(width)}  {finding.Text}");
+            if (finding.Remedy is not null)
+                sheet.Line($"         {new string(' ', width)}  {sheet.Screen.Bold("→")} {finding.Remedy}");
+        }
+
+        if (diagnosis.Report is not null)
+            sheet.Line($"\nReport written to {diagnosis.Report}");
+    }
+
+    // Padded before it is colored: escape codes have no width.
+    private static string Mark(Severity severity, Screen screen) => severity switch
+    {
+        Severity.Ok => screen.Green("ok     "),
+        Severity.Warning => screen.Yellow("warning"),
+        _ => screen.Red("problem"),
+    };
+}

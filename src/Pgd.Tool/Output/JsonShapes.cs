@@ -1,0 +1,59 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Pgd.Tool.Output;
+
+/// <summary>Everything that <c>--json</c> prints. Names and forms are an interface: scripts depend on them.</summary>
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    WriteIndented = true,
+    Converters = [typeof(BranchNameJson), typeof(PortRangeJson), typeof(CamelCaseEnum<BranchStatus>), typeof(CamelCaseEnum<Severity>)])]
+[JsonSerializable(typeof(Project))]
+[JsonSerializable(typeof(IReadOnlyList<Project>))]
+[JsonSerializable(typeof(Branch))]
+[JsonSerializable(typeof(IReadOnlyList<Branch>))]
+[JsonSerializable(typeof(BranchCreated))]
+[JsonSerializable(typeof(Deleted))]
+[JsonSerializable(typeof(Connection))]
+[JsonSerializable(typeof(LogLines))]
+[JsonSerializable(typeof(Status))]
+[JsonSerializable(typeof(Diagnosis))]
+internal sealed partial class JsonShapes : JsonSerializerContext
+{
+    /// <summary>The shapes, with text left readable: what we print never becomes part of a page.</summary>
+    public static JsonShapes All => field ??= new(Readable.Text(Default.Options));
+}
+
+/// <summary>A line of standard error under <c>--json</c>: one object each, so that a reader of lines can follow.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(ErrorLine))]
+[JsonSerializable(typeof(WarningLine))]
+[JsonSerializable(typeof(LogLine))]
+internal sealed partial class JsonLines : JsonSerializerContext
+{
+    public static JsonLines All => field ??= new(Readable.Text(Default.Options));
+}
+
+internal static class Readable
+{
+    public static JsonSerializerOptions Text(JsonSerializerOptions options) =>
+        new(options) { TypeInfoResolver = null, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+}
+
+internal sealed class BranchNameJson : JsonConverter<BranchName>
+{
+    public override BranchName Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => BranchName.Parse(reader.GetString()!);
+
+    public override void Write(Utf8JsonWriter writer, BranchName value, JsonSerializerOptions options) => writer.WriteStringValue(value.ToString());
+}
+
+internal sealed class PortRangeJson : JsonConverter<PortRange>
+{
+    public override PortRange Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => PortRange.Parse(reader.GetString()!);
+
+    public override void Write(Utf8JsonWriter writer, PortRange value, JsonSerializerOptions options) => writer.WriteStringValue(value.ToString());
+}
+
+internal sealed class CamelCaseEnum<T>() : JsonStringEnumConverter<T>(JsonNamingPolicy.CamelCase)
+    where T : struct, Enum;

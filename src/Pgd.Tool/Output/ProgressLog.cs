@@ -1,0 +1,51 @@
+namespace Pgd.Tool.Output;
+
+/// <summary>In a log: a line every few seconds while something takes long, and nothing otherwise.</summary>
+internal sealed class ProgressLog : IReporter, IDisposable
+{
+    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(3);
+
+    private readonly Session _session;
+    private readonly ITimer _timer;
+    private readonly Lock _gate = new();
+    private string? _text;
+    private string? _printed;
+
+    public ProgressLog(Session session)
+    {
+        _session = session;
+        _timer = session.Clock.CreateTimer(_ => Print(), null, Interval, Interval);
+    }
+
+    public void Step(string text)
+    {
+        lock (_gate)
+            _text = text;
+    }
+
+    public void Progress(string text, long done, long total)
+    {
+        lock (_gate)
+            _text = $"{text}: {Meter.Amount(done, total)}";
+    }
+
+    public void Warn(string text) => _session.Error.WriteLine(Reporters.Warning(_session.ErrorScreen, text));
+
+    public void Dispose()
+    {
+        lock (_gate)
+            _text = null;
+        _timer.Dispose();
+    }
+
+    private void Print()
+    {
+        lock (_gate)
+        {
+            if (_text is null || _text == _printed)
+                return;
+            _session.Error.WriteLine($"{_text} …");
+            _printed = _text;
+        }
+    }
+}

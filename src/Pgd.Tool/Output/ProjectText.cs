@@ -1,0 +1,29 @@
+namespace Pgd.Tool.Output;
+
+/// <summary>Projects as text.</summary>
+internal static class ProjectText
+{
+    public static void Table(IReadOnlyList<Project> projects, Sheet sheet)
+    {
+        if (projects.Count == 0)
+        {
+            sheet.Line("No projects.");
+            return;
+        }
+
+        sheet.Table(["NAME", "POSTGRESQL", "STORAGE", "RUNTIME", "BRANCHES", "PORTS", "AGE"], [.. projects.Select(project => new[]
+        {
+            project.Name, BranchText.Number(project.PostgresMajor), project.Storage, project.Runtime,
+            BranchText.Number(project.Branches), project.Ports.ToString(), sheet.Age(project.CreatedAt),
+        })]);
+    }
+
+    public static void Details(Project project, Sheet sheet) => sheet.Details(
+        ("Name", project.Name),
+        ("PostgreSQL", BranchText.Number(project.PostgresMajor)),
+        ("Storage", project.Storage),
+        ("Runtime", project.Runtime),
+        ("Ports", project.Ports.ToString()),
+        ("Branches", BranchText.Number(project.Branches)),
+        ("Created", BranchText.Moment(project.CreatedAt)));
+}

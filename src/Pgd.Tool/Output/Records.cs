@@ -1,0 +1,44 @@
+using Pgd.Configuration;
+using Pgd.Libpq;
+
+namespace Pgd.Tool.Output;
+
+/// <summary>What a deletion did; false: there was nothing to delete.</summary>
+internal sealed record Deleted(string Name, bool IsDeleted)
+{
+    [System.Text.Json.Serialization.JsonPropertyName("deleted")]
+    public bool IsDeleted { get; init; } = IsDeleted;
+}
+
+/// <summary>Where to connect, in the dialect that was asked for and in parts.</summary>
+internal sealed record Connection(BranchName Branch, string Url, string Host, int Port, string Database, string User, string? Password)
+{
+    public static Connection Of(BranchName branch, ConnectionUrl url, string text) => new(branch, text, url.Host, url.Port, url.Database, url.User, url.Password);
+}
+
+/// <summary>The end of a server's log.</summary>
+internal sealed record LogLines(BranchName Branch, IReadOnlyList<string> Lines);
+
+/// <summary>A line of a log that is followed.</summary>
+internal sealed record LogLine(string Line);
+
+/// <summary>What there is, and where.</summary>
+internal sealed record Status(string Version, string Root, string RootSource, IReadOnlyList<string> ConfigurationFiles, IReadOnlyList<Project> Projects, IReadOnlyList<Branch> Branches)
+{
+    public static Status Of(LoadedConfiguration configuration, IReadOnlyList<Project> projects, IReadOnlyList<Branch> branches) =>
+        new(ToolVersion.Text, configuration.Configuration.Root!, configuration.RootSource, configuration.Files, projects, branches);
+}
+
+/// <summary>What the doctor found, and what it repaired if it was asked to.</summary>
+internal sealed record Diagnosis(
+    string Version, string Root, string RootSource, IReadOnlyList<string> ConfigurationFiles,
+    IReadOnlyList<Repair>? Repairs, IReadOnlyList<Finding> Findings, string? Report);
+
+/// <summary>An error under <c>--json</c>.</summary>
+internal sealed record ErrorLine(ErrorLine.Content Error)
+{
+    internal sealed record Content(string Code, int ExitCode, string Message, string? Hint, string? Trace);
+}
+
+/// <summary>A warning under <c>--json</c>.</summary>
+internal sealed record WarningLine(string Warning);

@@ -1,0 +1,37 @@
+using Pgd.Configuration;
+
+namespace Pgd.Tool.Output;
+
+/// <summary>Prints a result for people: sentences, names with their values, tables.</summary>
+internal sealed class Sheet(Session session)
+{
+    public Screen Screen => session.OutputScreen;
+
+    public void Line(string text = "") => session.Output.WriteLine(text);
+
+    /// <summary>Names and values; a value that is null is left out.</summary>
+    public void Details(params (string Name, string? Value)[] pairs)
+    {
+        var width = pairs.Max(pair => pair.Name.Length) + 2;
+        foreach (var (name, value) in pairs.Where(pair => pair.Value is not null))
+            Line(Screen.Bold($"{name}:".PadRight(width)) + value);
+    }
+
+    /// <summary>A table: drawn on a terminal, plain aligned columns elsewhere, where nothing is cut or wrapped.</summary>
+    public void Table(IReadOnlyList<string> headers, IReadOnlyList<IReadOnlyList<string>> rows)
+    {
+        if (Screen.IsTerminal)
+            TerminalTable.Write(session.Output, Screen, headers, rows);
+        else
+            PlainTable.Write(session.Output, headers, rows);
+    }
+
+    /// <summary>How long ago a moment was.</summary>
+    public string Age(DateTimeOffset moment) => Spoken(session.Clock.GetUtcNow() - moment);
+
+    /// <summary>How long until a moment; null is never.</summary>
+    public string Until(DateTimeOffset? moment) =>
+        moment is not { } at ? "never" : at <= session.Clock.GetUtcNow() ? "expired" : "in " + Spoken(at - session.Clock.GetUtcNow());
+
+    private static string Spoken(TimeSpan span) => span < TimeSpan.FromSeconds(1) ? "0s" : Duration.Format(span);
+}

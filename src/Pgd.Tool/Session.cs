@@ -1,0 +1,56 @@
+using System.Collections;
+using System.Text;
+
+namespace Pgd.Tool;
+
+/// <summary>What one run of the tool talks to: streams, environment, clock, and the means to stop it. Tests hand in their own.</summary>
+internal sealed record Session
+{
+    /// <summary>Where results go, and nothing else.</summary>
+    public required TextWriter Output { get; init; }
+
+    /// <summary>Where progress, warnings and errors go.</summary>
+    public required TextWriter Error { get; init; }
+
+    public Func<Stream> Input { get; init; } = () => Stream.Null;
+
+    public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
+
+    public string WorkingDirectory { get; init; } = "/";
+
+    public Screen OutputScreen { get; init; } = Screen.None;
+
+    public Screen ErrorScreen { get; init; } = Screen.None;
+
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
+
+    public IInterruption Interruption { get; init; } = NoInterruption.Instance;
+
+    /// <summary>Runs a program in our place: it takes over terminal, signals and exit status. Returns only where that is imitated.</summary>
+    public Func<ChildProgram, int> Become { get; init; } = child => child.ReplaceThisProcess();
+
+    public bool Debug => Environment.TryGetValue("PGD_DEBUG", out var value) && value is not ("" or "0");
+
+    public static Session OfThisProcess(IInterruption interruption)
+    {
+        var environment = new Dictionary<string, string>();
+        foreach (DictionaryEntry entry in System.Environment.GetEnvironmentVariables())
+            environment[(string)entry.Key] = (string?)entry.Value ?? "";
+
+        return new()
+        {
+            Output = Writer(Console.OpenStandardOutput()),
+            Error = Writer(Console.OpenStandardError()),
+            Input = Console.OpenStandardInput,
+            Environment = environment,
+            WorkingDirectory = System.Environment.CurrentDirectory,
+            OutputScreen = Screen.Of(environment, isTerminal: !Console.IsOutputRedirected),
+            ErrorScreen = Screen.Of(environment, isTerminal: !Console.IsErrorRedirected),
+            Interruption = interruption,
+        };
+    }
+
+    // Console.Out would first load encodings and the terminal's description: milliseconds that no command needs. Reporters write from any thread.
+    private static TextWriter Writer(Stream stream) =>
+        TextWriter.Synchronized(new StreamWriter(stream, new UTF8Encoding(false), 4096) { AutoFlush = true, NewLine = "\n" });
+}

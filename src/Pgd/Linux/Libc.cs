@@ -1,0 +1,142 @@
+using System.ComponentModel;
+using System.Runtime.InteropServices;
+
+namespace Pgd.Linux;
+
+/// <summary>The system calls that .NET has no call for.</summary>
+internal static partial class Libc
+{
+    public const int EPERM = 1, ENOENT = 2, EINTR = 4, EAGAIN = 11, EACCES = 13, EBUSY = 16, EXDEV = 18, EINVAL = 22, ENOTTY = 25,
+        ENOSPC = 28, EROFS = 30, ENOSYS = 38, EOPNOTSUPP = 95, EDQUOT = 122, ESRCH = 3;
+
+    public const int SIGINT = 2, SIGQUIT = 3, SIGKILL = 9, SIGTERM = 15;
+
+    public const int LOCK_SH = 1, LOCK_EX = 2, LOCK_NB = 4;
+
+    public const int SEEK_DATA = 3, SEEK_HOLE = 4;
+
+    // <linux/fs.h>, <linux/btrfs.h>
+    public const nuint FICLONE = 0x40049409, BTRFS_IOC_SUBVOL_CREATE = 0x5000940E, BTRFS_IOC_SNAP_DESTROY = 0x5000940F, BTRFS_IOC_SNAP_CREATE_V2 = 0x50009417;
+
+    public const long BTRFS_SUPER_MAGIC = 0x9123683E;
+
+    public const ulong BTRFS_FIRST_FREE_OBJECTID = 256;
+
+    [LibraryImport("libc", EntryPoint = "flock", SetLastError = true)]
+    public static partial int Flock(SafeHandle file, int operation);
+
+    [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
+    public static partial int Kill(int pid, int signal);
+
+    [LibraryImport("libc", EntryPoint = "geteuid")]
+    public static partial uint EffectiveUserId();
+
+    [LibraryImport("libc", EntryPoint = "lchown", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int LChown(string path, uint owner, uint group);
+
+    [LibraryImport("libc", EntryPoint = "fchown", SetLastError = true)]
+    public static partial int FChown(SafeHandle file, uint owner, uint group);
+
+    [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
+    public static partial int Ioctl(SafeHandle file, nuint request, nint argument);
+
+    [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
+    public static unsafe partial int Ioctl(SafeHandle file, nuint request, byte* argument);
+
+    [LibraryImport("libc", EntryPoint = "copy_file_range", SetLastError = true)]
+    public static unsafe partial nint CopyFileRange(SafeHandle source, long* sourceOffset, SafeHandle target, long* targetOffset, nuint length, uint flags);
+
+    [LibraryImport("libc", EntryPoint = "lseek", SetLastError = true)]
+    public static partial long LSeek(SafeHandle file, long offset, int whence);
+
+    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Open(string path, int flags, int mode);
+
+    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static unsafe partial int Statx(int directory, string path, int flags, uint mask, byte* buffer);
+
+    [LibraryImport("libc", EntryPoint = "statfs", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static unsafe partial int StatFs(string path, byte* buffer);
+
+    [LibraryImport("libc", EntryPoint = "getpwnam_r", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static unsafe partial int GetPwNam(string name, byte* entry, byte* buffer, nuint length, nint* result);
+
+    /// <summary>The error of the last call, as an exception that names what was done to which path.</summary>
+    public static IOException LastError(string what)
+    {
+        var number = Marshal.GetLastPInvokeError();
+        return new IOException($"{what}: {new Win32Exception(number).Message}", number);
+    }
+
+    /// <summary>Opens a folder, for calls that take one as a descriptor; never through a symbolic link in its last part.</summary>
+    public static Microsoft.Win32.SafeHandles.SafeFileHandle OpenDirectory(string path)
+    {
+        const int flags = 0 /* O_RDONLY */ | 0x80000 /* O_CLOEXEC */;
+        var (directory, noFollow) = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? (0x4000, 0x8000) : (0x10000, 0x20000);
+        var descriptor = Open(path, flags | directory | noFollow, 0);
+        return descriptor < 0 ? throw LastError(path) : new(descriptor, ownsHandle: true);
+    }
+
+    /// <summary>Opens a file for reading; never through a symbolic link in its last part.</summary>
+    public static Microsoft.Win32.SafeHandles.SafeFileHandle OpenForReading(string path)
+    {
+        var noFollow = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 0x8000 : 0x20000;
+        var descriptor = Open(path, 0x80000 | noFollow, 0);
+        return descriptor < 0 ? throw LastError(path) : new(descriptor, ownsHandle: true);
+    }
+
+    /// <summary>Makes a file that must not exist yet, and opens it for reading and writing.</summary>
+    public static Microsoft.Win32.SafeHandles.SafeFileHandle CreateNew(string path, UnixFileMode mode)
+    {
+        const int flags = 2 /* O_RDWR */ | 0x40 /* O_CREAT */ | 0x80 /* O_EXCL */ | 0x80000 /* O_CLOEXEC */;
+        var descriptor = Open(path, flags, (int)mode);
+        return descriptor < 0 ? throw LastError(path) : new(descriptor, ownsHandle: true);
+    }
+
+    /// <summary>Owner, mode, inode number and allocated bytes of a path; of the link itself if it is one.</summary>
+    public static FileStatus Status(string path) => Status(-100 /* AT_FDCWD */, path, 0x100 /* AT_SYMLINK_NOFOLLOW */);
+
+    /// <summary>The same of an open file.</summary>
+    public static FileStatus Status(Microsoft.Win32.SafeHandles.SafeFileHandle file) => Status((int)file.DangerousGetHandle(), "", 0x1000 /* AT_EMPTY_PATH */);
+
+    private static unsafe FileStatus Status(int directory, string path, int flags)
+    {
+        const uint basic = 0x7ff;
+        var buffer = stackalloc byte[256];
+        if (Statx(directory, path, flags, basic, buffer) != 0)
+            throw LastError(path);
+        return new(*(uint*)(buffer + 20), *(uint*)(buffer + 24), (UnixFileMode)(*(ushort*)(buffer + 28) & 0xFFF), *(ulong*)(buffer + 32), *(long*)(buffer + 40), *(long*)(buffer + 48) * 512);
+    }
+
+    /// <summary>The magic number of the file system that holds a path, its free bytes for us and its size.</summary>
+    public static unsafe (long Magic, long Available, long Size) FileSystem(string path)
+    {
+        var buffer = stackalloc byte[256];
+        if (StatFs(path, buffer) != 0)
+            throw LastError(path);
+        var (blockSize, blocks, available) = (*(long*)(buffer + 8), *(long*)(buffer + 16), *(long*)(buffer + 32));
+        return (*(long*)buffer & 0xFFFFFFFF, available * blockSize, blocks * blockSize);
+    }
+
+    /// <summary>The numeric ids of an account; null if there is none of that name.</summary>
+    public static unsafe Account? FindAccount(string name)
+    {
+        var entry = stackalloc byte[128];
+        var buffer = new byte[16384];
+        nint result = 0;
+        fixed (byte* text = buffer)
+        {
+            if (GetPwNam(name, entry, text, (nuint)buffer.Length, &result) != 0 || result == 0)
+                return null;
+        }
+
+        // struct passwd { char *name; char *passwd; uid_t uid; gid_t gid; … }
+        return new(name, *(uint*)(entry + 16), *(uint*)(entry + 20));
+    }
+}
+
+/// <summary>What a path is, as far as copying it needs to know.</summary>
+internal readonly record struct FileStatus(uint Owner, uint Group, UnixFileMode Mode, ulong Inode, long Size, long AllocatedBytes);
+
+/// <summary>An account of this host.</summary>
+internal sealed record Account(string Name, uint UserId, uint GroupId);

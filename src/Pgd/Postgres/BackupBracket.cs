@@ -1,0 +1,76 @@
+using System.Globalization;
+using Npgsql;
+
+namespace Pgd.Postgres;
+
+/// <summary>
+/// PostgreSQL's non-exclusive backup around a copy that is not atomic: start, copy, stop, all in one held connection, because a backup
+/// ends with the session that began it. A temporary slot keeps the needed write-ahead log from being recycled, and goes with the session too.
+/// </summary>
+/// <remarks>https://www.postgresql.org/docs/current/continuous-archiving.html#BACKUP-LOWLEVEL-BASE-BACKUP</remarks>
+internal sealed class BackupBracket
+{
+    private readonly AdminConnection _connection;
+    private readonly int _major;
+
+    private BackupBracket(AdminConnection connection, int major, string startFile)
+    {
+        _connection = connection;
+        _major = major;
+        StartFile = startFile;
+    }
+
+    /// <summary>The first segment that recovery needs.</summary>
+    public string StartFile { get; }
+
+    public static async Task<BackupBracket> StartAsync(AdminConnection connection, int major, BranchName source, string label, CancellationToken cancellationToken)
+    {
+        if (await connection.ScalarAsync("show wal_level", cancellationToken).ConfigureAwait(false) == "minimal")
+        {
+            throw new PgdException(ExitCode.Unsafe, $"{source} runs with wal_level=minimal, so a copy of its files cannot be made consistent while it runs",
+                $"Stop it first (dotnet pgd stop {source}), or set wal_level=replica and restart it.");
+        }
+
+        var slot = $"pgd_{Guid.NewGuid():N}";
+        try
+        {
+            // Immediately reserved: a slot without a position would hold nothing.
+            await connection.ExecuteAsync($"select pg_create_physical_replication_slot('{slot}', true, true)", cancellationToken).ConfigureAwait(false);
+        }
+        catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.ConfigurationLimitExceeded or PostgresErrorCodes.ObjectNotInPrerequisiteState)
+        {
+            throw new PgdException(ExitCode.Unsafe, $"{source} has no replication slot left for the copy: {e.MessageText}", "Raise its max_replication_slots, or drop a slot that nothing uses (pg_replication_slots).", e);
+        }
+
+        var start = major >= 15 ? $"pg_backup_start('{label}', true)" : $"pg_start_backup('{label}', true, false)";
+        var lsn = await connection.ScalarAsync($"select {start}::text", cancellationToken).ConfigureAwait(false);
+        // In a standby the timeline of file names cannot be computed by this function; standbys do not come here.
+        var file = await connection.ScalarAsync($"select pg_walfile_name('{lsn}')", cancellationToken).ConfigureAwait(false);
+        return new(connection, major, file!);
+    }
+
+    /// <summary>Ends the backup. The write-ahead log from the start to here makes the copy consistent.</summary>
+    public async Task<BackupEnd> StopAsync(CancellationToken cancellationToken)
+    {
+        var stop = _major >= 15 ? "pg_backup_stop(false)" : "pg_stop_backup(false, false)";
+        var row = (await _connection.QueryAsync($"select lsn::text, labelfile, spcmapfile, pg_walfile_name(lsn), current_setting('wal_segment_size') from {stop}", cancellationToken).ConfigureAwait(false))[0];
+        return new(row[1]!, string.IsNullOrEmpty(row[2]) ? null : row[2], Segments(StartFile, row[3]!, SegmentBytes(row[4]!)));
+    }
+
+    /// <summary>The names of all segments from one to another, both included.</summary>
+    internal static IReadOnlyList<string> Segments(string first, string last, long segmentBytes)
+    {
+        var perLog = 0x1_0000_0000 / segmentBytes;
+        var (from, to) = (Number(first), Number(last));
+        return [.. Enumerable.Range(0, (int)(to - from + 1)).Select(i => from + i)
+            .Select(n => string.Create(CultureInfo.InvariantCulture, $"{first[..8]}{n / perLog:X8}{n % perLog:X8}"))];
+
+        long Number(string name) => (long.Parse(name.AsSpan(8, 8), NumberStyles.HexNumber, CultureInfo.InvariantCulture) * perLog) + long.Parse(name.AsSpan(16, 8), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+    }
+
+    // The server prints it with a unit: 16MB, 1GB.
+    private static long SegmentBytes(string text) => long.Parse(text[..^2], CultureInfo.InvariantCulture) * (text.EndsWith("GB", StringComparison.Ordinal) ? 1L << 30 : 1L << 20);
+}
+
+/// <summary>What a copy needs to recover: the label, the map of tablespaces, and these segments.</summary>
+internal sealed record BackupEnd(string Label, string? TablespaceMap, IReadOnlyList<string> Segments);

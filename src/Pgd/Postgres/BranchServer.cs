@@ -1,0 +1,150 @@
+using System.Diagnostics;
+using Npgsql;
+using Pgd.Libpq;
+using Pgd.Linux;
+using Pgd.Runtime;
+using Pgd.State;
+using Pgd.Storage;
+
+namespace Pgd.Postgres;
+
+/// <summary>The server of one generation of a branch: started behind a closed door, settled, opened, and proved.</summary>
+internal sealed class BranchServer(Workspace workspace, ProjectRecord project, BranchRecord branch, int generation)
+{
+    private const int LinesOfLog = 15;
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(3), LongestWaitForTheDoor = TimeSpan.FromSeconds(10);
+
+    private readonly IRuntime _runtime = workspace.Runtimes.Named(project.Runtime);
+    private readonly IStorage _storage = workspace.Storages.Named(project.Storage);
+
+    public VolumeKey Key { get; } = new(project.Name, branch.Name, branch.Id, generation);
+
+    public ServerAddress Address { get; } = new(workspace.Layout.SocketFolder(branch.Id, generation), branch.Port, project.Superuser);
+
+    /// <summary>What the server answers to <c>show cluster_name</c>: the only thing in which it differs from its siblings.</summary>
+    public string ClusterName { get; } = ClusterNameOf(branch.Id, generation);
+
+    private bool IsMain => branch.Parent is null;
+
+    public static string ClusterNameOf(string branchId, int generation) => $"pgd-{branchId}-g{generation}";
+
+    public Volume? FindVolume() => _storage.Find(Key);
+
+    public Volume RequireVolume() => FindVolume()
+        ?? throw new PgdException(ExitCode.Failed, $"the data of {branch.FullName} is missing from the storage {project.Storage}", "See what is there: dotnet pgd doctor");
+
+    public bool IsRunning() => FindVolume() is { } volume && _runtime.IsRunning(volume);
+
+    /// <summary>Starts the server. With <paramref name="open"/> false no one but the administrator can connect.</summary>
+    public async Task<AdminConnection> StartAsync(bool open, bool listen, IReadOnlyDictionary<string, string> extra, CancellationToken cancellationToken)
+    {
+        var volume = RequireVolume();
+        if (open)
+            HostBasedAuthentication.WriteOpen(volume, project.Superuser, branch.Host);
+        else
+            HostBasedAuthentication.WriteClosed(volume, project.Superuser);
+        _runtime.PrepareSocketFolder(Address.SocketFolder);
+
+        var settings = ServerSettings.Common(ClusterName, branch.Port, listen ? Addresses.Listen(branch.Host) : "", Address.SocketFolder, volume);
+        foreach (var (name, value) in IsMain ? extra : ServerSettings.Quarantine(project.PostgresMajor).Concat(extra))
+            settings[name] = value;
+        var logged = File.Exists(volume.Log) ? new FileInfo(volume.Log).Length : 0;
+        var started = await _runtime.StartAsync(volume, project.PostgresMajor, settings, cancellationToken).ConfigureAwait(false);
+        return await WaitUntilReadyAsync(volume, started, logged, cancellationToken).ConfigureAwait(false);
+    }
+
+    public Task<AdminConnection> ConnectAsync(CancellationToken cancellationToken, string database = "postgres") => AdminConnection.OpenAsync(Address, database, cancellationToken);
+
+    public async Task StopAsync(StopMode mode, CancellationToken cancellationToken)
+    {
+        if (FindVolume() is { } volume)
+            await _runtime.StopAsync(volume, mode, cancellationToken).ConfigureAwait(false);
+        if (Directory.Exists(Address.SocketFolder))
+            Directory.Delete(Address.SocketFolder, recursive: true);
+    }
+
+    /// <summary>Stops the server and destroys its data; what is not there is fine.</summary>
+    public async Task DestroyAsync()
+    {
+        await StopAsync(StopMode.Immediate, CancellationToken.None).ConfigureAwait(false);
+        Fault.Here("destroy:stopped");
+        _storage.Delete(Key);
+    }
+
+    /// <summary>Lets everyone with a password in.</summary>
+    public async Task OpenDoorAsync(AdminConnection connection, CancellationToken cancellationToken)
+    {
+        HostBasedAuthentication.WriteOpen(RequireVolume(), project.Superuser, branch.Host);
+        await connection.ExecuteAsync("select pg_reload_conf()", cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>The connection of a role to a database.</summary>
+    public ConnectionUrl Url(string database, string role) => new()
+    {
+        Host = branch.Host,
+        Port = branch.Port,
+        Database = database,
+        User = role,
+        Password = workspace.HostKey.Password(branch, role),
+    };
+
+    /// <summary>Asks over that very connection who answers. Nothing but the right answer is good enough.</summary>
+    public Task ProveAsync(ConnectionUrl url, CancellationToken cancellationToken) => IdentityProof.RunAsync(url, ClusterName, branch.FullName, LongestWaitForTheDoor, cancellationToken);
+
+    private async Task<AdminConnection> WaitUntilReadyAsync(Volume volume, StartedServer started, long logged, CancellationToken cancellationToken)
+    {
+        var clock = Stopwatch.StartNew();
+        var said = TimeSpan.FromSeconds(2);
+        while (true)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            if (started.HasExited())
+                throw Died(volume, logged);
+            if (File.Exists(Address.Socket))
+            {
+                try
+                {
+                    return await ConnectAsync(cancellationToken).ConfigureAwait(false);
+                }
+                catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.InvalidCatalogName)
+                {
+                    return await ConnectAsync(cancellationToken, "template1").ConfigureAwait(false);
+                }
+                catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.CannotConnectNow)
+                {
+                    // Starting up, or recovering.
+                }
+                catch (NpgsqlException e) when (e is not PostgresException)
+                {
+                    // The socket is there a moment before anyone listens, and a server that dies closes it.
+                }
+            }
+
+            if (clock.Elapsed > said)
+            {
+                said += TimeSpan.FromSeconds(5);
+                workspace.Reporter.Step($"waiting for the server of {branch.FullName}: {LastLines(volume, logged, 1)}");
+            }
+
+            await Task.Delay(Pause, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private PgdException Died(Volume volume, long logged)
+    {
+        var lines = LastLines(volume, logged, LinesOfLog);
+        return lines.Contains("Address already in use", StringComparison.Ordinal)
+            ? PortTaken.Error(branch.FullName, branch.Port)
+            : DiskFull.Is(new IOException(lines))
+            ? DiskFull.Error(volume.Data, new IOException(lines))
+            : new PgdException(ExitCode.Failed, $"the server of {branch.FullName} ended while it started; the last lines of its log:\n{lines}");
+    }
+
+    private static string LastLines(Volume volume, long from, int lines)
+    {
+        using var file = new FileStream(volume.Log, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        file.Position = Math.Max(Math.Min(from, file.Length), file.Length - 16384);
+        using var reader = new StreamReader(file);
+        return Processes.Shell.LastLines(reader.ReadToEnd(), lines);
+    }
+}

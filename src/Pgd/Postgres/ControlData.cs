@@ -1,0 +1,46 @@
+using System.Buffers.Binary;
+using System.Numerics;
+
+namespace Pgd.Postgres;
+
+/// <summary>What <c>global/pg_control</c> says. Its first fields have stood at the same place since PostgreSQL 8; the rest is not read.</summary>
+/// <remarks>Source: src/include/catalog/pg_control.h.</remarks>
+internal sealed record ControlData(ulong SystemIdentifier, ClusterState State)
+{
+    public static string FileIn(string dataDirectory) => Path.Combine(dataDirectory, "global", "pg_control");
+
+    /// <summary>Reads the file; null if it was caught in the middle of a write.</summary>
+    public static ControlData? TryRead(string dataDirectory)
+    {
+        var bytes = File.ReadAllBytes(FileIn(dataDirectory));
+        return bytes.Length >= 512 && HasValidChecksum(bytes)
+            ? new(BinaryPrimitives.ReadUInt64LittleEndian(bytes), (ClusterState)BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(16)))
+            : null;
+    }
+
+    // The checksum (CRC-32C) is the structure's last field, at an offset that differs between majors: the right one is where it fits.
+    private static bool HasValidChecksum(byte[] bytes)
+    {
+        var crc = 0xFFFFFFFFu;
+        for (var offset = 0; offset + 4 <= 512; offset += 4)
+        {
+            if (offset >= 200 && BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(offset)) == (crc ^ 0xFFFFFFFF))
+                return true;
+            crc = BitOperations.Crc32C(crc, BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(offset)));
+        }
+
+        return false;
+    }
+}
+
+/// <summary>PostgreSQL's own word for how a cluster was left; only these are told apart.</summary>
+internal enum ClusterState
+{
+    StartingUp = 0,
+    ShutDown = 1,
+    ShutDownInRecovery = 2,
+    ShuttingDown = 3,
+    InCrashRecovery = 4,
+    InArchiveRecovery = 5,
+    InProduction = 6,
+}

@@ -1,0 +1,61 @@
+namespace Pgd.Postgres;
+
+/// <summary>The databases of a server that can be connected to, with their owners.</summary>
+internal sealed class Databases(IReadOnlyList<Database> databases, IReadOnlyList<string> loginRoles)
+{
+    public static async Task<Databases> ListAsync(AdminConnection connection, CancellationToken cancellationToken)
+    {
+        var rows = await connection.QueryAsync(
+            """
+            select d.datname::text, r.rolname::text, r.rolcanlogin::text
+              from pg_database d join pg_roles r on r.oid = d.datdba
+             where not d.datistemplate and d.datallowconn
+             union all
+            select null, rolname::text, null from pg_roles where rolcanlogin
+             order by 1, 2
+            """, cancellationToken).ConfigureAwait(false);
+        return new([.. rows.Where(r => r[0] is not null).Select(r => new Database(r[0]!, r[1]!, r[2] == "true"))], [.. rows.Where(r => r[0] is null).Select(r => r[1]!)]);
+    }
+
+    /// <summary>Whether the choice is clear without asking for a name.</summary>
+    public bool IsClear => Candidates().Count == 1 && Candidates()[0].OwnerCanLogIn;
+
+    /// <summary>The database of that name; without one, the only one.</summary>
+    /// <exception cref="PgdException">There is none of that name, or several to choose from.</exception>
+    public Database Choose(BranchName branch, string? name)
+    {
+        var names = string.Join(", ", databases.Select(d => d.Name));
+        if (name is not null)
+        {
+            return databases.FirstOrDefault(d => d.Name == name)
+                ?? throw new PgdException(ExitCode.NotFound, $"{branch} has no database \"{name}\"", $"It has: {names}");
+        }
+
+        return Candidates() switch
+        {
+            [var only] => only,
+            [] => throw new PgdException(ExitCode.NotFound, $"{branch} has no database that can be connected to"),
+            _ => throw new PgdException(ExitCode.Misuse, $"{branch} has several databases", $"Choose one with --database: {names}"),
+        };
+    }
+
+    /// <summary>The role to connect as: the one of that name, or the database's owner.</summary>
+    public string ChooseRole(BranchName branch, Database database, string? role)
+    {
+        var names = string.Join(", ", loginRoles);
+        if (role is null)
+        {
+            return database.OwnerCanLogIn
+                ? database.Owner
+                : throw new PgdException(ExitCode.Misuse, $"{database.Owner}, the owner of {database.Name} in {branch}, cannot log in", $"Choose a role with --role: {names}");
+        }
+
+        return loginRoles.Contains(role) ? role : throw new PgdException(ExitCode.NotFound, $"{branch} has no role \"{role}\" that can log in", $"It has: {names}");
+    }
+
+    // The maintenance database counts only where there is no other.
+    private List<Database> Candidates() => databases.Where(d => d.Name != "postgres").ToList() is { Count: > 0 } others ? others : [.. databases];
+}
+
+/// <summary>A database and its owner.</summary>
+internal sealed record Database(string Name, string Owner, bool OwnerCanLogIn);

@@ -1,0 +1,46 @@
+using System.Diagnostics;
+using Npgsql;
+using Pgd.Libpq;
+
+namespace Pgd.Postgres;
+
+/// <summary>
+/// Before a connection leaves the tool, a query over that very connection tells which branch answers: ports are used again, tunnels are
+/// mixed up, and a migration on the wrong database cannot be taken back. <c>system_identifier</c> would not do: it is the same in every clone.
+/// </summary>
+internal static class IdentityProof
+{
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(2);
+
+    /// <exception cref="PgdException">Someone else answers (<see cref="ExitCode.Unsafe"/>), or no one (<see cref="ExitCode.Failed"/>).</exception>
+    public static async Task RunAsync(ConnectionUrl url, string clusterName, BranchName branch, TimeSpan patience, CancellationToken cancellationToken)
+    {
+        var clock = Stopwatch.StartNew();
+        while (true)
+        {
+            try
+            {
+                var source = AdminConnection.Source(url.Host, url.Port, url.User, url.Password, url.Database, "-c search_path=pg_catalog");
+                await using var _ = source.ConfigureAwait(false);
+                var connection = await source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+                await using var __ = connection.ConfigureAwait(false);
+                var command = new NpgsqlCommand("show cluster_name", connection);
+                await using var ___ = command.ConfigureAwait(false);
+                var answer = await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) as string;
+                if (answer == clusterName)
+                    return;
+                throw new PgdException(ExitCode.Unsafe, $"{url.Host}:{url.Port} is answered by \"{answer}\", not by {branch} (\"{clusterName}\")",
+                    "Another server has taken its port or its name. Look at: dotnet pgd status");
+            }
+            catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.InvalidAuthorizationSpecification && clock.Elapsed < patience)
+            {
+                // The server has been told to read its rules again, and does so a moment later.
+                await Task.Delay(Pause, cancellationToken).ConfigureAwait(false);
+            }
+            catch (NpgsqlException e)
+            {
+                throw new PgdException(ExitCode.Failed, $"{branch} does not answer at {url.Host}:{url.Port} as {url.User} in {url.Database}: {e.Message}", $"Look at its log: dotnet pgd branch logs {branch}", e);
+            }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+namespace Pgd.Postgres;
+
+/// <summary>Settings that go on the server's command line, where they beat <c>postgresql.conf</c> and <c>ALTER SYSTEM</c>.</summary>
+internal static class ServerSettings
+{
+    /// <summary>What every server of ours gets: its identity, its door and its log.</summary>
+    public static Dictionary<string, string> Common(string clusterName, int port, string listen, string socketFolder, Storage.Volume volume) => new()
+    {
+        ["cluster_name"] = clusterName,
+        ["port"] = port.ToString(System.Globalization.CultureInfo.InvariantCulture),
+        ["listen_addresses"] = listen,
+        ["unix_socket_directories"] = socketFolder,
+        ["unix_socket_permissions"] = "0700",
+        ["hba_file"] = volume.HostBasedAuthentication,
+        ["ident_file"] = volume.UserNameMap,
+        // The source's own would be overwritten.
+        ["external_pid_file"] = Path.Combine(socketFolder, "server.pid"),
+        // Everything the server says goes to its log beside the data, in the order in which it happened.
+        ["logging_collector"] = "off",
+        ["log_destination"] = "stderr",
+    };
+
+    /// <summary>
+    /// What keeps a branch from touching anything that its source touches: the archive, publishers, standbys, the primary, jobs.
+    /// </summary>
+    public static Dictionary<string, string> Quarantine(int major)
+    {
+        var settings = new Dictionary<string, string>
+        {
+            // The branch's first segment would have the very name that the source is about to archive: the source's archiver would stop for good.
+            ["archive_mode"] = "off",
+            ["archive_command"] = "",
+            ["restore_command"] = "",
+            ["archive_cleanup_command"] = "",
+            ["recovery_end_command"] = "",
+            // An enabled subscription would take the source's slot on the publisher and consume what the source never sees.
+            ["max_logical_replication_workers"] = "0",
+            ["max_sync_workers_per_subscription"] = "0",
+            ["primary_conninfo"] = "",
+            ["primary_slot_name"] = "",
+            // The first commit would wait for ever for standbys that a branch does not have.
+            ["synchronous_standby_names"] = "",
+            ["max_wal_senders"] = "0",
+            ["wal_keep_size"] = "0",
+            ["ssl"] = "off",
+            // Extensions that start work of their own; a name of an extension that is not loaded is a placeholder and has no effect.
+            ["cron.launch_active_jobs"] = "off",
+            ["timescaledb.max_background_workers"] = "0",
+            ["pg_partman_bgw.interval"] = "315360000",
+        };
+        if (major >= 15)
+            settings["archive_library"] = "";
+        if (major >= 17)
+        {
+            settings["sync_replication_slots"] = "off";
+            settings["summarize_wal"] = "off";
+        }
+
+        return settings;
+    }
+
+    /// <summary>For the first start of a clone: one syncfs instead of opening and syncing every file.</summary>
+    public static Dictionary<string, string> FirstStart(int major) => major >= 14 ? new() { ["recovery_init_sync_method"] = "syncfs" } : [];
+
+    /// <summary>For the first start of a standby's clone: it becomes a primary on a timeline of its own, as soon as it is consistent.</summary>
+    public static Dictionary<string, string> Promotion() => new()
+    {
+        ["recovery_target"] = "immediate",
+        ["recovery_target_action"] = "promote",
+        ["recovery_target_time"] = "",
+        ["recovery_target_lsn"] = "",
+        ["recovery_target_xid"] = "",
+        ["recovery_target_name"] = "",
+        // Without it, the settings that a standby compares with its primary's would have to be at least as high as those.
+        ["hot_standby"] = "off",
+        ["restore_command"] = "false",
+    };
+}

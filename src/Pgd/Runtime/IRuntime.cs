@@ -1,0 +1,51 @@
+using Pgd.Storage;
+
+namespace Pgd.Runtime;
+
+/// <summary>What runs PostgreSQL servers. A server belongs to a volume; nothing else says which server is whose.</summary>
+internal interface IRuntime
+{
+    /// <summary>The name that configuration and records use.</summary>
+    string Name { get; }
+
+    /// <summary>Why this runtime cannot be used here; null if it can.</summary>
+    string? Unavailable();
+
+    /// <summary>The newest major that it can run; null if there is none.</summary>
+    int? NewestMajor();
+
+    /// <summary>Makes a new cluster in an empty volume.</summary>
+    Task InitializeAsync(Volume volume, int major, string superuser, CancellationToken cancellationToken);
+
+    /// <summary>Makes what a server's account must be able to enter: the socket folder.</summary>
+    void PrepareSocketFolder(string folder);
+
+    /// <summary>Starts a server and returns at once; whether it can be used is asked by connecting to it.</summary>
+    Task<StartedServer> StartAsync(Volume volume, int major, IReadOnlyDictionary<string, string> settings, CancellationToken cancellationToken);
+
+    /// <summary>Whether the volume's server runs.</summary>
+    bool IsRunning(Volume volume);
+
+    /// <summary>Stops the volume's server and waits until it is gone; one that does not run is fine.</summary>
+    Task StopAsync(Volume volume, StopMode mode, CancellationToken cancellationToken);
+
+    /// <summary>The volume folders whose servers run, found without any record.</summary>
+    IReadOnlyList<RunningServer> List();
+}
+
+/// <summary>A server that was just started and may still die of what it finds.</summary>
+/// <param name="HasExited">Asks whether it has.</param>
+internal sealed record StartedServer(Func<bool> HasExited);
+
+/// <summary>How a server is stopped.</summary>
+internal enum StopMode
+{
+    /// <summary>Disconnects everyone and leaves the data clean.</summary>
+    Fast,
+
+    /// <summary>Leaves the data as after a crash; for data that is about to be destroyed.</summary>
+    Immediate,
+}
+
+/// <summary>A running server: its data directory and the identity on its command line.</summary>
+internal sealed record RunningServer(string DataDirectory, string? ClusterName, int ProcessId);

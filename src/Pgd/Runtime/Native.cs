@@ -1,0 +1,195 @@
+using System.Diagnostics;
+using System.Globalization;
+using Pgd.Configuration;
+using Pgd.Linux;
+using Pgd.Processes;
+using Pgd.State;
+using Pgd.Storage;
+
+namespace Pgd.Runtime;
+
+/// <summary>
+/// <c>postgres</c> itself, from the server binaries on this host: in a session of its own, so that it survives the job that started it,
+/// and as an ordinary account when we are root, because PostgreSQL refuses to run as root.
+/// </summary>
+internal sealed class Native(HostConfiguration configuration, Layout layout) : IRuntime
+{
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(2), LongestStop = TimeSpan.FromSeconds(60);
+    private readonly ServerBinaries _binaries = new(configuration);
+
+    public string Name => "native";
+
+    public ServerBinaries Binaries => _binaries;
+
+    public string? Unavailable() => !OperatingSystem.IsLinux() ? "branches need Linux"
+        : _binaries.Found.Count == 0 ? "there are no PostgreSQL server binaries on this machine"
+        : null;
+
+    public int? NewestMajor() => _binaries.Found.Count == 0 ? null : _binaries.Found[0].Major;
+
+    public async Task InitializeAsync(Volume volume, int major, string superuser, CancellationToken cancellationToken)
+    {
+        var account = ServerAccount();
+        if (account is not null && Libc.LChown(volume.Data, account.UserId, account.GroupId) != 0)
+            throw Libc.LastError(volume.Data);
+        var binary = _binaries.For(major);
+        try
+        {
+            await Shell.RunAsync(new(binary.Initdb, "--pgdata", volume.Data, "--username", superuser, "--encoding", "UTF8", "--locale", "C.UTF-8",
+                "--data-checksums", "--auth-local", "peer", "--auth-host", "scram-sha-256")
+            { User = account?.Name, Environment = CleanEnvironment(), WorkingDirectory = "/" }, cancellationToken).ConfigureAwait(false);
+        }
+        catch (PgdException e) when (DiskFull.Is(e))
+        {
+            throw DiskFull.Error(volume.Data, e);
+        }
+    }
+
+    public void PrepareSocketFolder(string folder)
+    {
+        const UnixFileMode closed = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+        Directory.CreateDirectory(folder, closed);
+        File.SetUnixFileMode(folder, closed);
+        if (ServerAccount() is { } account && Libc.LChown(folder, account.UserId, account.GroupId) != 0)
+            throw Libc.LastError(folder);
+    }
+
+    public Task<StartedServer> StartAsync(Volume volume, int major, IReadOnlyDictionary<string, string> settings, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var account = ServerAccount();
+        var binary = _binaries.For(major);
+        PrepareLog(volume);
+
+        // The shell is gone after its redirections: setsid and postgres take its place, one after the other.
+        var start = new ProcessStartInfo("/bin/sh", ["-c", """exec setsid "$@" >>"$0" 2>&1 </dev/null""", volume.Log, binary.Postgres, "-D", volume.Data])
+        {
+            UserName = account?.Name ?? "",
+            WorkingDirectory = "/",
+        };
+        foreach (var (name, value) in settings)
+        {
+            start.ArgumentList.Add("-c");
+            start.ArgumentList.Add($"{name}={value}");
+        }
+
+        // GitHub's runner ends, after the job, every process that carries its RUNNER_TRACKING_ID; and no secret of the job belongs to a server.
+        start.Environment.Clear();
+        foreach (var (name, value) in CleanEnvironment().Where(v => v.Value is not null))
+            start.Environment[name] = value;
+        var process = Process.Start(start)!;
+        return Task.FromResult(new StartedServer(() => process.HasExited));
+    }
+
+    public bool IsRunning(Volume volume) => Find(volume) is not null;
+
+    public async Task StopAsync(Volume volume, StopMode mode, CancellationToken cancellationToken)
+    {
+        if (Find(volume) is not { } pid)
+            return;
+        var clock = Stopwatch.StartNew();
+        _ = Libc.Kill(pid, mode == StopMode.Fast ? Libc.SIGINT : Libc.SIGQUIT);
+        while (IsAlive(pid))
+        {
+            if (clock.Elapsed > LongestStop)
+            {
+                if (mode == StopMode.Fast)
+                    throw new PgdException(ExitCode.Failed, $"the server of {volume.Key} (process {pid}) does not stop", $"Look at its log: dotnet pgd branch logs {volume.Key.Project}/{volume.Key.Branch}");
+                _ = Libc.Kill(pid, Libc.SIGKILL);
+            }
+
+            await Task.Delay(Pause, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    public IReadOnlyList<RunningServer> List()
+    {
+        var servers = new List<RunningServer>();
+        foreach (var folder in Directory.EnumerateDirectories("/proc"))
+        {
+            if (!int.TryParse(Path.GetFileName(folder), NumberStyles.None, CultureInfo.InvariantCulture, out var pid) || CommandLine(pid) is not { } arguments)
+                continue;
+            // A server's children show a title instead of arguments, so only the server itself is found here.
+            var data = arguments.SkipWhile(a => a != "-D").Skip(1).FirstOrDefault();
+            if (data is not null && data.StartsWith(layout.Volumes + "/", StringComparison.Ordinal))
+                servers.Add(new(data, arguments.FirstOrDefault(a => a.StartsWith("cluster_name=", StringComparison.Ordinal))?["cluster_name=".Length..], pid));
+        }
+
+        return servers;
+    }
+
+    /// <summary>The account that servers run as; null when that is ourselves.</summary>
+    public Account? ServerAccount()
+    {
+        if (Libc.EffectiveUserId() != 0)
+            return null;
+        var name = configuration.PostgresUser ?? "postgres";
+        var account = Libc.FindAccount(name) ?? throw new PgdException(ExitCode.MachineLacks, $"there is no account {name}, and PostgreSQL does not run as root",
+            $"Make it (useradd --system --shell /usr/sbin/nologin {name}), or name another in config.yaml under postgres: user.");
+        return account.UserId != 0 ? account : throw new PgdException(ExitCode.Misuse, $"the account {name} is root, and PostgreSQL does not run as root", "Name another in config.yaml under postgres: user.");
+    }
+
+    private void PrepareLog(Volume volume)
+    {
+        if (File.Exists(volume.Log))
+            return;
+        using var log = Libc.CreateNew(volume.Log, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        if (ServerAccount() is { } account && Libc.FChown(log, account.UserId, account.GroupId) != 0)
+            throw Libc.LastError(volume.Log);
+    }
+
+    private static int? Find(Volume volume)
+    {
+        // The file alone proves nothing: after a crash the number may be another process's.
+        string text;
+        try
+        {
+            text = File.ReadAllText(Path.Combine(volume.Data, "postmaster.pid"));
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return null;
+        }
+
+        return int.TryParse(text.AsSpan(0, Math.Max(0, text.IndexOf('\n', StringComparison.Ordinal))), NumberStyles.None, CultureInfo.InvariantCulture, out var pid)
+            && CommandLine(pid) is { } arguments && arguments.Contains(volume.Data) && IsAlive(pid) ? pid : null;
+    }
+
+    private static string[]? CommandLine(int pid)
+    {
+        try
+        {
+            var text = File.ReadAllText($"/proc/{pid}/cmdline");
+            return text.Length == 0 ? null : text.Split('\0', StringSplitOptions.RemoveEmptyEntries);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    // A process that ended and waits for its parent to notice is gone as far as its data is concerned.
+    private static bool IsAlive(int pid)
+    {
+        try
+        {
+            var stat = File.ReadAllText($"/proc/{pid}/stat");
+            return stat[stat.LastIndexOf(')')..] is not [_, _, 'Z' or 'X', ..];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+
+    private static Dictionary<string, string?> CleanEnvironment()
+    {
+        var clean = new Dictionary<string, string?>();
+        foreach (string name in Environment.GetEnvironmentVariables().Keys)
+            clean[name] = null;
+        foreach (var name in (string[])["PATH", "TZ"])
+            clean[name] = Environment.GetEnvironmentVariable(name);
+        clean["LANG"] = "C.UTF-8";
+        return clean;
+    }
+}

@@ -1,0 +1,65 @@
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Pgd.State;
+
+/// <summary>The secret of this root, from which every branch's passwords derive: so none of them is stored.</summary>
+internal sealed class HostKey(Layout layout)
+{
+    private const string Alphabet = "abcdefghijklmnopqrstuvwxyz234567";
+    private byte[]? _key;
+
+    /// <summary>The password of a role in a branch: the same for the branch's whole life, until it is rotated.</summary>
+    public string Password(BranchRecord branch, string role)
+    {
+        var mac = HMACSHA256.HashData(Key(), Encoding.UTF8.GetBytes($"{branch.Project}|{branch.Id}|{role}|{branch.Rotation}"));
+        return Base32(mac.AsSpan(0, 20));
+    }
+
+    /// <summary>Makes the key if there is none; two processes that try at once agree on one.</summary>
+    public byte[] Key()
+    {
+        if (_key is not null)
+            return _key;
+        if (!File.Exists(layout.HostKey))
+        {
+            layout.Ensure();
+            var beside = $"{layout.HostKey}.{Environment.ProcessId}";
+            using (var file = new FileStream(beside, new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite }))
+            {
+                file.Write(RandomNumberGenerator.GetBytes(32));
+                file.Flush(flushToDisk: true);
+            }
+
+            try
+            {
+                File.Move(beside, layout.HostKey, overwrite: false);
+            }
+            catch (IOException) when (File.Exists(layout.HostKey))
+            {
+                File.Delete(beside);
+            }
+        }
+
+        var key = File.ReadAllBytes(layout.HostKey);
+        return key.Length == 32
+            ? _key = key
+            : throw new PgdException(ExitCode.Failed, $"the host key {layout.HostKey} is damaged: it has {key.Length} bytes instead of 32",
+                "Passwords derive from it. Restore it from a backup of the root, or delete it and restart every branch to give them new passwords.");
+    }
+
+    private static string Base32(ReadOnlySpan<byte> bytes)
+    {
+        var text = new StringBuilder(32);
+        int buffer = 0, bits = 0;
+        foreach (var b in bytes)
+        {
+            buffer = (buffer << 8) | b;
+            for (bits += 8; bits >= 5; bits -= 5)
+                text.Append(Alphabet[(buffer >> (bits - 5)) & 31]);
+            buffer &= (1 << bits) - 1;
+        }
+
+        return text.ToString();
+    }
+}

@@ -1,0 +1,71 @@
+using System.Security.Cryptography;
+using System.Text;
+using Pgd.Linux;
+
+namespace Pgd.State;
+
+/// <summary>Where things are under the root.</summary>
+internal sealed class Layout(string root)
+{
+    // A unix socket's path may have 107 bytes; PostgreSQL refuses to start with a longer one.
+    private const int LongestSocketPath = 107;
+
+    public string Root { get; } = root;
+
+    public string State => Path.Combine(Root, "state");
+
+    public string Volumes => Path.Combine(Root, "volumes");
+
+    public string Locks => Path.Combine(Root, "locks");
+
+    public string Sockets => Path.Combine(Root, "s");
+
+    public string HostKey => Path.Combine(Root, "host.key");
+
+    public string ProjectState(string project) => Path.Combine(State, project);
+
+    public string ProjectFile(string project) => Path.Combine(State, project, "_project.json");
+
+    public string BranchFile(BranchName name) => Path.Combine(State, name.Project, name.Branch + ".json");
+
+    /// <summary>The folder of the administrative socket: short, and different for each generation, so that two of them can run at once.</summary>
+    public string SocketFolder(string branchId, int generation) => Path.Combine(Sockets, ShortHash($"{branchId}/{generation}"));
+
+    public static string ShortHash(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)))[..8];
+
+    /// <summary>Makes the root and its folders. Servers may run under another account: they may pass through, and read nothing of ours.</summary>
+    public void Ensure()
+    {
+        const UnixFileMode passable = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
+        const UnixFileMode closed = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+        var longest = Encoding.UTF8.GetByteCount(Path.Combine(Sockets, "01234567", ".s.PGSQL.65535.lock"));
+        if (longest > LongestSocketPath)
+        {
+            throw new PgdException(ExitCode.MachineLacks, $"the root {Root} is too long: the path of a unix socket in it would have {longest} bytes, and {LongestSocketPath} is the limit",
+                "Choose a shorter one with --root or PGD_ROOT.");
+        }
+
+        try
+        {
+            MakeFolder(Root, passable);
+            MakeFolder(State, closed);
+            MakeFolder(Volumes, passable);
+            MakeFolder(Locks, closed);
+            MakeFolder(Sockets, passable);
+        }
+        catch (Exception e) when (e is UnauthorizedAccessException or IOException)
+        {
+            throw new PgdException(ExitCode.MachineLacks, $"the root {Root} cannot be used: {e.Message}", "Choose another with --root or PGD_ROOT, or make this one writable.", e);
+        }
+    }
+
+    private static void MakeFolder(string path, UnixFileMode mode)
+    {
+        if (!Directory.Exists(path))
+            Directory.CreateDirectory(path, mode);
+        // Directory.CreateDirectory is subject to the umask, and an existing folder of another account stays as it is.
+        else if (Libc.Status(path) is var status && (status.Owner != Libc.EffectiveUserId() || status.Mode.HasFlag(mode)))
+            return;
+        File.SetUnixFileMode(path, mode | (File.GetUnixFileMode(path) & (UnixFileMode)0xE00));
+    }
+}

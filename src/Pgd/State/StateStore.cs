@@ -1,0 +1,132 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
+using Pgd.Storage;
+
+namespace Pgd.State;
+
+/// <summary>The records: one JSON file each, written beside and renamed over. The folder is the index. Locking is the caller's.</summary>
+internal sealed class StateStore(Layout layout)
+{
+    public ProjectRecord? FindProject(string name) => Read(layout.ProjectFile(name), StateJson.Default.ProjectRecord);
+
+    public ProjectRecord RequireProject(string name) => FindProject(BranchName.CheckProject(name))
+        ?? throw new PgdException(ExitCode.NotFound, $"there is no project {name}", Known("projects", ProjectNames(), $"dotnet pgd project create {name}"));
+
+    public BranchRecord? FindBranch(BranchName name) => Read(layout.BranchFile(name), StateJson.Default.BranchRecord);
+
+    public BranchRecord RequireBranch(BranchName name)
+    {
+        RequireProject(name.Project);
+        return FindBranch(name)
+            ?? throw new PgdException(ExitCode.NotFound, $"there is no branch {name}", Known("branches", BranchNames(name.Project), $"dotnet pgd branch create {name}"));
+    }
+
+    public IReadOnlyList<string> ProjectNames() => Directory.Exists(layout.State)
+        ? [.. Directory.EnumerateDirectories(layout.State).Select(d => Path.GetFileName(d)!).Where(n => BranchName.IsWellFormed(n) && File.Exists(layout.ProjectFile(n))).Order(StringComparer.Ordinal)]
+        : [];
+
+    public IReadOnlyList<string> BranchNames(string project) => Directory.Exists(layout.ProjectState(project))
+        ? [.. Directory.EnumerateFiles(layout.ProjectState(project), "*.json").Select(f => Path.GetFileNameWithoutExtension(f)!).Where(BranchName.IsWellFormed).Order(StringComparer.Ordinal)]
+        : [];
+
+    public IEnumerable<BranchRecord> Branches(string project) =>
+        BranchNames(project).Select(n => FindBranch(BranchName.Of(project, n))).OfType<BranchRecord>();
+
+    /// <summary>The records of all branches of all projects.</summary>
+    public IEnumerable<BranchRecord> AllBranches() => ProjectFolders().SelectMany(Branches);
+
+    /// <summary>Every folder of the state, also one whose project record is missing.</summary>
+    public IReadOnlyList<string> ProjectFolders() => Directory.Exists(layout.State)
+        ? [.. Directory.EnumerateDirectories(layout.State).Select(d => Path.GetFileName(d)!).Where(BranchName.IsWellFormed).Order(StringComparer.Ordinal)]
+        : [];
+
+    public void Write(ProjectRecord record) => Write(layout.ProjectFile(record.Name), record, StateJson.Default.ProjectRecord);
+
+    public void Write(BranchRecord record) => Write(layout.BranchFile(record.FullName), record, StateJson.Default.BranchRecord);
+
+    public void Delete(BranchName name) => File.Delete(layout.BranchFile(name));
+
+    /// <summary>Files of records that were never put in place. Under the project's exclusive lock no one is writing them.</summary>
+    public IReadOnlyList<string> Unfinished(string project) => Directory.Exists(layout.ProjectState(project)) ? Directory.GetFiles(layout.ProjectState(project), "*.new") : [];
+
+    public void DeleteProject(string name)
+    {
+        foreach (var file in Unfinished(name))
+            File.Delete(file);
+        File.Delete(layout.ProjectFile(name));
+        if (Directory.Exists(layout.ProjectState(name)) && !Directory.EnumerateFileSystemEntries(layout.ProjectState(name)).Any())
+            Directory.Delete(layout.ProjectState(name));
+    }
+
+    private static string Known(string kind, IReadOnlyList<string> names, string make) =>
+        names.Count == 0 ? $"Make it: {make}" : $"There are the {kind} {string.Join(", ", names.Take(20))}{(names.Count > 20 ? ", …" : "")}; or make it: {make}";
+
+    private static T? Read<T>(string file, JsonTypeInfo<T> type)
+        where T : class
+    {
+        byte[] content;
+        try
+        {
+            content = File.ReadAllBytes(file);
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return null;
+        }
+        catch (UnauthorizedAccessException e)
+        {
+            throw new PgdException(ExitCode.MachineLacks, $"the state file {file} cannot be read: {e.Message}", "Run as the user who owns the root.", e);
+        }
+
+        // An older tool must not guess what a newer one meant: the number is read before anything else.
+        try
+        {
+            using var document = JsonDocument.Parse(content);
+            if (document.RootElement.ValueKind == JsonValueKind.Object && document.RootElement.TryGetProperty("format", out var format)
+                && format.TryGetInt32(out var number) && number > BranchRecord.CurrentFormat)
+            {
+                throw new PgdException(ExitCode.MachineLacks, $"the state file {file} was written by a newer version of pgd (format {number}; this version knows {BranchRecord.CurrentFormat})",
+                    "Update this tool: dotnet tool update Pgd.Tool");
+            }
+
+            return JsonSerializer.Deserialize(content, type) ?? throw new JsonException("it is null");
+        }
+        catch (JsonException e)
+        {
+            throw new PgdException(ExitCode.Failed, $"the state file {file} is damaged: {e.Message}", "See what can be repaired: dotnet pgd doctor --fix --dry-run", e);
+        }
+    }
+
+    private static void Write<T>(string file, T record, JsonTypeInfo<T> type)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(file)!, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        var beside = $"{file}.{Environment.ProcessId}.new";
+        try
+        {
+            using (var stream = new FileStream(beside, new FileStreamOptions
+            {
+                Mode = FileMode.Create,
+                Access = FileAccess.Write,
+                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+            }))
+            {
+                JsonSerializer.Serialize(stream, record, type);
+                stream.Flush(flushToDisk: true);
+            }
+
+            File.Move(beside, file, overwrite: true);
+        }
+        catch (IOException e) when (DiskFull.Is(e))
+        {
+            File.Delete(beside);
+            throw DiskFull.Error(file, e);
+        }
+    }
+}
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(BranchRecord))]
+[JsonSerializable(typeof(ProjectRecord))]
+[JsonSerializable(typeof(VolumeKey))]
+internal sealed partial class StateJson : JsonSerializerContext;

@@ -1,0 +1,139 @@
+using System.IO.Enumeration;
+using Microsoft.Win32.SafeHandles;
+using Pgd.Linux;
+using Pgd.Postgres;
+using Pgd.State;
+
+namespace Pgd.Storage;
+
+/// <summary>Copies a data directory file by file, with owner and mode; how one file's content is copied is the storage's.</summary>
+internal static class FileTree
+{
+    public delegate void CopyContent(SafeFileHandle source, SafeFileHandle target, long length, CancellationToken cancellationToken);
+
+    // Reading and writing overlap; more workers than this only wait for the same disk.
+    private static readonly int Workers = Math.Clamp(Environment.ProcessorCount, 2, 8);
+
+    /// <summary>Copies a tree. With <paramref name="running"/>, files may vanish or grow meanwhile, and what <see cref="DataDirectory.IsLeftOut"/> names is left out.</summary>
+    public static async Task CopyAsync(string source, string target, bool running, CopyContent copy, bool reserve, IReporter reporter, CancellationToken cancellationToken)
+    {
+        var entries = new FileSystemEnumerable<(string Path, bool IsDirectory, bool IsLink, long Length)>(
+            source,
+            (ref FileSystemEntry e) => (e.ToFullPath()[(source.Length + 1)..], e.IsDirectory, (e.Attributes & FileAttributes.ReparsePoint) != 0, e.IsDirectory ? 0 : LengthOf(ref e)),
+            new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0, IgnoreInaccessible = false })
+        {
+            ShouldRecursePredicate = (ref FileSystemEntry e) => (e.Attributes & FileAttributes.ReparsePoint) == 0,
+        };
+
+        var folders = new List<string>();
+        var files = new List<(string Path, long Length)>();
+        foreach (var (path, isDirectory, isLink, length) in entries)
+        {
+            if (isLink)
+                throw new PgdException(ExitCode.Unsafe, $"{Path.Combine(source, path)} is a symbolic link; a copy would share what it points to with its source");
+            if (running && DataDirectory.IsLeftOut(path))
+                continue;
+            if (isDirectory)
+                folders.Add(path);
+            else
+                files.Add((path, length));
+        }
+
+        var total = files.Sum(f => f.Length);
+        if (reserve && Libc.FileSystem(Path.GetDirectoryName(target)!) is var (_, available, _) && available < total)
+        {
+            throw new PgdException(ExitCode.NoRoom, $"a copy needs {total / 1048576} MB and the file system of {target} has {available / 1048576} MB left",
+                "Delete branches (dotnet pgd branch list), or use a file system that shares blocks: btrfs, XFS with reflink, ZFS.");
+        }
+
+        MakeFolder(source, target);
+        // Parents come before their children, so that each folder is made in an existing one.
+        foreach (var folder in folders.Order(StringComparer.Ordinal))
+            MakeFolder(Path.Combine(source, folder), Path.Combine(target, folder));
+
+        long done = 0;
+        try
+        {
+            await Parallel.ForEachAsync(files, new ParallelOptions { MaxDegreeOfParallelism = Workers, CancellationToken = cancellationToken }, (file, token) =>
+            {
+                CopyFile(Path.Combine(source, file.Path), Path.Combine(target, file.Path), mayVanish: running, copy, token);
+                var now = Interlocked.Add(ref done, file.Length);
+                if (now / 67108864 != (now - file.Length) / 67108864)
+                    reporter.Progress("copying", now, total);
+                return ValueTask.CompletedTask;
+            }).ConfigureAwait(false);
+        }
+        catch (IOException e) when (DiskFull.Is(e))
+        {
+            throw DiskFull.Error(target, e);
+        }
+    }
+
+    public static void CopyFile(string source, string target, bool mayVanish, CopyContent copy, CancellationToken cancellationToken)
+    {
+        SafeFileHandle from;
+        try
+        {
+            from = Libc.OpenForReading(source);
+        }
+        catch (IOException e) when (mayVanish && e.HResult == Libc.ENOENT)
+        {
+            return;
+        }
+
+        using (from)
+        {
+            var mode = File.GetUnixFileMode(from);
+            using var to = Libc.CreateNew(target, mode);
+            copy(from, to, RandomAccess.GetLength(from), cancellationToken);
+            TakeOwner(from, to, mode);
+        }
+    }
+
+    public static void Delete(string folder) => Directory.Delete(folder, recursive: true);
+
+    private static long LengthOf(ref FileSystemEntry entry)
+    {
+        try
+        {
+            return entry.Length;
+        }
+        catch (IOException)
+        {
+            // Vanished between the listing and the question.
+            return 0;
+        }
+    }
+
+    private static void MakeFolder(string source, string target)
+    {
+        FileStatus status;
+        try
+        {
+            status = Libc.Status(source);
+        }
+        catch (IOException e) when (e.HResult == Libc.ENOENT)
+        {
+            return;
+        }
+
+        Directory.CreateDirectory(target);
+        File.SetUnixFileMode(target, status.Mode);
+        if (Libc.EffectiveUserId() == 0 && Libc.LChown(target, status.Owner, status.Group) != 0)
+            throw Libc.LastError(target);
+    }
+
+    private static void TakeOwner(SafeFileHandle from, SafeFileHandle to, UnixFileMode mode)
+    {
+        // Only root may give files away; everyone else copies his own.
+        if (Libc.EffectiveUserId() == 0)
+        {
+            var status = Libc.Status(from);
+            if (status.Owner != 0 && Libc.FChown(to, status.Owner, status.Group) != 0)
+                throw Libc.LastError("fchown");
+        }
+
+        if (File.GetUnixFileMode(to) != mode)
+            File.SetUnixFileMode(to, mode);
+    }
+}

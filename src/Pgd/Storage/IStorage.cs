@@ -1,0 +1,58 @@
+namespace Pgd.Storage;
+
+/// <summary>
+/// Where the files of branches live, and how they are cloned. A storage knows volumes by their marks only, and touches nothing
+/// that does not carry the mark for that very volume.
+/// </summary>
+internal interface IStorage
+{
+    /// <summary>The name that configuration and records use.</summary>
+    string Name { get; }
+
+    /// <summary>Whether a clone shows all files at one instant, so that a running source needs no backup bracket.</summary>
+    bool IsAtomic { get; }
+
+    /// <summary>Why this storage cannot be used on this root; null if it can.</summary>
+    string? Unavailable();
+
+    /// <summary>Makes an empty volume.</summary>
+    /// <exception cref="PgdException">Something that is not ours has its place (<see cref="ExitCode.Exists"/>).</exception>
+    Volume Create(VolumeKey key);
+
+    /// <summary>
+    /// Clones a volume's data. For a running source on a storage that is not atomic, <paramref name="running"/> says that files may
+    /// change and vanish meanwhile and that the write-ahead log is left to the caller.
+    /// </summary>
+    Task<Volume> CloneAsync(Volume source, VolumeKey key, bool running, IReporter reporter, CancellationToken cancellationToken);
+
+    /// <summary>Copies one file between volumes, as cheaply as the storage can. The target is replaced.</summary>
+    void CopyFile(string source, string target);
+
+    /// <summary>Destroys a volume; one that is not there is fine.</summary>
+    void Delete(VolumeKey key);
+
+    /// <summary>The volume of that key; null if there is none with its mark.</summary>
+    Volume? Find(VolumeKey key);
+
+    /// <summary>Every volume that carries our mark.</summary>
+    IReadOnlyList<Volume> List();
+}
+
+/// <summary>Which generation of which branch a volume belongs to.</summary>
+internal sealed record VolumeKey(string Project, string Branch, string BranchId, int Generation)
+{
+    public override string ToString() => $"{Project}/{Branch} generation {Generation}";
+}
+
+/// <summary>A volume: a folder of ours with the server's data folder in it.</summary>
+internal sealed record Volume(VolumeKey Key, string Directory)
+{
+    /// <summary>PostgreSQL's data directory.</summary>
+    public string Data => Path.Combine(Directory, "data");
+
+    public string Log => Path.Combine(Directory, "server.log");
+
+    public string HostBasedAuthentication => Path.Combine(Directory, "pg_hba.conf");
+
+    public string UserNameMap => Path.Combine(Directory, "pg_ident.conf");
+}

@@ -1,0 +1,70 @@
+using System.Runtime.InteropServices;
+using Pgd.Linux;
+using Pgd.State;
+
+namespace Pgd.Storage;
+
+/// <summary>Every file shares its extents with the source's (FICLONE): XFS, btrfs, bcachefs. Not atomic over files.</summary>
+internal sealed class Reflink(VolumeFolders folders) : IStorage
+{
+    public string Name => "reflink";
+
+    public bool IsAtomic => false;
+
+    public string? Unavailable()
+    {
+        // Only trying tells: whether XFS shares extents was decided when it was made.
+        Directory.CreateDirectory(folders.Root);
+        var (one, two) = (Path.Combine(folders.Root, $".probe-{Guid.NewGuid():N}"), Path.Combine(folders.Root, $".probe-{Guid.NewGuid():N}"));
+        try
+        {
+            File.WriteAllBytes(one, new byte[4096]);
+            FileTree.CopyFile(one, two, mayVanish: false, Share, CancellationToken.None);
+            return null;
+        }
+        catch (IOException)
+        {
+            return $"the file system of {folders.Root} does not share extents between files";
+        }
+        finally
+        {
+            File.Delete(one);
+            File.Delete(two);
+        }
+    }
+
+    public Volume Create(VolumeKey key)
+    {
+        var volume = folders.Make(key);
+        Directory.CreateDirectory(volume.Data, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        return volume;
+    }
+
+    public async Task<Volume> CloneAsync(Volume source, VolumeKey key, bool running, IReporter reporter, CancellationToken cancellationToken)
+    {
+        var volume = folders.Make(key);
+        await FileTree.CopyAsync(source.Data, volume.Data, running, Share, reserve: false, reporter, cancellationToken).ConfigureAwait(false);
+        return volume;
+    }
+
+    public void CopyFile(string source, string target)
+    {
+        File.Delete(target);
+        FileTree.CopyFile(source, target, mayVanish: false, Share, CancellationToken.None);
+    }
+
+    public void Delete(VolumeKey key) => folders.Delete(key, FileTree.Delete);
+
+    public Volume? Find(VolumeKey key) => folders.Find(key);
+
+    public IReadOnlyList<Volume> List() => folders.List();
+
+    private static void Share(Microsoft.Win32.SafeHandles.SafeFileHandle source, Microsoft.Win32.SafeHandles.SafeFileHandle target, long length, CancellationToken cancellationToken)
+    {
+        while (Libc.Ioctl(target, Libc.FICLONE, source.DangerousGetHandle()) != 0)
+        {
+            if (Marshal.GetLastPInvokeError() != Libc.EINTR)
+                throw Libc.LastError("sharing extents");
+        }
+    }
+}

@@ -1,0 +1,118 @@
+using System.Text.Json;
+using Pgd.State;
+
+namespace Pgd.Storage;
+
+/// <summary>
+/// Volumes as folders <c>volumes/PROJECT/BRANCH/gN</c> with a mark beside the data: the mark is there before the data and goes after it,
+/// so a folder without one is never ours.
+/// </summary>
+internal sealed class VolumeFolders(Layout layout)
+{
+    private const string MarkFile = "volume.json";
+
+    public string Root => layout.Volumes;
+
+    public string Folder(VolumeKey key) => Path.Combine(layout.Volumes, key.Project, key.Branch, $"g{key.Generation}");
+
+    /// <summary>Makes the folder and its mark, without data.</summary>
+    public Volume Make(VolumeKey key)
+    {
+        layout.Ensure();
+        var folder = Folder(key);
+        if (Directory.Exists(folder) || File.Exists(folder))
+        {
+            throw new PgdException(ExitCode.Exists, ReadMark(folder) is { } other ? $"{folder} belongs to the branch {other.Project}/{other.Branch} with the id {other.BranchId}" : $"{folder} exists and was not made by pgd",
+                "It is left untouched. Move it away, or choose another name.");
+        }
+
+        // The mark comes with the folder: a kill between the two leaves nothing that could be taken for a stranger's.
+        var beside = $"{folder}.{key.BranchId}.new";
+        const UnixFileMode passable = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
+        foreach (var parent in (string[])[Path.Combine(layout.Volumes, key.Project), Path.Combine(layout.Volumes, key.Project, key.Branch)])
+        {
+            Directory.CreateDirectory(parent);
+            File.SetUnixFileMode(parent, passable);
+        }
+
+        if (Directory.Exists(beside))
+            Directory.Delete(beside, recursive: true);
+        Directory.CreateDirectory(beside);
+        File.SetUnixFileMode(beside, passable);
+        File.WriteAllBytes(Path.Combine(beside, MarkFile), JsonSerializer.SerializeToUtf8Bytes(key, StateJson.Default.VolumeKey));
+        Directory.Move(beside, folder);
+        return new(key, folder);
+    }
+
+    public Volume? Find(VolumeKey key) => ReadMark(Folder(key)) == key ? new(key, Folder(key)) : null;
+
+    public IReadOnlyList<Volume> List()
+    {
+        if (!Directory.Exists(layout.Volumes))
+            return [];
+        return [.. from project in Directory.EnumerateDirectories(layout.Volumes)
+                   from branch in Directory.EnumerateDirectories(project)
+                   from folder in Directory.EnumerateDirectories(branch)
+                   let key = ReadMark(folder)
+                   where key is not null
+                   select new Volume(key, folder)];
+    }
+
+    /// <summary>Removes a volume: its data by <paramref name="deleteData"/>, then the rest, the mark last.</summary>
+    public void Delete(VolumeKey key, Action<string> deleteData)
+    {
+        var folder = Folder(key);
+        Remove(folder, key, deleteData);
+        // Its name holds the branch's id, which is mark enough for a folder that never got as far as having data.
+        if (Directory.Exists($"{folder}.{key.BranchId}.new"))
+            Directory.Delete($"{folder}.{key.BranchId}.new", recursive: true);
+        foreach (var parent in (string[])[Path.Combine(layout.Volumes, key.Project, key.Branch), Path.Combine(layout.Volumes, key.Project)])
+        {
+            if (Directory.Exists(parent) && !Directory.EnumerateFileSystemEntries(parent).Any())
+                DeleteIfEmpty(parent);
+        }
+    }
+
+    private static void Remove(string folder, VolumeKey key, Action<string> deleteData)
+    {
+        if (!Directory.Exists(folder))
+            return;
+        if (ReadMark(folder) is not { } mark || mark.BranchId != key.BranchId || mark.Generation != key.Generation)
+        {
+            throw new PgdException(ExitCode.Unsafe, $"{folder} does not carry the mark of {key}; it is left untouched",
+                "If you know that it can go, remove it yourself.");
+        }
+
+        var data = Path.Combine(folder, "data");
+        if (Directory.Exists(data))
+            deleteData(data);
+        foreach (var file in Directory.EnumerateFiles(folder).Where(f => Path.GetFileName(f) != MarkFile))
+            File.Delete(file);
+        File.Delete(Path.Combine(folder, MarkFile));
+        Directory.Delete(folder);
+    }
+
+    private static VolumeKey? ReadMark(string folder)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(File.ReadAllBytes(Path.Combine(folder, MarkFile)), StateJson.Default.VolumeKey);
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException or JsonException)
+        {
+            return null;
+        }
+    }
+
+    private static void DeleteIfEmpty(string folder)
+    {
+        try
+        {
+            Directory.Delete(folder);
+        }
+        catch (IOException)
+        {
+            // A concurrent create has just put its volume there.
+        }
+    }
+}
