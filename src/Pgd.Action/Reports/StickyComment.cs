@@ -10,10 +10,15 @@ internal sealed class StickyComment(IPullRequests host)
     public const int MarkerRoom = 300;
 
     /// <summary>Writes the comment, unless it says so already; removes our other ones. Returns its address.</summary>
-    public async Task<string> PutAsync(int pullRequest, BranchName branch, string text, CancellationToken cancellationToken)
+    /// <param name="pullRequest">The number.</param>
+    /// <param name="project">The project: each has a comment of its own.</param>
+    /// <param name="branch">The branch that the comment is about; null when it says that there is none.</param>
+    /// <param name="text">The comment without its marker.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public async Task<string> PutAsync(int pullRequest, string project, BranchName? branch, string text, CancellationToken cancellationToken)
     {
-        var body = Marker.Sign(branch.Project, pullRequest, branch.Branch, text);
-        var marked = await MarkedAsync(pullRequest, branch.Project, cancellationToken);
+        var body = Marker.Sign(project, pullRequest, branch?.Branch ?? "", text);
+        var marked = await MarkedAsync(pullRequest, project, cancellationToken);
         var login = await LoginAsync(marked, cancellationToken);
         if (await ReplaceAsync(By(login, marked), body, cancellationToken) is { } replaced)
             return replaced.Url;
@@ -34,6 +39,7 @@ internal sealed class StickyComment(IPullRequests host)
         foreach (var own in By(await LoginAsync(marked, cancellationToken), marked).GroupBy(m => m.Marker.Project))
         {
             var (comment, marker) = own.First();
+            // A comment that tells of no branch has nothing to take back.
             if (!BranchName.IsWellFormed(marker.Project) || !BranchName.IsWellFormed(marker.Branch))
                 continue;
             var text = DownText.Comment(BranchName.Of(marker.Project, marker.Branch), why, MigrationText.Read(comment.Body), Page.CommentLimit - MarkerRoom);

@@ -54,6 +54,18 @@ public sealed class DownTests : IDisposable
     }
 
     [Fact]
+    public async Task A_comment_that_told_of_no_branch_stays_as_it_is()
+    {
+        stage.Engine.UpFailure = new(ExitCode.NoRoom, "There is no free port");
+        await Assert.ThrowsAsync<PgdException>(() => stage.PlayAsync());
+        stage.Host.Writes.Clear();
+
+        await CloseAsync();
+
+        Assert.Empty(stage.Host.Writes);
+    }
+
+    [Fact]
     public async Task A_comment_whose_branch_is_gone_already_is_brought_up_to_date()
     {
         await stage.PlayAsync();

@@ -9,7 +9,7 @@ public sealed class StickyCommentTests
     private readonly FakePullRequests host = new();
     private readonly BranchName branch = BranchName.Parse("shop/pr-42");
 
-    private Task<string> PutAsync(string text) => new StickyComment(host).PutAsync(42, branch, text, default);
+    private Task<string> PutAsync(string text) => new StickyComment(host).PutAsync(42, "shop", branch, text, default);
 
     private static string Signed(string text, int number = 42, string project = "shop") => Marker.Sign(project, number, "pr-42", text);
 
@@ -105,7 +105,7 @@ public sealed class StickyCommentTests
         var gone = new VanishingComments(host);
         host.Post(GitHubPullRequests.WorkflowLogin, Signed("a"));
 
-        await new StickyComment(gone).PutAsync(42, branch, "b", default);
+        await new StickyComment(gone).PutAsync(42, "shop", branch, "b", default);
 
         Assert.EndsWith("\nb", Assert.Single(host.Comments).Body, StringComparison.Ordinal);
     }

@@ -202,6 +202,18 @@ public sealed class UpTests : IDisposable
         Assert.Equal("shop", anonymization.Database);
     }
 
+    [Fact]
+    public async Task Anonymization_files_of_the_runners_owner_may_lie_elsewhere()
+    {
+        var folder = Directory.CreateDirectory(Path.Combine(stage.Runner.TemporaryFolder!, "owner")).FullName;
+        File.WriteAllText(Path.Combine(folder, "1.sql"), "select 1;");
+        stage.Inputs = stage.Inputs with { Anonymize = [Path.Combine(folder, "*.sql")] };
+
+        await stage.PlayAsync();
+
+        Assert.Equal([Path.Combine(folder, "1.sql")], Assert.Single(stage.Engine.Ups).Anonymization!.Files);
+    }
+
     [Theory]
     [InlineData("missing.sql")]
     [InlineData("missing/*.sql")]
@@ -279,6 +291,20 @@ public sealed class UpTests : IDisposable
 
         Assert.Equal("shop/pr-42", Assert.Single(stage.Engine.Deletes).ToString());
         Assert.EndsWith("::endgroup::\n", stage.Log, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_branch_that_cannot_be_deleted_after_its_failure_is_named()
+    {
+        stage.Inputs = stage.Inputs with { MigrateFiles = "db/*.sql" };
+        stage.Engine.Run = Failed;
+        stage.Engine.DeleteFailure = new(ExitCode.Locked, "shop/pr-42 is locked by another operation");
+
+        var result = await stage.PlayAsync();
+
+        Assert.Equal((ExitCode.MigrationFailed, false), (result.ExitCode, result.DeletedAfterFailure));
+        Assert.Contains("::warning::shop/pr-42 was to be deleted and is still there: shop/pr-42 is locked by another operation.", stage.Log, StringComparison.Ordinal);
+        Assert.Contains("The branch is kept as the failure left it", stage.Host.Comments[0].Body, StringComparison.Ordinal);
     }
 
     [Fact]
