@@ -14,6 +14,7 @@ Task("test").Does(() =>
 {
     Options("filter", "yes");
     Bash("build/packages.sh", [.. Flag("yes"), .. testNeeds]);
+    CheckLinks();
     Build();
     RunTests(Argument("filter", ""));
 });
