@@ -68,6 +68,9 @@ internal sealed class StateStore(Layout layout)
         byte[] content;
         try
         {
+            // Most questions are about what is not there, and an exception costs more than the answer.
+            if (!File.Exists(file))
+                return null;
             content = File.ReadAllBytes(file);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
