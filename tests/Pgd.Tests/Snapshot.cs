@@ -3,31 +3,41 @@ using Xunit;
 
 namespace Pgd.Tests;
 
-/// <summary>Text that people read, kept beside the test as <c>Class.Method.verified.txt</c>: the layout that Verify uses.</summary>
+/// <summary>
+/// What people read is kept beside its test, in <c>Class.Method.verified.txt</c>. A test that reads otherwise writes
+/// <c>Class.Method.received.txt</c> and fails; to accept the new text, rename it.
+/// </summary>
 internal static class Snapshot
 {
-    /// <summary>Fails when the text differs from what was approved, and leaves it as <c>.received.txt</c> to look at or rename.</summary>
-    public static void Matches(string actual, string? name = null, [CallerFilePath] string file = "", [CallerMemberName] string member = "")
+    public static void Match(string text, [CallerFilePath] string file = "", [CallerMemberName] string method = "")
     {
-        var stem = Path.Combine(Path.GetDirectoryName(file)!, $"{Path.GetFileNameWithoutExtension(file)}.{member}{(name is null ? "" : $".{name}")}");
-        var (verified, received) = ($"{stem}.verified.txt", $"{stem}.received.txt");
-        var expected = File.Exists(verified) ? File.ReadAllText(verified) : null;
-        if (expected is not null && Lines(expected) == Lines(actual))
+        var name = Path.Combine(FolderOf(file), $"{Path.GetFileNameWithoutExtension(file)}.{method}");
+        var verified = name + ".verified.txt";
+        var received = name + ".received.txt";
+        text = text.ReplaceLineEndings("\n");
+        var expected = File.Exists(verified) ? File.ReadAllText(verified).ReplaceLineEndings("\n") : null;
+        if (text == expected)
         {
             File.Delete(received);
             return;
         }
 
-        File.WriteAllText(received, actual);
-        Assert.Fail(expected is null ? $"{verified} does not exist. Look at {received} and rename it." : $"{Path.GetFileName(verified)} differs:\n{FirstDifference(expected, actual)}");
+        File.WriteAllText(received, text);
+        if (expected is null)
+            Assert.Fail($"There is no {Path.GetFileName(verified)} yet. To accept the text: mv {Path.GetFileName(received)} {Path.GetFileName(verified)}");
+        Assert.Equal(expected, text);
     }
 
-    private static string Lines(string text) => text.ReplaceLineEndings("\n").TrimEnd('\n');
-
-    private static string FirstDifference(string expected, string actual)
+    // A compiler that is told to forget where it ran writes another path than this machine's.
+    private static string FolderOf(string file)
     {
-        var (one, other) = (Lines(expected).Split('\n'), Lines(actual).Split('\n'));
-        var line = Enumerable.Range(0, Math.Max(one.Length, other.Length)).First(i => i >= one.Length || i >= other.Length || one[i] != other[i]);
-        return $"line {line + 1}\n  approved: {(line < one.Length ? one[line] : "(none)")}\n  received: {(line < other.Length ? other[line] : "(none)")}";
+        var folder = Path.GetDirectoryName(file)!;
+        if (Directory.Exists(folder))
+            return folder;
+        var top = new DirectoryInfo(AppContext.BaseDirectory);
+        while (top is not null && !File.Exists(Path.Combine(top.FullName, "Pgd.sln")))
+            top = top.Parent;
+        var inside = file.Replace('\\', '/');
+        return Path.Combine(top!.FullName, Path.GetDirectoryName(inside[inside.IndexOf("tests/Pgd.Tests/", StringComparison.Ordinal)..])!);
     }
 }

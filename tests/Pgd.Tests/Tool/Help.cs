@@ -17,7 +17,7 @@ public sealed class Help
 
         Assert.Equal(0, run.Status);
         Assert.Empty(run.Error);
-        Snapshot.Matches(run.Output, path.Length == 0 ? "pgd" : path.Replace(' ', '-'));
+        Snapshot.Match(run.Output, method: $"{nameof(Every_command_explains_itself)}.{(path.Length == 0 ? "pgd" : path.Replace(' ', '-'))}");
     }
 
     [Theory]

@@ -7,33 +7,33 @@ namespace Pgd.Tests.Tool;
 public sealed class JsonOutput
 {
     [Fact]
-    public void Shape_of_a_project() => Snapshot.Matches(JsonText.Of(Samples.Project, JsonShapes.All.Project));
+    public void Shape_of_a_project() => Snapshot.Match(JsonText.Of(Samples.Project, JsonShapes.All.Project));
 
     [Fact]
-    public void Shape_of_branches() => Snapshot.Matches(JsonText.Of<IReadOnlyList<Branch>>([Samples.Main, Samples.Preview], JsonShapes.All.IReadOnlyListBranch));
+    public void Shape_of_branches() => Snapshot.Match(JsonText.Of<IReadOnlyList<Branch>>([Samples.Main, Samples.Preview], JsonShapes.All.IReadOnlyListBranch));
 
     [Fact]
-    public void Shape_of_a_created_branch() => Snapshot.Matches(JsonText.Of(new BranchCreated(Samples.Preview, true), JsonShapes.All.BranchCreated));
+    public void Shape_of_a_created_branch() => Snapshot.Match(JsonText.Of(new BranchCreated(Samples.Preview, true), JsonShapes.All.BranchCreated));
 
     [Fact]
-    public void Shape_of_a_deletion() => Snapshot.Matches(JsonText.Of(new Deleted("prod/dev", false), JsonShapes.All.Deleted));
+    public void Shape_of_a_deletion() => Snapshot.Match(JsonText.Of(new Deleted("prod/dev", false), JsonShapes.All.Deleted));
 
     [Fact]
     public void Shape_of_a_connection()
     {
         var url = new ConnectionUrl { Host = "127.0.0.1", Port = 21001, Database = "shop", User = "shop", Password = "ABC&234" };
 
-        Snapshot.Matches(JsonText.Of(Connection.Of(Samples.Preview.Name, url, url.Format(UrlFormat.Libpq)), JsonShapes.All.Connection));
+        Snapshot.Match(JsonText.Of(Connection.Of(Samples.Preview.Name, url, url.Format(UrlFormat.Libpq)), JsonShapes.All.Connection));
     }
 
     [Fact]
-    public void Shape_of_a_log() => Snapshot.Matches(JsonText.Of(new LogLines(Samples.Main.Name, ["LOG:  ready \"now\"", "ERROR:  é"]), JsonShapes.All.LogLines));
+    public void Shape_of_a_log() => Snapshot.Match(JsonText.Of(new LogLines(Samples.Main.Name, ["LOG:  ready \"now\"", "ERROR:  é"]), JsonShapes.All.LogLines));
 
     [Fact]
-    public void Shape_of_the_status() => Snapshot.Matches(JsonText.Of(Samples.Status, JsonShapes.All.Status));
+    public void Shape_of_the_status() => Snapshot.Match(JsonText.Of(Samples.Status, JsonShapes.All.Status));
 
     [Fact]
-    public void Shape_of_a_diagnosis() => Snapshot.Matches(JsonText.Of(Samples.Diagnosis, JsonShapes.All.Diagnosis));
+    public void Shape_of_a_diagnosis() => Snapshot.Match(JsonText.Of(Samples.Diagnosis, JsonShapes.All.Diagnosis));
 
     [Fact]
     public void A_warning_is_an_object_on_a_line()

@@ -83,7 +83,7 @@ public sealed class TextOutput
     private void Shows(Screen screen, Action<Sheet> write, [System.Runtime.CompilerServices.CallerFilePath] string file = "", [System.Runtime.CompilerServices.CallerMemberName] string member = "")
     {
         write(Sheet(screen));
-        Snapshot.Matches(_output.ToString().Replace("\e", "␛", StringComparison.Ordinal), null, file, member);
+        Snapshot.Match(_output.ToString().Replace("\e", "␛", StringComparison.Ordinal), file, member);
     }
 
     private Sheet Sheet(Screen screen) => new(new() { Output = _output, Error = TextWriter.Null, OutputScreen = screen, Clock = new ManualClock() });
