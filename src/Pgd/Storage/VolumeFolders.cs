@@ -54,7 +54,8 @@ internal sealed class VolumeFolders(Layout layout)
                    from branch in Directory.EnumerateDirectories(project)
                    from folder in Directory.EnumerateDirectories(branch)
                    let key = ReadMark(folder)
-                   where key is not null
+                   // A copy of a volume carries its mark as well, and is not it.
+                   where key is not null && Folder(key) == folder
                    select new Volume(key, folder)];
     }
 
