@@ -1,3 +1,4 @@
+using Pgd.Libpq;
 using Pgd.Linux;
 using Pgd.Postgres;
 using Pgd.Processes;
@@ -47,8 +48,7 @@ public sealed class Projects
             LastPort = ports.Last,
             CreatedAt = DateTimeOffset.UtcNow,
         };
-        using var dump = request.FromDump is null ? null : await DumpFile.OpenAsync(request.FromDump, request.Input, cancellationToken).ConfigureAwait(false);
-        dump?.RequireServer(major);
+        using var dump = await OpenDumpAsync(request, major, cancellationToken).ConfigureAwait(false);
 
         var undo = new Undo(_workspace.Reporter);
         await using var _ = undo.ConfigureAwait(false);
@@ -111,6 +111,33 @@ public sealed class Projects
         _workspace.State.DeleteProject(name.Project);
     }
 
+    private async Task<DumpFile?> OpenDumpAsync(ProjectCreate request, int major, CancellationToken cancellationToken)
+    {
+        if (request.FromDump is null)
+            return null;
+        _workspace.Layout.Ensure();
+        var clients = await DumpClients.FindAsync(cancellationToken).ConfigureAwait(false);
+        var dump = await DumpFile.OpenAsync(request.FromDump, request.Input, _workspace.Root, clients, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            // Said before anything is made.
+            dump.CheckTarget(major);
+            return dump;
+        }
+        catch
+        {
+            dump.Dispose();
+            throw;
+        }
+    }
+
+    private async Task RestoreAsync(DumpFile dump, ProjectRecord project, BranchServer server, CancellationToken cancellationToken)
+    {
+        var target = new ConnectionUrl { Host = server.Address.SocketFolder, Port = server.Address.Port, Database = project.Name, User = project.Superuser };
+        var clients = await DumpClients.FindAsync(cancellationToken).ConfigureAwait(false);
+        await dump.RestoreAsync(target, project.PostgresMajor, clients, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
+    }
+
     private async Task<BranchRecord> MakeMainAsync(ProjectRecord project, BranchName name, DumpFile? dump, Undo undo, CancellationToken cancellationToken)
     {
         var id = Branches.NewId();
@@ -142,7 +169,7 @@ public sealed class Projects
         await connection.ExecuteAsync($"create role {owner} login", cancellationToken).ConfigureAwait(false);
         await connection.ExecuteAsync($"create database {owner} owner {owner}", cancellationToken).ConfigureAwait(false);
         if (dump is not null)
-            await dump.RestoreAsync(server.Address, project.Name, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
+            await RestoreAsync(dump, project, server, cancellationToken).ConfigureAwait(false);
         await new Settlement(_workspace, server, branch).RotateAsync(connection, cancellationToken).ConfigureAwait(false);
         await server.OpenDoorAsync(connection, cancellationToken).ConfigureAwait(false);
         await server.ProveAsync(server.Url("postgres", project.Superuser), cancellationToken).ConfigureAwait(false);
