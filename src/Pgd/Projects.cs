@@ -131,9 +131,17 @@ public sealed class Projects
         }
     }
 
-    private async Task RestoreAsync(DumpFile dump, ProjectRecord project, BranchServer server, CancellationToken cancellationToken)
+    private async Task RestoreAsync(DumpFile dump, ProjectRecord project, BranchServer server, AdminConnection connection, string database, CancellationToken cancellationToken)
     {
-        var target = new ConnectionUrl { Host = server.Address.SocketFolder, Port = server.Address.Port, Database = project.Name, User = project.Superuser };
+        if (!dump.IsCluster)
+        {
+            // Owners and grantees, so that ownership, grants and row security are what they are in production. No one can log in as them.
+            var existing = (await connection.QueryAsync("select rolname::text from pg_roles", cancellationToken).ConfigureAwait(false)).Select(r => r[0]!).ToHashSet(StringComparer.Ordinal);
+            foreach (var role in dump.Roles.Where(r => !existing.Contains(r)))
+                await connection.ExecuteAsync($"create role {AdminConnection.QuoteIdentifier(role)} nologin", cancellationToken).ConfigureAwait(false);
+        }
+
+        var target = new ConnectionUrl { Host = server.Address.SocketFolder, Port = server.Address.Port, Database = database, User = project.Superuser };
         var clients = await DumpClients.FindAsync(cancellationToken).ConfigureAwait(false);
         await dump.RestoreAsync(target, project.PostgresMajor, clients, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
     }
@@ -165,11 +173,17 @@ public sealed class Projects
 
         var connection = await server.StartAsync(open: false, listen: true, new Dictionary<string, string>(), cancellationToken).ConfigureAwait(false);
         await using var _ = connection.ConfigureAwait(false);
-        var owner = AdminConnection.QuoteIdentifier(project.Name);
-        await connection.ExecuteAsync($"create role {owner} login", cancellationToken).ConfigureAwait(false);
-        await connection.ExecuteAsync($"create database {owner} owner {owner}", cancellationToken).ConfigureAwait(false);
+        // A dump of a whole cluster, or one made with --create, brings databases of its own.
+        var fill = dump is null or { Databases.Count: 0 };
+        if (fill)
+        {
+            var owner = AdminConnection.QuoteIdentifier(project.Name);
+            await connection.ExecuteAsync($"create role {owner} login", cancellationToken).ConfigureAwait(false);
+            await connection.ExecuteAsync($"create database {owner} owner {owner}", cancellationToken).ConfigureAwait(false);
+        }
+
         if (dump is not null)
-            await RestoreAsync(dump, project, server, cancellationToken).ConfigureAwait(false);
+            await RestoreAsync(dump, project, server, connection, fill ? project.Name : "postgres", cancellationToken).ConfigureAwait(false);
         await new Settlement(_workspace, server, branch).RotateAsync(connection, cancellationToken).ConfigureAwait(false);
         await server.OpenDoorAsync(connection, cancellationToken).ConfigureAwait(false);
         await server.ProveAsync(server.Url("postgres", project.Superuser), cancellationToken).ConfigureAwait(false);
