@@ -46,19 +46,8 @@ public sealed class Branches
 
         var parent = RequireReady(parentName);
         var digest = request.Anonymization is null ? null : Settlement.Digest(request.Anonymization);
-        // A port that was free a moment ago may be taken by the time the server starts: then the next one is tried.
-        var refused = new HashSet<int>();
-        while (true)
-        {
-            try
-            {
-                return new(View(project, await MakeAsync(project, parent, request, digest, refused, cancellationToken).ConfigureAwait(false)), Created: true);
-            }
-            catch (PgdException e) when (PortTaken.Is(e) && refused.Count < 20)
-            {
-                _workspace.Reporter.Warn($"{e.Message}; trying the next one");
-            }
-        }
+        var made = await Ports.WithFreePortAsync(_workspace.Reporter, refused => MakeAsync(project, parent, request, digest, refused, cancellationToken)).ConfigureAwait(false);
+        return new(View(project, made), Created: true);
     }
 
     /// <summary>
@@ -359,7 +348,6 @@ public sealed class Branches
             PullRequest = request.PullRequest,
             AnonymizationDigest = digest,
         }, cancellationToken).ConfigureAwait(false);
-        refused.Add(branch.Port);
         Fault.Here("create:record");
 
         var server = new BranchServer(_workspace, project, branch, branch.Generation);
