@@ -49,6 +49,7 @@ public sealed class StoryFixture : IAsyncLifetime
     internal Dictionary<string, string> Environment => new()
     {
         ["PGD_ROOT"] = Root,
+        ["PGD_PORT_RANGE"] = Ports,
         // Not the configuration of whoever runs the tests.
         ["XDG_CONFIG_HOME"] = _folder.Path,
     };
@@ -97,8 +98,17 @@ public sealed class StoryFixture : IAsyncLifetime
     /// <summary>Changes something in a branch.</summary>
     internal Task ExecuteAsync(string branch, string sql) => QueryAsync(branch, sql);
 
+    // Away from other roots' ports: each port that turns out to be taken costs a start.
+    private string Ports { get; } = NewPorts();
+
     // Kept over runs of the tests: the name of what is in it is a digest of the sources.
     private static string ToolCache => Path.Combine(Checkout.Folder, "artifacts", "tool-cache");
+
+    private static string NewPorts()
+    {
+        var first = 22000 + (Random.Shared.Next(100) * 100);
+        return new PortRange(first, first + 99).ToString();
+    }
 
     private async Task<string> InstallAsync()
     {
