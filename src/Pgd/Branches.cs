@@ -104,6 +104,7 @@ public sealed class Branches
             await newServer.StopAsync(StopMode.Immediate, CancellationToken.None).ConfigureAwait(false);
             await StartAgainAsync(oldServer).ConfigureAwait(false);
         });
+        Fault.Here("reset:stopping");
         await oldServer.StopAsync(StopMode.Fast, cancellationToken).ConfigureAwait(false);
         Fault.Here("reset:switching");
         connection = await newServer.StartAsync(open: true, listen: true, NoSettings, cancellationToken).ConfigureAwait(false);
@@ -128,7 +129,9 @@ public sealed class Branches
         Fault.Here("reset:switched");
         try
         {
-            await oldServer.DestroyAsync().ConfigureAwait(false);
+            // All others: an earlier reset may have been killed after its switch.
+            foreach (var generation in Generations(project, switched).Where(g => g != next))
+                await new BranchServer(_workspace, project, branch, generation).DestroyAsync().ConfigureAwait(false);
         }
         catch (Exception e)
         {
@@ -287,7 +290,7 @@ public sealed class Branches
 
     /// <summary>Every generation of which there may be data: those recorded, and those that the storage has.</summary>
     internal IReadOnlySet<int> Generations(ProjectRecord project, BranchRecord branch) =>
-        _workspace.Storages.Named(project.Storage).List().Where(v => v.Key.BranchId == branch.Id).Select(v => v.Key.Generation)
+        _workspace.Storages.Named(project.Storage).List(branch.FullName).Where(v => v.Key.BranchId == branch.Id).Select(v => v.Key.Generation)
             .Append(branch.Generation).Concat(branch.PendingGeneration is { } pending ? [pending] : []).ToHashSet();
 
     /// <summary>Takes back a reset that was killed. The caller holds the branch's lock.</summary>
@@ -396,6 +399,7 @@ public sealed class Branches
             var settlement = new Settlement(_workspace, server, branch);
             await settlement.DropSubscriptionsAsync(connection, cancellationToken).ConfigureAwait(false);
             await settlement.RotateAsync(connection, cancellationToken).ConfigureAwait(false);
+            Fault.Here("settle:rotated");
             if (anonymization is not null)
                 await settlement.AnonymizeAsync(connection, anonymization, cancellationToken).ConfigureAwait(false);
             return connection;

@@ -20,7 +20,7 @@ internal static partial class Libc
 
     public const long BTRFS_SUPER_MAGIC = 0x9123683E;
 
-    public const ulong BTRFS_FIRST_FREE_OBJECTID = 256;
+    public const ulong BTRFS_FIRST_FREE_OBJECTID = 256, BTRFS_EMPTY_SUBVOL_DIR_OBJECTID = 2;
 
     [LibraryImport("libc", EntryPoint = "flock", SetLastError = true)]
     public static partial int Flock(SafeHandle file, int operation);

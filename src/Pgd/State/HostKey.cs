@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using Pgd.Linux;
 
 namespace Pgd.State;
 
@@ -31,6 +32,7 @@ internal sealed class HostKey(Layout layout)
                 file.Flush(flushToDisk: true);
             }
 
+            Fault.Here("hostkey:beside");
             try
             {
                 File.Move(beside, layout.HostKey, overwrite: false);

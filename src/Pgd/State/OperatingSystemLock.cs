@@ -155,6 +155,12 @@ internal sealed class HeldLocks : IDisposable
 
     public void Add(SafeFileHandle file) => _files.Push(file);
 
+    public void Add(HeldLocks others)
+    {
+        while (others._files.TryPop(out var file))
+            _files.Push(file);
+    }
+
     public void Dispose()
     {
         while (_files.TryPop(out var file))

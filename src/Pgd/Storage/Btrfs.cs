@@ -31,6 +31,7 @@ internal sealed class Btrfs(VolumeFolders folders) : IStorage
                 throw Libc.LastError($"making a subvolume in {volume.Directory}");
         }
 
+        Fault.Here("volume:subvolume");
         File.SetUnixFileMode(volume.Data, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         return volume;
     }
@@ -51,9 +52,11 @@ internal sealed class Btrfs(VolumeFolders folders) : IStorage
                 throw Marshal.GetLastPInvokeError() == Libc.ENOSPC ? State.DiskFull.Error(volume.Directory, Libc.LastError("snapshot")) : Libc.LastError($"snapshotting {source.Data}");
         }
 
+        Fault.Here("clone:snapshot");
         // A snapshot shows a subvolume inside it as an empty folder: what was in there would be missing without a word.
-        if (Directory.EnumerateDirectories(source.Data, "*", SearchOption.AllDirectories).FirstOrDefault(IsSubvolume) is { } inner)
-            throw new PgdException(ExitCode.Unsafe, $"{inner} is a subvolume of its own inside the data directory; a snapshot does not contain it", "Move its files into a plain folder first.");
+        // Looked for in the snapshot, because folders come and go in a running source.
+        if (Directory.EnumerateDirectories(volume.Data, "*", SearchOption.AllDirectories).FirstOrDefault(IsEmptiedSubvolume) is { } inner)
+            throw new PgdException(ExitCode.Unsafe, $"{source.Data}{inner[volume.Data.Length..]} is a subvolume of its own inside the data directory; a snapshot does not contain it", "Move its files into a plain folder first.");
         return Task.FromResult(volume);
     }
 
@@ -64,6 +67,8 @@ internal sealed class Btrfs(VolumeFolders folders) : IStorage
     public Volume? Find(VolumeKey key) => folders.Find(key);
 
     public IReadOnlyList<Volume> List() => folders.List();
+
+    public IReadOnlyList<Volume> List(BranchName branch) => folders.List(branch);
 
     private static unsafe void DeleteSubvolume(string data)
     {
@@ -85,6 +90,8 @@ internal sealed class Btrfs(VolumeFolders folders) : IStorage
     }
 
     private static bool IsSubvolume(string path) => Libc.Status(path).Inode == Libc.BTRFS_FIRST_FREE_OBJECTID;
+
+    private static bool IsEmptiedSubvolume(string path) => Libc.Status(path).Inode == Libc.BTRFS_EMPTY_SUBVOL_DIR_OBJECTID;
 
     private static byte[] Arguments(int nameOffset, string name)
     {
