@@ -25,7 +25,7 @@ public sealed class PullRequestMigrationTests(StoryFixture lab) : IClassFixture<
         Assert.Equal((int)ExitCode.MigrationFailed, result.ExitCode);
         var body = Assert.Single(job.Pull.Comments).Body;
         Assert.Contains(FailingFile, body, StringComparison.Ordinal);
-        Assert.Contains($"{FailingFile}#L3", body, StringComparison.Ordinal);
+        Assert.Contains($"{FailingFile}#L4", body, StringComparison.Ordinal);
         Assert.Contains("set email = nam || '@example.com'", body, StringComparison.Ordinal);
         Assert.Contains("42703", body, StringComparison.Ordinal);
         Assert.Contains("column \"nam\" does not exist", body, StringComparison.Ordinal);
@@ -124,8 +124,7 @@ public sealed class PullRequestMigrationTests(StoryFixture lab) : IClassFixture<
         var password = new Uri(url).UserInfo.Split(':')[1];
         string[] secrets =
         [
-            password, url, lab.Run("branch", "url", "shop/pr-6", "--format", "npgsql"), lab.Run("branch", "url", "shop/pr-6", "--format", "jdbc"),
-            Convert.ToBase64String(System.Text.Encoding.UTF8.GetBytes(url)), job.Token.Value,
+            password, url, lab.Run("branch", "url", "shop/pr-6", "--format", "npgsql"), lab.Run("branch", "url", "shop/pr-6", "--format", "jdbc"), job.Token.Value,
         ];
         var report = await File.ReadAllTextAsync(result.Outputs["report-file"]);
         foreach (var (where, text) in new[]
@@ -138,6 +137,8 @@ public sealed class PullRequestMigrationTests(StoryFixture lab) : IClassFixture<
             Assert.All(secrets, secret => Assert.False(text.Contains(secret, StringComparison.Ordinal), $"A secret is in the {where}:\n{text}"));
         }
 
+        // The log is also kept from one who encodes; a comment quotes what a program chose to print otherwise.
+        Assert.DoesNotContain(Convert.ToBase64String(System.Text.Encoding.UTF8.GetBytes(url)), result.Log.Text, StringComparison.Ordinal);
         Assert.Contains("***", result.Log.Text, StringComparison.Ordinal);
         // What is never printed needs no mask; what may be printed by a later step does.
         Assert.Contains(password, result.Log.Masks);
@@ -243,7 +244,7 @@ public sealed class PullRequestMigrationTests(StoryFixture lab) : IClassFixture<
         var job = NewJob(13);
         job.With["migrate"] = "true";
         var running = job.StartOpened();
-        await running.WaitForAsync("shop/main");
+        await StoryFixture.UntilAsync(() => Directory.Exists(Path.Combine(lab.Root, "volumes", "shop", "pr-13")));
 
         var result = await running.CancelAsync();
 

@@ -36,8 +36,9 @@ public sealed class StoryFixture : IAsyncLifetime
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
+        // A project that could not be made is its tests' failure already.
         if (_tool.Length > 0)
-            Run("project", "delete", Project, "--force");
+            _ = TryRun("project", "delete", Project, "--force");
         await _github.DisposeAsync();
         _folder.Dispose();
     }
@@ -79,6 +80,14 @@ public sealed class StoryFixture : IAsyncLifetime
     /// <summary>The names of the branches that there are.</summary>
     internal IReadOnlyList<string> Branches() =>
         [.. System.Text.Json.Nodes.JsonNode.Parse(Run("branch", "list", "--json"))!.AsArray().Select(branch => branch!["name"]!.GetValue<string>())];
+
+    /// <summary>Waits for something that another process does.</summary>
+    internal static async Task UntilAsync(Func<bool> condition)
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(1));
+        while (!condition())
+            await Task.Delay(5, patience.Token);
+    }
 
     /// <summary>Whether there is such a branch.</summary>
     internal bool Exists(string branch) => TryRun("branch", "get", branch).Status == 0;

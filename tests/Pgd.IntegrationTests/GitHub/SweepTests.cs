@@ -49,7 +49,7 @@ public sealed class SweepTests(StoryFixture lab) : IClassFixture<StoryFixture>
         var expiry = DateTimeOffset.Parse(opened.Outputs["expires-at"], System.Globalization.CultureInfo.InvariantCulture);
 
         // The output has no fractions of a second.
-        Assert.True(SpinWait.SpinUntil(() => DateTimeOffset.UtcNow > expiry.AddSeconds(1), TimeSpan.FromSeconds(10)));
+        await StoryFixture.UntilAsync(() => DateTimeOffset.UtcNow > expiry.AddSeconds(1));
         var result = await job.SweepAsync();
 
         Assert.Equal(0, result.ExitCode);
