@@ -197,15 +197,17 @@ public sealed partial class Doctor
 
     private async Task FixProjectAsync(string name, bool dryRun, List<Repair> repairs, CancellationToken cancellationToken)
     {
+        var removed = 0;
         foreach (var branch in _workspace.State.BranchNames(name).Select(b => BranchName.Of(name, b)).ToList())
         {
             cancellationToken.ThrowIfCancellationRequested();
-            using var held = _workspace.Locks.TryAcquire(LockRequest.Branch(branch, exclusive: true));
+            using var held = TryLock(branch);
             if (held is null || _workspace.State.FindBranch(branch) is not { } record)
                 continue;
             var project = _workspace.State.FindProject(name);
             if (record.Phase != BranchPhase.Ready)
             {
+                removed++;
                 await RepairAsync("branch", branch.ToString(), $"half {(record.Phase == BranchPhase.Creating ? "made" : "deleted")} by a killed operation: removed", () => project is null
                     ? throw new PgdException(ExitCode.Failed, $"the record of the project {name} is missing")
                     : _workspace.Branches.DestroyAsync(project, record)).ConfigureAwait(false);
@@ -229,7 +231,8 @@ public sealed partial class Doctor
             }).ConfigureAwait(false);
         }
 
-        if (_workspace.State.BranchNames(name).Count == 0)
+        // A rehearsal has removed nothing, and yet must say what would follow.
+        if (_workspace.State.BranchNames(name).Count - (dryRun ? removed : 0) <= 0)
         {
             await RepairAsync("project", name, "made or deleted by a killed operation, without a branch: removed", () =>
             {
@@ -248,7 +251,7 @@ public sealed partial class Doctor
         {
             cancellationToken.ThrowIfCancellationRequested();
             var name = BranchName.Of(volume.Key.Project, volume.Key.Branch);
-            using var held = _workspace.Locks.TryAcquire(LockRequest.Branch(name, exclusive: true));
+            using var held = TryLock(name);
             if (held is null || _workspace.State.FindBranch(name)?.Id == volume.Key.BranchId)
                 continue;
             var storage = _workspace.State.FindProject(volume.Key.Project) is { } project ? _workspace.Storages.Named(project.Storage) : _workspace.Storages.All.First(s => s.Unavailable() is null);
@@ -262,6 +265,21 @@ public sealed partial class Doctor
                     return Task.CompletedTask;
                 }, dryRun).ConfigureAwait(false));
         }
+    }
+
+    // The deletion of a project locks the project alone.
+    private HeldLocks? TryLock(BranchName name)
+    {
+        if (_workspace.Locks.TryAcquire(LockRequest.Project(name.Project, exclusive: false)) is not { } held)
+            return null;
+        if (_workspace.Locks.TryAcquire(LockRequest.Branch(name, exclusive: true)) is { } branch)
+        {
+            held.Add(branch);
+            return held;
+        }
+
+        held.Dispose();
+        return null;
     }
 
     private void FixSockets(bool dryRun, List<Repair> repairs)

@@ -88,6 +88,7 @@ internal static class DataDirectory
                 throw Libc.LastError(path);
         }
 
+        Fault.Here("file:beside");
         File.Move(beside, path, overwrite: true);
     }
 }

@@ -60,6 +60,7 @@ internal sealed class Native(HostConfiguration configuration, Layout layout) : I
         var account = ServerAccount();
         var binary = _binaries.For(major);
         PrepareLog(volume);
+        Fault.Here("start:log");
 
         // The shell is gone after its redirections: setsid and postgres take its place, one after the other.
         var start = new ProcessStartInfo("/bin/sh", ["-c", """exec setsid "$@" >>"$0" 2>&1 </dev/null""", volume.Log, binary.Postgres, "-D", volume.Data])
@@ -78,6 +79,7 @@ internal sealed class Native(HostConfiguration configuration, Layout layout) : I
         foreach (var (name, value) in CleanEnvironment().Where(v => v.Value is not null))
             start.Environment[name] = value;
         var process = Process.Start(start)!;
+        Fault.Here("start:launched");
         return new(() => process.HasExited);
     }
 
@@ -88,7 +90,9 @@ internal sealed class Native(HostConfiguration configuration, Layout layout) : I
         if (Find(volume) is not { } pid)
             return;
         var clock = Stopwatch.StartNew();
+        Fault.Here("stop:asking");
         _ = Libc.Kill(pid, mode == StopMode.Fast ? Libc.SIGINT : Libc.SIGQUIT);
+        Fault.Here("stop:asked");
         while (IsAlive(pid))
         {
             if (clock.Elapsed > LongestStop)

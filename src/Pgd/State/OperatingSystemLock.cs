@@ -87,7 +87,7 @@ internal sealed class OperatingSystemLocks(Layout layout, TimeSpan wait, IReport
     {
         var path = LockFile(name);
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        return File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+        return Libc.OpenLockFile(path);
     }
 
     private string LockFile(string name) => Path.Combine(layout.Locks, name + ".lock");
@@ -120,7 +120,9 @@ internal sealed class OperatingSystemLocks(Layout layout, TimeSpan wait, IReport
     {
         try
         {
-            var text = File.ReadAllText(LockFile(name)).Trim();
+            using var file = Open(name);
+            Span<byte> content = stackalloc byte[500];
+            var text = Encoding.UTF8.GetString(content[..RandomAccess.Read(file, content, 0)]).Trim();
             return text.Length > 0 ? text : "another operation";
         }
         catch (IOException)
@@ -152,6 +154,12 @@ internal sealed class HeldLocks : IDisposable
     private readonly Stack<SafeFileHandle> _files = new();
 
     public void Add(SafeFileHandle file) => _files.Push(file);
+
+    public void Add(HeldLocks others)
+    {
+        while (others._files.TryPop(out var file))
+            _files.Push(file);
+    }
 
     public void Dispose()
     {

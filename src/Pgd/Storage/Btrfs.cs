@@ -31,6 +31,7 @@ internal sealed class Btrfs(VolumeFolders folders) : IStorage
                 throw Libc.LastError($"making a subvolume in {volume.Directory}");
         }
 
+        Fault.Here("volume:subvolume");
         File.SetUnixFileMode(volume.Data, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         return volume;
     }
@@ -51,6 +52,7 @@ internal sealed class Btrfs(VolumeFolders folders) : IStorage
                 throw Marshal.GetLastPInvokeError() == Libc.ENOSPC ? State.DiskFull.Error(volume.Directory, Libc.LastError("snapshot")) : Libc.LastError($"snapshotting {source.Data}");
         }
 
+        Fault.Here("clone:snapshot");
         RefuseWhatIsNotInside(source, volume);
         return Task.FromResult(volume);
     }
@@ -62,6 +64,8 @@ internal sealed class Btrfs(VolumeFolders folders) : IStorage
     public Volume? Find(VolumeKey key) => folders.Find(key);
 
     public IReadOnlyList<Volume> List() => folders.List();
+
+    public IReadOnlyList<Volume> List(BranchName branch) => folders.List(branch);
 
     private static unsafe void DeleteSubvolume(string data)
     {

@@ -42,6 +42,8 @@ internal sealed class Copy(VolumeFolders folders) : IStorage
 
     public IReadOnlyList<Volume> List() => folders.List();
 
+    public IReadOnlyList<Volume> List(BranchName branch) => folders.List(branch);
+
     private static void CopyContent(SafeFileHandle source, SafeFileHandle target, long length, CancellationToken cancellationToken)
     {
         long offset = 0;

@@ -50,13 +50,17 @@ internal static class FileTree
         // Parents come before their children, so that each folder is made in an existing one.
         foreach (var folder in folders.Order(StringComparer.Ordinal))
             MakeFolder(Path.Combine(source, folder), Path.Combine(target, folder));
+        Fault.Here("copy:folders");
 
         long done = 0;
+        var copied = 0;
         try
         {
             await Parallel.ForEachAsync(files, new ParallelOptions { MaxDegreeOfParallelism = Workers, CancellationToken = cancellationToken }, (file, token) =>
             {
                 CopyFile(Path.Combine(source, file.Path), Path.Combine(target, file.Path), mayVanish: running, copy, token);
+                if (Interlocked.Increment(ref copied) == files.Count / 2)
+                    Fault.Here("copy:half");
                 var now = Interlocked.Add(ref done, file.Length);
                 if (now / 67108864 != (now - file.Length) / 67108864)
                     reporter.Progress("copying", now, total);
@@ -110,7 +114,16 @@ internal static class FileTree
         ShouldRecursePredicate = (ref FileSystemEntry e) => (e.Attributes & FileAttributes.ReparsePoint) == 0,
     };
 
-    public static void Delete(string folder) => Directory.Delete(folder, recursive: true);
+    public static void Delete(string folder)
+    {
+        foreach (var inner in Directory.EnumerateDirectories(folder))
+        {
+            Directory.Delete(inner, recursive: true);
+            Fault.Here("remove:part");
+        }
+
+        Directory.Delete(folder, recursive: true);
+    }
 
     private static long LengthOf(ref FileSystemEntry entry)
     {

@@ -59,6 +59,8 @@ internal sealed class Reflink(VolumeFolders folders) : IStorage
 
     public IReadOnlyList<Volume> List() => folders.List();
 
+    public IReadOnlyList<Volume> List(BranchName branch) => folders.List(branch);
+
     private static void Share(Microsoft.Win32.SafeHandles.SafeFileHandle source, Microsoft.Win32.SafeHandles.SafeFileHandle target, long length, CancellationToken cancellationToken)
     {
         while (Libc.Ioctl(target, Libc.FICLONE, source.DangerousGetHandle()) != 0)
