@@ -103,7 +103,7 @@ public sealed partial class Doctor
     // Statements and messages in a server's log may hold anything: only passwords, verifiers and URLs have a form that can be told.
     internal static string Redact(string text) => Secrets().Replace(text, m => m.Groups["keep"].Value + "redacted");
 
-    [GeneratedRegex("""(?<keep>SCRAM-SHA-256\$\d+:)[^\s']+|(?<keep>://[^\s:/@]+:)[^\s@]+(?=@)|(?<keep>(?i:password|passwd|pgpassword|token|secret)['"]?\s*[=:]?\s*)('[^']*'|"[^"]*"|[^\s'",;]+)""")]
+    [GeneratedRegex("""(?<keep>SCRAM-SHA-256\$\d+:)[^\s']+|(?<keep>://[^\s:/@]+:)[^\s@]+(?=@)|(?<keep>(?i:password|passwd|pgpassword|token|secret)['"]?\s*[=:]?\s*)(?:[eE]'(?:[^'\\]|''|\\.)*('|$)|'(?:[^']|'')*('|$)|"[^"]*("|$)|\$(?<tag>\w*)\$.*?(\$\k<tag>\$|$)|[^\s'",;]+)""", RegexOptions.Singleline)]
     private static partial Regex Secrets();
 
     private static IEnumerable<Finding> Platform() =>
