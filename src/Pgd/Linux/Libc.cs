@@ -85,6 +85,15 @@ internal static partial class Libc
         return descriptor < 0 ? throw LastError(path) : new(descriptor, ownsHandle: true);
     }
 
+    /// <summary>Opens a file for reading and writing, and makes it if there is none; never through a symbolic link in its last part.</summary>
+    public static Microsoft.Win32.SafeHandles.SafeFileHandle OpenOrCreate(string path, UnixFileMode mode)
+    {
+        const int flags = 2 /* O_RDWR */ | 0x40 /* O_CREAT */ | 0x80000 /* O_CLOEXEC */;
+        var noFollow = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 0x8000 : 0x20000;
+        var descriptor = Open(path, flags | noFollow, (int)mode);
+        return descriptor < 0 ? throw LastError(path) : new(descriptor, ownsHandle: true);
+    }
+
     /// <summary>Makes a file that must not exist yet, and opens it for reading and writing.</summary>
     public static Microsoft.Win32.SafeHandles.SafeFileHandle CreateNew(string path, UnixFileMode mode)
     {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Pgd.Linux;
 using Pgd.State;
@@ -56,9 +57,15 @@ internal sealed class VolumeFolders(Layout layout)
 
     private static IEnumerable<Volume> VolumesIn(string branchFolder) =>
         from folder in Folders(branchFolder)
-        let key = ReadMark(folder)
+        let key = ReadMark(folder) ?? ReadName(folder)
         where key is not null
         select new Volume(key, folder);
+
+    private static VolumeKey? ReadName(string folder) =>
+        Path.GetFileName(folder).Split('.') is [['g', .. var number], var id, "new"] && int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var generation)
+            && Path.GetDirectoryName(folder) is { } branch && Path.GetDirectoryName(branch) is { } project
+            ? new(Path.GetFileName(project), Path.GetFileName(branch), id, generation)
+            : null;
 
     // Other operations make and remove volumes while these are listed.
     private static string[] Folders(string path)
