@@ -66,9 +66,10 @@ internal sealed partial class ToolRoot : IDisposable
     }
 
     /// <summary>Runs the tool to its end.</summary>
-    public ToolResult Tool(params IReadOnlyList<string> arguments) => Tool([], arguments);
+    public ToolResult Tool(params IReadOnlyList<string> arguments) => ToolWith([], arguments);
 
-    public ToolResult Tool(Dictionary<string, string> environment, params IReadOnlyList<string> arguments)
+    /// <summary>Runs the tool with more in its environment.</summary>
+    public ToolResult ToolWith(Dictionary<string, string> environment, params IReadOnlyList<string> arguments)
     {
         using var run = Start(environment, arguments);
         return run.Wait();
@@ -123,10 +124,13 @@ internal sealed partial class ToolRoot : IDisposable
     public async Task<string?> ChecksumAsync(BranchName branch) => await SqlAsync(branch, "select count(*) || '/' || sum(hashtextextended(o::text, 0)) from orders o");
 
     /// <summary>
-    /// What the root has, by listings that ask neither state nor storage. Lock files are left out: they hold nothing, and stay because a lock on a
-    /// file that was removed would exclude no one.
+    /// What the root has, by listings that ask neither state nor storage; but for lock files, which come and go with every operation,
+    /// also with one that only looks.
     /// </summary>
     public IReadOnlyList<string> Listing() => [.. Inventory.Take(Folder).Entries.Where(entry => !LockFile().IsMatch(entry))];
+
+    /// <summary>The lock files that there are; none when no one is at work.</summary>
+    public IReadOnlyList<string> Locks() => [.. Inventory.Take(Folder).Entries.Where(entry => LockFile().IsMatch(entry) && entry != "folder locks")];
 
     /// <summary>The same, with what changes when a branch's server is restarted or its data replaced; the source's own must not change.</summary>
     public IReadOnlyList<string> SteadyListing() =>
