@@ -8,9 +8,18 @@ using Pgd.IntegrationTests.GitHub;
 //   open | push | close   writes the event's payload to EVENT-FILE
 //   adds PATH             the pull request adds that file
 //   objections            what Prism found that GitHub would not have sent or taken, on one line
+//
+// With --show it prints a comment's Markdown, read from its input, as a reviewer sees it.
+if (args is ["--show"])
+{
+    var color = !Console.IsOutputRedirected && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"));
+    Console.WriteLine(CommentText.Render(await Console.In.ReadToEndAsync(), color));
+    return 0;
+}
+
 if (args is not [var eventFile])
 {
-    Console.Error.WriteLine("Usage: GitHubStandIn EVENT-FILE");
+    Console.Error.WriteLine("Usage: GitHubStandIn EVENT-FILE | --show");
     return 2;
 }
 
@@ -42,7 +51,7 @@ while (await Console.In.ReadLineAsync() is { } line)
             await DeliverAsync("closed");
             break;
         case ["objections"]:
-            Console.WriteLine(string.Join(" ¦ ", prism?.Violations ?? []));
+            Console.WriteLine(string.Join(" ¦ ", prism is null ? [] : await prism.ViolationsAsync()));
             continue;
         default:
             Console.WriteLine($"{line}?");

@@ -80,7 +80,7 @@ internal sealed class GitHubApi : IDisposable
     }
 
     /// <summary>Turns a request that got no answer into an error for a user.</summary>
-    public async Task<HttpResponseMessage> GuardAsync(Func<Task<HttpResponseMessage>> send, string what)
+    public async Task<T> GuardAsync<T>(Func<Task<T>> send, string what)
     {
         try
         {

@@ -68,37 +68,11 @@ public sealed class GitHubPullRequests : IPullRequests, IDisposable
 
     public async Task<PullRequestComment> CreateCommentAsync(int number, string body, CancellationToken cancellationToken)
     {
-        var what = $"commenting on pull request {number}";
-        for (var again = false; ; again = true)
-        {
-            HttpResponseMessage? response = null;
-            try
-            {
-                response = await api.SendOnceAsync(HttpMethod.Post, $"{repository}/issues/{number}/comments", Content(body), cancellationToken);
-            }
-            catch (Exception e) when (!again && GitHubRetry.IsUncertain(e))
-            {
-                // Did it arrive? Listing tells; only then may it be sent again.
-            }
-            catch (Exception e) when (GitHubRetry.IsUncertain(e))
-            {
-                response = await api.GuardAsync(() => Task.FromException<HttpResponseMessage>(e), what);
-            }
-
-            using (response)
-            {
-                if (response is null || ((int)response.StatusCode >= 500 && !again))
-                {
-                    var sent = (await ListCommentsAsync(number, cancellationToken)).FirstOrDefault(c => SameText(c.Body, body));
-                    if (sent is not null)
-                        return sent;
-                    continue;
-                }
-
-                await api.ThrowIfFailedAsync(response, what, cancellationToken);
-                return CommentOf(await GitHubApi.ReadAsync(response, GitHubJson.Default.CommentResource, what, cancellationToken));
-            }
-        }
+        if (await PostCommentAsync(number, body, isLast: false, cancellationToken) is { } created)
+            return created;
+        // Did it arrive? Only the list tells; a comment too many would notify everybody twice.
+        var arrived = (await ListCommentsAsync(number, cancellationToken)).FirstOrDefault(c => SameText(c.Body, body));
+        return arrived ?? (await PostCommentAsync(number, body, isLast: true, cancellationToken))!;
     }
 
     public async Task<PullRequestComment?> UpdateCommentAsync(long id, string body, CancellationToken cancellationToken)
@@ -131,6 +105,29 @@ public sealed class GitHubPullRequests : IPullRequests, IDisposable
     }
 
     public void Dispose() => api.Dispose();
+
+    /// <summary>Posts a comment; null, unless it is the last attempt, when nobody knows whether it arrived.</summary>
+    private async Task<PullRequestComment?> PostCommentAsync(int number, string body, bool isLast, CancellationToken cancellationToken)
+    {
+        var what = $"commenting on pull request {number}";
+        using var response = await api.GuardAsync(PostAsync, what);
+        if (response is null || ((int)response.StatusCode >= 500 && !isLast))
+            return null;
+        await api.ThrowIfFailedAsync(response, what, cancellationToken);
+        return CommentOf(await GitHubApi.ReadAsync(response, GitHubJson.Default.CommentResource, what, cancellationToken));
+
+        async Task<HttpResponseMessage?> PostAsync()
+        {
+            try
+            {
+                return await api.SendOnceAsync(HttpMethod.Post, $"{repository}/issues/{number}/comments", Content(body), cancellationToken);
+            }
+            catch (Exception e) when (!isLast && GitHubRetry.IsUncertain(e))
+            {
+                return null;
+            }
+        }
+    }
 
     private static JsonContent Content(string body) => JsonContent.Create(new CommentRequest(body), GitHubJson.Default.CommentRequest);
 

@@ -49,7 +49,9 @@ internal static class GitHubRetry
         || (response.StatusCode == HttpStatusCode.Forbidden && (response.Headers.RetryAfter is not null || Header(response, "x-ratelimit-remaining") == "0"));
 
     /// <summary>Whether it is unknown if the request had its effect.</summary>
-    public static bool IsUncertain(Exception exception) => exception is HttpRequestException or TimeoutRejectedException or IOException;
+    public static bool IsUncertain(Exception exception) =>
+        // A certificate that is not trusted is not trusted the next time either, and nothing was sent.
+        exception is TimeoutRejectedException or IOException or HttpRequestException { HttpRequestError: not HttpRequestError.SecureConnectionError };
 
     /// <summary>How long to wait before the next request.</summary>
     public static TimeSpan Delay(HttpResponseMessage? response, int attempt, TimeProvider time)

@@ -32,13 +32,22 @@ internal sealed class Checkout
         var files = new List<string>();
         foreach (var pattern in patterns)
         {
-            var found = Glob.IsPattern(pattern) ? new Glob(pattern).FilesIn(workspace).ToArray() : [Path.GetFullPath(pattern, workspace)];
+            var found = Find(pattern).ToArray();
             if (found.Length == 0 || !found.All(File.Exists))
                 throw new PgdException(ExitCode.Misuse, $"There is no file {pattern} for {input} in {workspace}", "Check the name, and that the workflow has a step with actions/checkout before this one.");
             files.AddRange(found.Where(f => !files.Contains(f)));
         }
 
         return files;
+    }
+
+    private IEnumerable<string> Find(string pattern)
+    {
+        if (!FilePattern.IsPattern(pattern))
+            return [Path.GetFullPath(pattern, workspace)];
+        // The runner's owner may keep files of his own outside of every checkout.
+        var root = Path.GetPathRoot(pattern);
+        return string.IsNullOrEmpty(root) ? new FilePattern(pattern).FilesIn(workspace) : new FilePattern(Path.GetRelativePath(root, pattern)).FilesIn(root);
     }
 
     // A checkout may lie in a folder of the workspace (actions/checkout with path:).

@@ -11,6 +11,8 @@ internal static class MigrationText
     private const string Begin = "<!-- pgd:migrations -->";
     private const string End = "<!-- /pgd:migrations -->";
     private const int LineLimit = 1000;
+    private const int LinesLimit = 60;
+    private const int StatementLimit = 4000;
 
     public static IEnumerable<Section> Sections(UpReport report)
     {
@@ -52,12 +54,12 @@ internal static class MigrationText
             head = [string.Join(" · ", head), ""];
 
         if (error.Statement is { } statement)
-            head.AddRange(Block("sql", Lines(statement)));
+            head.AddRange(Block("sql", Lines(PlainText.Before(statement, StatementLimit))));
 
         // As psql writes it: that is how people know these messages.
         string[] said =
         [
-            .. Lines("ERROR:  " + error.Message),
+            .. Lines(error.SqlState is null ? error.Message : "ERROR:  " + error.Message),
             .. error.Detail is { } detail ? Lines("DETAIL:  " + detail) : [],
             .. error.Hint is { } hint ? Lines("HINT:  " + hint) : [],
         ];
@@ -102,8 +104,11 @@ internal static class MigrationText
     }
 
     // Long texts have been shortened by the engine; this is for the server's messages, which may quote a whole row.
-    private static string[] Lines(string text) =>
-        [.. PlainText.Clean(text).TrimEnd().Split('\n').Take(60).Select(line => Markdown.CodeLine(line, LineLimit))];
+    private static string[] Lines(string text)
+    {
+        string[] lines = [.. PlainText.Clean(text).TrimEnd().Split('\n').Select(line => Markdown.CodeLine(line, LineLimit))];
+        return lines.Length <= LinesLimit ? lines : [.. lines.Take(LinesLimit - 1), "…"];
+    }
 
     private static string? Address(UpReport report, string file, int? line)
     {

@@ -33,7 +33,7 @@ internal static partial class PlainText
     public static string Before(string text, int length) =>
         text.Length <= length ? text : text[..(length > 0 && char.IsHighSurrogate(text[length - 1]) ? length - 1 : length)];
 
-    private static string After(string text, int start) => text[(char.IsLowSurrogate(text[start]) ? start + 1 : start)..];
+    private static string After(string text, int start) => text[(start < text.Length && char.IsLowSurrogate(text[start]) ? start + 1 : start)..];
 
     // Bidirectional overrides and marks: with them, a reader sees another statement than the one that ran.
     private static bool TurnsTextAround(Rune rune) =>

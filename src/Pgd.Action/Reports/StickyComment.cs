@@ -10,18 +10,23 @@ internal sealed class StickyComment(IPullRequests host)
     public const int MarkerRoom = 300;
 
     /// <summary>Writes the comment, unless it says so already; removes our other ones. Returns its address.</summary>
-    public async Task<string> PutAsync(int pullRequest, BranchName branch, string text, CancellationToken cancellationToken)
+    /// <param name="pullRequest">The number.</param>
+    /// <param name="project">The project: each has a comment of its own.</param>
+    /// <param name="branch">The branch that the comment is about; null when it says that there is none.</param>
+    /// <param name="text">The comment without its marker.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public async Task<string> PutAsync(int pullRequest, string project, BranchName? branch, string text, CancellationToken cancellationToken)
     {
-        var login = await host.GetLoginAsync(cancellationToken);
-        var all = await host.ListCommentsAsync(pullRequest, cancellationToken);
-        var body = Marker.Sign(branch.Project, pullRequest, branch.Branch, text);
-        if (await ReplaceAsync(Ours(all, login, pullRequest, branch.Project), body, cancellationToken) is { } replaced)
+        var body = Marker.Sign(project, pullRequest, branch?.Branch ?? "", text);
+        var marked = await MarkedAsync(pullRequest, project, cancellationToken);
+        var login = await LoginAsync(marked, cancellationToken);
+        if (await ReplaceAsync(By(login, marked), body, cancellationToken) is { } replaced)
             return replaced.Url;
 
         var created = await host.CreateCommentAsync(pullRequest, body, cancellationToken);
-        // The token of an app cannot ask who it is; its first comment tells.
-        if (!IsBy(created, login) && Ours(all, created.Author, pullRequest, branch.Project) is { Count: > 0 } earlier
-            && await ReplaceAsync([.. earlier, new Own(created, Marker.Read(body)!)], body, cancellationToken) is { } kept)
+        // The token of an app cannot ask who it is; its new comment tells, and the older ones can be found by it.
+        if (created.Author != login && By(created.Author, marked) is { Count: > 0 } earlier
+            && await ReplaceAsync([.. earlier, new Marked(created, Marker.Read(body)!)], body, cancellationToken) is { } kept)
             return kept.Url;
         return created.Url;
     }
@@ -29,39 +34,47 @@ internal sealed class StickyComment(IPullRequests host)
     /// <summary>Lets our comments of the pull request say that their branch is deleted. Where there is none, none is made. Returns the address of the first.</summary>
     public async Task<string?> SayDeletedAsync(int pullRequest, string? project, string why, CancellationToken cancellationToken)
     {
-        var login = await host.GetLoginAsync(cancellationToken);
-        var all = await host.ListCommentsAsync(pullRequest, cancellationToken);
+        var marked = await MarkedAsync(pullRequest, project, cancellationToken);
         string? url = null;
-        foreach (var group in Ours(all, login, pullRequest, project).GroupBy(o => o.Marker.Project))
+        foreach (var own in By(await LoginAsync(marked, cancellationToken), marked).GroupBy(m => m.Marker.Project))
         {
-            var first = group.First();
-            if (!BranchName.IsWellFormed(first.Marker.Project) || !BranchName.IsWellFormed(first.Marker.Branch))
+            var (comment, marker) = own.First();
+            // A comment that tells of no branch has nothing to take back.
+            if (!BranchName.IsWellFormed(marker.Project) || !BranchName.IsWellFormed(marker.Branch))
                 continue;
-            var text = DownText.Comment(BranchName.Of(first.Marker.Project, first.Marker.Branch), why, MigrationText.Read(first.Comment.Body), Page.CommentLimit - MarkerRoom);
-            var body = Marker.Sign(first.Marker.Project, pullRequest, first.Marker.Branch, text);
-            var replaced = await ReplaceAsync([.. group], body, cancellationToken);
+            var text = DownText.Comment(BranchName.Of(marker.Project, marker.Branch), why, MigrationText.Read(comment.Body), Page.CommentLimit - MarkerRoom);
+            var replaced = await ReplaceAsync([.. own], Marker.Sign(marker.Project, pullRequest, marker.Branch, text), cancellationToken);
             url ??= replaced?.Url;
         }
 
         return url;
     }
 
-    private async Task<PullRequestComment?> ReplaceAsync(IReadOnlyList<Own> own, string body, CancellationToken cancellationToken)
+    private async Task<List<Marked>> MarkedAsync(int pullRequest, string? project, CancellationToken cancellationToken) =>
+    [
+        .. (await host.ListCommentsAsync(pullRequest, cancellationToken))
+            .Select(c => (Comment: c, Marker: Marker.Read(c.Body)))
+            .Where(m => m.Marker is not null && m.Marker.PullRequest == pullRequest && (project is null || m.Marker.Project == project))
+            .Select(m => new Marked(m.Comment, m.Marker!)),
+    ];
+
+    // Who we are matters only when somebody has written what could be ours.
+    private async Task<string?> LoginAsync(List<Marked> marked, CancellationToken cancellationToken) =>
+        marked.Count == 0 ? null : await host.GetLoginAsync(cancellationToken);
+
+    private async Task<PullRequestComment?> ReplaceAsync(List<Marked> own, string body, CancellationToken cancellationToken)
     {
         if (own.Count == 0)
             return null;
         foreach (var duplicate in own.Skip(1))
             await host.DeleteCommentAsync(duplicate.Comment.Id, cancellationToken);
-        return own[0].Marker.Digest == Marker.Read(body)!.Digest ? own[0].Comment : await host.UpdateCommentAsync(own[0].Comment.Id, body, cancellationToken);
+        var (comment, marker) = own[0];
+        return marker.Digest == Marker.Read(body)!.Digest ? comment : await host.UpdateCommentAsync(comment.Id, body, cancellationToken);
     }
 
-    private static List<Own> Ours(IEnumerable<PullRequestComment> comments, string login, int pullRequest, string? project) =>
-    [
-        .. comments.Where(c => IsBy(c, login)).Select(c => new Own(c, Marker.Read(c.Body)!))
-            .Where(o => o.Marker is not null && o.Marker.PullRequest == pullRequest && (project is null || o.Marker.Project == project)),
-    ];
+    private static List<Marked> By(string? login, IEnumerable<Marked> marked) =>
+        [.. marked.Where(m => string.Equals(m.Comment.Author, login, StringComparison.OrdinalIgnoreCase))];
 
-    private static bool IsBy(PullRequestComment comment, string login) => string.Equals(comment.Author, login, StringComparison.OrdinalIgnoreCase);
-
-    private sealed record Own(PullRequestComment Comment, Marker Marker);
+    /// <summary>A comment that begins with our marker, whoever wrote it.</summary>
+    private sealed record Marked(PullRequestComment Comment, Marker Marker);
 }

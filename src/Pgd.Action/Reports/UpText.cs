@@ -20,7 +20,7 @@ internal static class UpText
     {
         yield return Fixed($"### {(report.Failed ? "❌" : "✅")} {VerdictOf(report, name => Markdown.Code(name, 120))}", "", Origin(report));
         if (report.Failure is { } failure)
-            yield return Fixed([Markdown.Text(failure.Message, 2000), .. failure.Hint is { } hint ? [Markdown.Text(hint, 1000)] : Array.Empty<string>()]);
+            yield return Fixed(Failure(failure));
         else if (!report.Failed)
             yield return Connection(report);
 
@@ -28,7 +28,7 @@ internal static class UpText
             yield return section;
 
         if (report.Failed && report.Branch is not null)
-            yield return report.BranchDeleted ? Deleted() : Connection(report);
+            yield return report.BranchDeleted ? Deleted(report) : Connection(report);
         if (report.RunUrl is { } run)
             yield return Fixed($"<sub>[Log of the run]({run})</sub>");
     }
@@ -38,7 +38,7 @@ internal static class UpText
         var branch = report.Branch is { } name ? code(name.ToString()) : $"pull request's branch of {code(report.Project)}";
         return report switch
         {
-            { Failure: not null, Branch: null } => $"No database branch of {code(report.Project)}",
+            { Failure: not null, Branch: null } => $"No database branch could be made in {code(report.Project)}",
             { Failure: not null } => $"The migrations could not be tried on {branch}",
             { Run: { Error.File: { } file } } => $"{code(report.PathPrefix + file)} failed on {branch}",
             { Run.Error: { ExitStatus: { } status } } => $"The migration command failed on {branch} with status {status}",
@@ -54,43 +54,62 @@ internal static class UpText
     private static string Origin(UpReport report)
     {
         var parent = Markdown.Code($"{report.Project}/{report.Parent}");
-        var commit = report.HeadSha is not { } sha ? "" : " for commit " + Markdown.Link(Markdown.Code(Words.Commit(sha)), report.RepositoryUrl is { } url ? $"{url}/commit/{sha}" : null);
+        var commit = report.HeadSha is not { } sha ? "" : ", for commit " + Markdown.Link(Markdown.Code(Words.Commit(sha)), report.RepositoryUrl is { } url ? $"{url}/commit/{sha}" : null);
         if (report.Branch is null)
-            return $"It was to be a copy of {parent}{commit}.";
+            return $"It was to be a full copy of {parent}{commit}.";
         var asOf = report.DataAsOf is { } time ? $" as of {Words.Time(time)}" : "";
-        var kept = report.DataKept ? ", kept over this push" : "";
-        var anonymized = report.Anonymized ? " The data was anonymized before anyone could connect." : "";
-        return $"A full copy of {parent}{asOf}{kept}{commit}.{anonymized}";
+        var anonymized = report.Anonymized ? ", anonymized before anyone could connect" : "";
+        var kept = report.DataKept ? ", kept with its changes over this push" : "";
+        return $"A full copy of {parent}{asOf}{anonymized}{kept}{commit}.";
+    }
+
+    private static string[] Failure(PgdException failure)
+    {
+        string[] said = [Markdown.CodeLine(failure.Message, 2000), .. failure.Hint is { } hint ? [Markdown.CodeLine(hint, 1000)] : Array.Empty<string>()];
+        var fence = Markdown.Fence(said);
+        return [fence + "text", .. said, fence];
     }
 
     private static Section Connection(UpReport report)
     {
         if (report is not { Endpoint: { } endpoint, Branch: { } branch })
-            return Fixed();
-        var until = report.ExpiresAt is { } time ? $"this pull request closes, at the latest until {Words.Time(time)}" : "this pull request closes";
-        var lines = new List<string>
-        {
-            "| Host | Port | Database | User |",
-            "| :-- | :-- | :-- | :-- |",
-            $"| {Markdown.Cell(endpoint.Host)} | {Markdown.Cell($"{endpoint.Port}")} | {Markdown.Cell(endpoint.Database)} | {Markdown.Cell(endpoint.User)} |",
+            return Fixed("The branch is kept.");
+        var expires = report.ExpiresAt is { } time ? Words.Time(time) : "with the pull request";
+        var runner = report.RunnerName is { } name ? $"the runner {Markdown.Code(name)}" : Markdown.Code(report.HostName);
+        string[] kept = report.Failed ? ["The branch is kept as the failure left it:", ""] : [];
+        string[] tunnel = !IsLoopback(endpoint.Host) ? [] :
+        [
+            $"The server listens on {runner} only. From another machine, open a tunnel:",
             "",
-            $"{(report.Failed ? "The branch is kept as the failure left it until" : "It lives until")} {until}.",
+            "```sh",
+            $"ssh -N -L {endpoint.Port}:{Bracketed(endpoint.Host)}:{endpoint.Port} {Word(report.HostName)}",
+            "```",
             "",
-        };
-        var runner = report.RunnerName is { } name ? $"the runner {Markdown.Code(name)}" : $"{Markdown.Code(report.HostName)}";
-        var reachable = IsLoopback(endpoint.Host);
-        lines.Add(reachable ? $"The server listens on {runner} only. From elsewhere, open a tunnel; the URL with its password is told on the runner:" : $"The URL with its password is told on {runner}:");
-        lines.Add("");
-        lines.Add("```sh");
-        if (reachable)
-            lines.Add($"ssh -N -L {endpoint.Port}:{(endpoint.Host.Contains(':', StringComparison.Ordinal) ? $"[{endpoint.Host}]" : endpoint.Host)}:{endpoint.Port} {Word(report.HostName)}");
-        lines.Add($"dotnet pgd branch url {branch}");
-        lines.Add("```");
-        return Fixed([.. lines]);
+        ];
+        return Fixed([
+            .. kept,
+            "| Host | Port | Database | User | Expires |",
+            "| :-- | :-- | :-- | :-- | :-- |",
+            $"| {Markdown.Cell(endpoint.Host)} | {Markdown.Cell($"{endpoint.Port}")} | {Markdown.Cell(endpoint.Database)} | {Markdown.Cell(endpoint.User)} | {expires} |",
+            "",
+            "<details><summary>How to connect</summary>",
+            "",
+            .. tunnel,
+            $"This prints the URL with its password on {runner}:",
+            "",
+            "```sh",
+            $"dotnet pgd branch url {branch}",
+            "```",
+            "",
+            "</details>",
+        ]);
     }
 
-    private static Section Deleted() =>
-        Fixed("The branch was deleted with its failed migration. With `keep-on-failure: true` the next one stays for a look inside.");
+    private static Section Deleted(UpReport report) => Fixed(report.Failure is null
+        ? "The branch was deleted with its failed migration. With `keep-on-failure: true` it stays for a look inside."
+        : "The branch was deleted.");
+
+    private static string Bracketed(string host) => host.Contains(':', StringComparison.Ordinal) ? $"[{host}]" : host;
 
     private static bool IsLoopback(string host) => host == "localhost" || (IPAddress.TryParse(host, out var address) && IPAddress.IsLoopback(address));
 

@@ -18,7 +18,7 @@ internal sealed class Down(StoryContext context)
         if (deleted.Count > 0 && context.Inputs.Comment != CommentMode.False)
             await context.Summary.AppendAsync($"🧹 {Markdown.Text(text, 2000)}.", cancellationToken);
 
-        var url = await context.TryCommentAsync(comment => comment.SayDeletedAsync(number, context.Inputs.Project, "The pull request is closed.", cancellationToken));
+        var url = await context.TryCommentAsync(comment => comment.SayDeletedAsync(number, context.Inputs.Project, "The pull request is closed", cancellationToken));
         return await context.EndAsync(new()
         {
             Verb = StoryVerb.Down,

@@ -31,7 +31,7 @@ internal sealed class MigrationPlan
         {
             var host = context.PullRequests ?? throw new PgdException(ExitCode.Misuse, "Without github-token it is unknown which migration files the pull request adds",
                 "Give github-token, or migrate-ledger: schema.table, so that the database says which ones ran.");
-            plan.Sort(await host.ListFilesAsync(context.Pull("up").Number, cancellationToken), new Glob(pattern));
+            plan.Sort(await host.ListFilesAsync(context.Pull("up").Number, cancellationToken), new FilePattern(pattern));
         }
 
         return plan;
@@ -54,7 +54,7 @@ internal sealed class MigrationPlan
                     Output = output,
                 }, cancellationToken);
 
-    private void Sort(IEnumerable<ChangedFile> files, Glob glob)
+    private void Sort(IEnumerable<ChangedFile> files, FilePattern pattern)
     {
         foreach (var file in files)
         {
@@ -62,7 +62,7 @@ internal sealed class MigrationPlan
                 continue;
             // A migration under a new name is one that ran elsewhere under its old one; a draft that moves in is new.
             var isNew = file.Change == FileChange.Added
-                || (file.Change == FileChange.Renamed && !(file.PreviousPath is { } previous && checkout.Relative(previous) is { } old && glob.Matches(old)));
+                || (file.Change == FileChange.Renamed && !(file.PreviousPath is { } previous && checkout.Relative(previous) is { } old && pattern.Matches(old)));
             (isNew ? added : modified).Add(path);
         }
     }

@@ -30,12 +30,12 @@ internal sealed class Sweep(StoryContext context)
     private async Task<string?> WhyDeleteAsync(IPullRequests host, Branch branch, int number, CancellationToken cancellationToken)
     {
         if (branch.ExpiresAt is { } time && time <= context.Time.GetUtcNow())
-            return $"Its time was up at {Words.Time(time)}.";
+            return $"Its time was up at {Words.Time(time)}";
         if (!open.TryGetValue(number, out var isOpen))
             open[number] = isOpen = await IsOpenAsync(host, number, cancellationToken);
         if (isOpen is null)
             Leave(branch.Name, $"nobody could tell whether pull request {number} is open");
-        return isOpen is false ? "The pull request is closed." : null;
+        return isOpen is false ? "The pull request is closed" : null;
     }
 
     private async Task<bool?> IsOpenAsync(IPullRequests host, int number, CancellationToken cancellationToken)
@@ -60,7 +60,7 @@ internal sealed class Sweep(StoryContext context)
     {
         if (deleted.Count >= context.Inputs.SweepLimit)
         {
-            Leave(branch.Name, $"over sweep-limit ({context.Inputs.SweepLimit}), the next sweep takes it");
+            Leave(branch.Name, $"the next sweep takes it: sweep-limit is {context.Inputs.SweepLimit}");
             return;
         }
 

@@ -53,6 +53,7 @@ internal sealed class Up(StoryContext context)
         return await UseAsync(preview, plan, report with
         {
             Branch = preview.Branch.Name,
+            Parent = preview.Branch.Parent?.Branch ?? report.Parent,
             DataAsOf = preview.Branch.DataAsOf,
             ExpiresAt = preview.Branch.ExpiresAt,
             DataKept = preview is { Created: false, Reset: false },
@@ -144,9 +145,10 @@ internal sealed class Up(StoryContext context)
             await context.Engine.DeleteAsync(preview.Branch.Name, cancellationToken);
             return true;
         }
-        catch (PgdException e)
+        catch (Exception e) when (e is PgdException or OperationCanceledException)
         {
-            context.Log.Warning($"{preview.Branch.Name} was to be deleted after the failure and is still there: {e.Message}.");
+            var why = e is PgdException ? e.Message : "there was no time left";
+            context.Log.Warning($"{preview.Branch.Name} was to be deleted and is still there: {why}. The next sweep takes it when its pull request is closed or its time is up.");
             return false;
         }
     }
@@ -199,8 +201,7 @@ internal sealed class Up(StoryContext context)
     {
         if (Inputs.Comment != CommentMode.False)
             await context.Summary.AppendAsync(UpText.Summary(report, StepSummary.Limit), cancellationToken);
-        var branch = report.Branch ?? BranchName.Of(report.Project, Inputs.Branch ?? $"pr-{Pull.Number}");
         return await context.TryCommentAsync(async comment =>
-            await comment.PutAsync(Pull.Number, branch, UpText.Comment(report, Page.CommentLimit - StickyComment.MarkerRoom), cancellationToken));
+            await comment.PutAsync(Pull.Number, report.Project, report.Branch, UpText.Comment(report, Page.CommentLimit - StickyComment.MarkerRoom), cancellationToken));
     }
 }

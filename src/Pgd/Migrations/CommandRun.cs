@@ -22,12 +22,10 @@ internal sealed class CommandRun(MigrationCommand command, TimeProvider clock)
         using var process = Start();
         process.StandardInput.Close();
         using var drainStop = new CancellationTokenSource();
-        var drained = Task.WhenAll(
-            new LineReader(mask, Hear).ReadAsync(process.StandardOutput.BaseStream, drainStop.Token),
-            new LineReader(mask, Hear).ReadAsync(process.StandardError.BaseStream, drainStop.Token));
-        // When nobody takes its output any more (the listener threw), the program would wait for ever.
         using var abort = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        _ = drained.ContinueWith(_ => abort.Cancel(), CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
+        var drained = Task.WhenAll(
+            ReadAsync(process.StandardOutput.BaseStream, abort, drainStop.Token),
+            ReadAsync(process.StandardError.BaseStream, abort, drainStop.Token));
         try
         {
             await process.WaitForExitAsync(abort.Token);
@@ -78,6 +76,20 @@ internal sealed class CommandRun(MigrationCommand command, TimeProvider clock)
         {
             throw new PgdException(ExitCode.MachineLacks, $"The migration command cannot be started: {exception.Message}",
                 "It needs setsid (package util-linux) and bash.", exception);
+        }
+    }
+
+    private async Task ReadAsync(Stream stream, CancellationTokenSource abort, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await new LineReader(mask, Hear).ReadAsync(stream, cancellationToken);
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException)
+        {
+            // When nobody takes its output any more (the listener threw), the program would wait for ever.
+            await abort.CancelAsync();
+            throw;
         }
     }
 

@@ -68,7 +68,17 @@ internal sealed class FileRun(SqlFile file, SqlScript script, ConnectionUrl conn
     }
 
     private MigrationError Error(PostgresException exception, SqlStatement? statement, string step, bool lost) =>
-        lost
+        // What the server says then is about the protocol: we sent no values.
+        exception.SqlState == PostgresErrorCodes.ProtocolViolation && statement is { HasPlaceholder: true }
+            ? new MigrationError
+            {
+                Message = "the statement has a placeholder such as $1, and there is no value for it",
+                File = file.Path,
+                Line = statement.Line,
+                Statement = mask.Apply(statement.Short),
+                SqlState = exception.SqlState,
+            }
+        : lost
             ? Lost(exception.MessageText, statement, step) with { SqlState = exception.SqlState }
             : new MigrationError
             {

@@ -10,13 +10,15 @@ internal sealed class Settlement(Workspace workspace, BranchServer server, Branc
     /// <summary>Every login role gets a new password; the old ones, the source's, are void.</summary>
     public async Task RotateAsync(AdminConnection connection, CancellationToken cancellationToken)
     {
-        var roles = (await connection.QueryAsync("select rolname::text from pg_roles where rolcanlogin order by 1", cancellationToken).ConfigureAwait(false)).Select(r => r[0]!).ToList();
+        var roles = (await connection.QueryAsync("select rolname::text, (rolvaliduntil is not null)::text from pg_roles where rolcanlogin order by 1", cancellationToken).ConfigureAwait(false)).Select(r => (Name: r[0]!, Expires: r[1] == "true")).ToList();
         var verifiers = new string[roles.Count];
-        Parallel.For(0, roles.Count, i => verifiers[i] = ScramVerifier.Of(workspace.HostKey.Password(branch, roles[i])));
+        Parallel.For(0, roles.Count, i => verifiers[i] = ScramVerifier.Of(workspace.HostKey.Password(branch, roles[i].Name)));
         // A verifier in a log gives nothing away, yet it does not have to be there.
         var sql = new StringBuilder("begin; set local log_statement = 'none'; set local log_min_duration_statement = -1; set local log_min_error_statement = 'panic';");
         for (var i = 0; i < roles.Count; i++)
-            sql.Append("alter role ").Append(AdminConnection.QuoteIdentifier(roles[i])).Append(" password '").Append(verifiers[i]).Append("';");
+            sql.Append("alter role ").Append(AdminConnection.QuoteIdentifier(roles[i].Name)).Append(" password '").Append(verifiers[i])
+                // A date that was set for the old password would end the new one.
+                .Append(roles[i].Expires ? "' valid until 'infinity';" : "';");
         await connection.ExecuteAsync(sql.Append("commit").ToString(), cancellationToken).ConfigureAwait(false);
     }
 
