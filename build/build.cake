@@ -1,3 +1,4 @@
+#load "docs.cake"
 #load "tests.cake"
 
 // The targets of ./build.sh; what needs more than a few lines is in a file of its own.
@@ -13,6 +14,7 @@ Task("test").Does(() =>
 {
     Options("filter", "yes");
     Bash("build/packages.sh", [.. Flag("yes"), .. testNeeds]);
+    CheckLinks();
     Build();
     RunTests(Argument("filter", ""));
 });
@@ -46,6 +48,22 @@ Teardown(context =>
 {
     if (context.Successful)
         Environment.Exit(0);
+});
+
+Task("docs").Does(() =>
+{
+    Options("update");
+    if (HasArgument("update"))
+        UpdateReadme();
+    CheckLinks();
+});
+
+Task("bench").Does(() =>
+{
+    Options("scale", "rounds", "storage", "yes");
+    Bash("build/packages.sh", [.. Flag("yes"), "server", "client", "pgbench", "btrfs", "xfs", "ext4", "mount"]);
+    Quietly("Building", "dotnet", ["build", "build/Bench", "--configuration", configuration, "-nologo"]);
+    Bash("build/bench.sh", [Argument("scale", "100"), Argument("rounds", "9"), .. HasArgument("storage") ? new[] { Argument<string>("storage") } : []]);
 });
 
 var target = Argument<string>("target");
