@@ -46,19 +46,8 @@ public sealed class Branches
 
         var parent = RequireReady(parentName);
         var digest = request.Anonymization is null ? null : Settlement.Digest(request.Anonymization);
-        // A port that was free a moment ago may be taken by the time the server starts: then the next one is tried.
-        var refused = new HashSet<int>();
-        while (true)
-        {
-            try
-            {
-                return new(View(project, await MakeAsync(project, parent, request, digest, refused, cancellationToken).ConfigureAwait(false)), Created: true);
-            }
-            catch (PgdException e) when (PortTaken.Is(e) && refused.Count < 20)
-            {
-                _workspace.Reporter.Warn($"{e.Message}; trying the next one");
-            }
-        }
+        var made = await Ports.WithFreePortAsync(_workspace.Reporter, refused => MakeAsync(project, parent, request, digest, refused, cancellationToken)).ConfigureAwait(false);
+        return new(View(project, made), Created: true);
     }
 
     /// <summary>
@@ -104,6 +93,7 @@ public sealed class Branches
             await newServer.StopAsync(StopMode.Immediate, CancellationToken.None).ConfigureAwait(false);
             await StartAgainAsync(oldServer).ConfigureAwait(false);
         });
+        Fault.Here("reset:stopping");
         await oldServer.StopAsync(StopMode.Fast, cancellationToken).ConfigureAwait(false);
         Fault.Here("reset:switching");
         connection = await newServer.StartAsync(open: true, listen: true, NoSettings, cancellationToken).ConfigureAwait(false);
@@ -128,7 +118,9 @@ public sealed class Branches
         Fault.Here("reset:switched");
         try
         {
-            await oldServer.DestroyAsync().ConfigureAwait(false);
+            // All others: an earlier reset may have been killed after its switch.
+            foreach (var generation in Generations(project, switched).Where(g => g != next))
+                await new BranchServer(_workspace, project, branch, generation).DestroyAsync().ConfigureAwait(false);
         }
         catch (Exception e)
         {
@@ -287,7 +279,7 @@ public sealed class Branches
 
     /// <summary>Every generation of which there may be data: those recorded, and those that the storage has.</summary>
     internal IReadOnlySet<int> Generations(ProjectRecord project, BranchRecord branch) =>
-        _workspace.Storages.Named(project.Storage).List().Where(v => v.Key.BranchId == branch.Id).Select(v => v.Key.Generation)
+        _workspace.Storages.Named(project.Storage).List(branch.FullName).Where(v => v.Key.BranchId == branch.Id).Select(v => v.Key.Generation)
             .Append(branch.Generation).Concat(branch.PendingGeneration is { } pending ? [pending] : []).ToHashSet();
 
     /// <summary>Takes back a reset that was killed. The caller holds the branch's lock.</summary>
@@ -356,7 +348,6 @@ public sealed class Branches
             PullRequest = request.PullRequest,
             AnonymizationDigest = digest,
         }, cancellationToken).ConfigureAwait(false);
-        refused.Add(branch.Port);
         Fault.Here("create:record");
 
         var server = new BranchServer(_workspace, project, branch, branch.Generation);
@@ -396,6 +387,7 @@ public sealed class Branches
             var settlement = new Settlement(_workspace, server, branch);
             await settlement.DropSubscriptionsAsync(connection, cancellationToken).ConfigureAwait(false);
             await settlement.RotateAsync(connection, cancellationToken).ConfigureAwait(false);
+            Fault.Here("settle:rotated");
             if (anonymization is not null)
                 await settlement.AnonymizeAsync(connection, anonymization, cancellationToken).ConfigureAwait(false);
             return connection;
@@ -408,11 +400,27 @@ public sealed class Branches
     }
 
     /// <summary>Proves the connection that most will ask for, or the superuser's where that is not clear.</summary>
-    private static async Task ProveAsync(ProjectRecord project, BranchRecord branch, BranchServer server, AdminConnection connection, CancellationToken cancellationToken)
+    private async Task ProveAsync(ProjectRecord project, BranchRecord branch, BranchServer server, AdminConnection connection, CancellationToken cancellationToken)
     {
         var databases = await Databases.ListAsync(connection, cancellationToken).ConfigureAwait(false);
-        var url = databases.IsClear && databases.Choose(branch.FullName, null) is var only ? server.Url(only.Name, only.Owner) : server.Url("template1", project.Superuser);
-        await server.ProveAsync(url, cancellationToken).ConfigureAwait(false);
+        if (databases.IsClear && databases.Choose(branch.FullName, null) is var only)
+        {
+            try
+            {
+                await server.ProveAsync(server.Url(only.Name, only.Owner), cancellationToken).ConfigureAwait(false);
+                return;
+            }
+            catch (PgdException e) when (e.InnerException is Npgsql.PostgresException)
+            {
+                // A role may be kept out of its own database (a connection limit, a revoked privilege): that is for its users to see, and
+                // says nothing of who answers. The superuser's login does, and a stranger would refuse that one as well.
+                await server.ProveAsync(server.Url("template1", project.Superuser), cancellationToken).ConfigureAwait(false);
+                _workspace.Reporter.Warn(e.Message);
+                return;
+            }
+        }
+
+        await server.ProveAsync(server.Url("template1", project.Superuser), cancellationToken).ConfigureAwait(false);
     }
 
     private async Task<Branch> EnsureAsync(ProjectRecord project, BranchRecord branch, BranchCreate request, BranchName parent, CancellationToken cancellationToken)

@@ -26,7 +26,7 @@ public sealed partial class Doctor
         Check("root", Root);
         Check("server binaries", Binaries);
         Check("server account", Account);
-        foreach (var storage in _workspace.Storages.All)
+        foreach (var storage in Directory.Exists(_workspace.Root) ? _workspace.Storages.All : [])
             Check($"storage {storage.Name}", () => [storage.Unavailable() is { } why ? new("", Severity.Warning, $"cannot be used here: {why}") : new("", Severity.Ok, "can be used")]);
         Check("disk space", Space);
         Check("records", Records);
@@ -74,7 +74,8 @@ public sealed partial class Doctor
         foreach (var project in _workspace.State.ProjectFolders())
             await FixProjectAsync(project, dryRun, repairs, cancellationToken).ConfigureAwait(false);
         await FixStrayVolumesAsync(dryRun, repairs, cancellationToken).ConfigureAwait(false);
-        FixSockets(dryRun, repairs);
+        await FixSocketsAsync(dryRun, repairs).ConfigureAwait(false);
+        await FixLooseFilesAsync(dryRun, repairs).ConfigureAwait(false);
         return repairs;
     }
 
@@ -103,7 +104,7 @@ public sealed partial class Doctor
     // Statements and messages in a server's log may hold anything: only passwords, verifiers and URLs have a form that can be told.
     internal static string Redact(string text) => Secrets().Replace(text, m => m.Groups["keep"].Value + "redacted");
 
-    [GeneratedRegex("""(?<keep>SCRAM-SHA-256\$\d+:)[^\s']+|(?<keep>://[^\s:/@]+:)[^\s@]+(?=@)|(?<keep>(?i:password|passwd|pgpassword|token|secret)['"]?\s*[=:]?\s*)('[^']*'|"[^"]*"|[^\s'",;]+)""")]
+    [GeneratedRegex("""(?<keep>SCRAM-SHA-256\$\d+:)[^\s']+|(?<keep>://[^\s:/@]+:)[^\s@]+(?=@)|(?<keep>(?i:password|passwd|pgpassword|token|secret)['"]?\s*[=:]?\s*)(?:[eE]'(?:[^'\\]|''|\\.)*('|$)|'(?:[^']|'')*('|$)|"[^"]*("|$)|\$(?<tag>\w*)\$.*?(\$\k<tag>\$|$)|[^\s'",;]+)""", RegexOptions.Singleline)]
     private static partial Regex Secrets();
 
     private static IEnumerable<Finding> Platform() =>
@@ -111,6 +112,13 @@ public sealed partial class Doctor
 
     private IEnumerable<Finding> Root()
     {
+        // A check makes nothing: a root comes with the first project.
+        if (!Directory.Exists(_workspace.Root))
+        {
+            yield return new("", Severity.Ok, $"{_workspace.Root} does not exist yet; the first project makes it");
+            yield break;
+        }
+
         _workspace.Layout.Ensure();
         var probe = Path.Combine(_workspace.Layout.State, $".probe-{Environment.ProcessId}");
         File.WriteAllBytes(probe, []);
@@ -197,15 +205,17 @@ public sealed partial class Doctor
 
     private async Task FixProjectAsync(string name, bool dryRun, List<Repair> repairs, CancellationToken cancellationToken)
     {
+        var removed = 0;
         foreach (var branch in _workspace.State.BranchNames(name).Select(b => BranchName.Of(name, b)).ToList())
         {
             cancellationToken.ThrowIfCancellationRequested();
-            using var held = _workspace.Locks.TryAcquire(LockRequest.Branch(branch, exclusive: true));
+            using var held = TryLock(branch);
             if (held is null || _workspace.State.FindBranch(branch) is not { } record)
                 continue;
             var project = _workspace.State.FindProject(name);
             if (record.Phase != BranchPhase.Ready)
             {
+                removed++;
                 await RepairAsync("branch", branch.ToString(), $"half {(record.Phase == BranchPhase.Creating ? "made" : "deleted")} by a killed operation: removed", () => project is null
                     ? throw new PgdException(ExitCode.Failed, $"the record of the project {name} is missing")
                     : _workspace.Branches.DestroyAsync(project, record)).ConfigureAwait(false);
@@ -229,7 +239,8 @@ public sealed partial class Doctor
             }).ConfigureAwait(false);
         }
 
-        if (_workspace.State.BranchNames(name).Count == 0)
+        // A rehearsal has removed nothing, and yet must say what would follow.
+        if (_workspace.State.BranchNames(name).Count - (dryRun ? removed : 0) <= 0)
         {
             await RepairAsync("project", name, "made or deleted by a killed operation, without a branch: removed", () =>
             {
@@ -248,7 +259,7 @@ public sealed partial class Doctor
         {
             cancellationToken.ThrowIfCancellationRequested();
             var name = BranchName.Of(volume.Key.Project, volume.Key.Branch);
-            using var held = _workspace.Locks.TryAcquire(LockRequest.Branch(name, exclusive: true));
+            using var held = TryLock(name);
             if (held is null || _workspace.State.FindBranch(name)?.Id == volume.Key.BranchId)
                 continue;
             var storage = _workspace.State.FindProject(volume.Key.Project) is { } project ? _workspace.Storages.Named(project.Storage) : _workspace.Storages.All.First(s => s.Unavailable() is null);
@@ -264,7 +275,22 @@ public sealed partial class Doctor
         }
     }
 
-    private void FixSockets(bool dryRun, List<Repair> repairs)
+    // The deletion of a project locks the project alone.
+    private HeldLocks? TryLock(BranchName name)
+    {
+        if (_workspace.Locks.TryAcquire(LockRequest.Project(name.Project, exclusive: false)) is not { } held)
+            return null;
+        if (_workspace.Locks.TryAcquire(LockRequest.Branch(name, exclusive: true)) is { } branch)
+        {
+            held.Add(branch);
+            return held;
+        }
+
+        held.Dispose();
+        return null;
+    }
+
+    private async Task FixSocketsAsync(bool dryRun, List<Repair> repairs)
     {
         if (!Directory.Exists(_workspace.Layout.Sockets))
             return;
@@ -272,12 +298,37 @@ public sealed partial class Doctor
         var folders = Directory.GetDirectories(_workspace.Layout.Sockets);
         var known = _workspace.State.AllBranches().SelectMany(b => (int?[])[b.Generation, b.PendingGeneration], (b, g) => (b, g)).Where(x => x.g is not null)
             .Select(x => _workspace.Layout.SocketFolder(x.b.Id, x.g!.Value)).ToHashSet(StringComparer.Ordinal);
+        // A server without a record is left alone, and so is its door.
+        known.UnionWith(_workspace.Runtimes.All.SelectMany(r => r.List()).Select(s => s.SocketFolder).OfType<string>());
         foreach (var folder in folders.Where(f => !known.Contains(f)))
         {
-            if (!dryRun)
-                Directory.Delete(folder, recursive: true);
-            repairs.Add(new("socket", folder, "belongs to no record: removed", Done: true));
+            repairs.Add(await DoAsync("socket", folder, "belongs to no record: removed", () =>
+            {
+                if (Directory.Exists(folder))
+                    Directory.Delete(folder, recursive: true);
+                return Task.CompletedTask;
+            }, dryRun).ConfigureAwait(false));
         }
+    }
+
+    // Files that live for moments carry the number of the process that made them.
+    private async Task FixLooseFilesAsync(bool dryRun, List<Repair> repairs)
+    {
+        var files = Directory.EnumerateFiles(_workspace.Root, Path.GetFileName(_workspace.Layout.HostKey) + ".*")
+            .Concat(new[] { _workspace.Layout.Volumes, _workspace.Layout.State }.Where(Directory.Exists).SelectMany(f => Directory.EnumerateFiles(f, ".probe-*")))
+            .Where(f => int.TryParse(Path.GetFileName(f).Split('.', '-').ElementAtOrDefault(2), out var maker) && !Directory.Exists($"/proc/{maker}"));
+        foreach (var file in files.ToList())
+        {
+            repairs.Add(await DoAsync("file", file, "made by a killed operation for a moment: removed", () =>
+            {
+                File.Delete(file);
+                return Task.CompletedTask;
+            }, dryRun).ConfigureAwait(false));
+        }
+
+        // Taking a lock and giving it back removes the file that a killed operation left.
+        foreach (var name in dryRun ? [] : _workspace.Locks.Names())
+            _workspace.Locks.TryAcquire(new(name, Exclusive: true))?.Dispose();
     }
 
     private static async Task<Repair> DoAsync(string kind, string subject, string text, Func<Task> repair, bool dryRun)
@@ -358,7 +409,7 @@ public enum Severity
 }
 
 /// <summary>One thing that a repair did.</summary>
-/// <param name="Kind">branch, reset, project, data or socket.</param>
+/// <param name="Kind">branch, reset, project, record, data, socket or file.</param>
 /// <param name="Subject">Which one.</param>
 /// <param name="Text">What was or would be done, and why.</param>
 /// <param name="Done">False if it could not be done; <paramref name="Text"/> then says why.</param>

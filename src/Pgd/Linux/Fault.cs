@@ -6,15 +6,18 @@ namespace Pgd.Linux;
 /// </summary>
 internal static class Fault
 {
-    private static readonly string? Target = Environment.GetEnvironmentVariable("PGD_KILL_AT");
+    private static readonly string? Target = Environment.GetEnvironmentVariable("PGD_KILL_AT")?.Split('#')[0];
+    private static readonly int Occurrence = int.TryParse(Environment.GetEnvironmentVariable("PGD_KILL_AT")?.Split('#').ElementAtOrDefault(1), out var number) ? number : 1;
     private static readonly string? TraceFile = Environment.GetEnvironmentVariable("PGD_KILL_TRACE");
 
-    /// <summary>Marks a place, for example <c>create:volume</c>.</summary>
+    private static int _seen;
+
+    /// <summary>Marks a place, for example <c>create:volume</c>; <c>create:volume#2</c> is the second time that it is reached.</summary>
     public static void Here(string place)
     {
         if (TraceFile is not null)
             File.AppendAllText(TraceFile, place + "\n");
-        if (Target is not null && Target == place)
+        if (Target is not null && Target == place && Interlocked.Increment(ref _seen) == Occurrence)
             _ = Libc.Kill(Environment.ProcessId, Libc.SIGKILL);
     }
 }

@@ -9,9 +9,10 @@ public sealed class Migrations
     private readonly IAppliedFiles applied;
     private readonly TimeProvider clock;
 
-    // WIRE: the state store's records belong here, as an IAppliedFiles.
     internal Migrations(Workspace workspace)
-        : this(new Unwired(), TimeProvider.System) => _ = workspace;
+        : this(new AppliedFiles(workspace), TimeProvider.System)
+    {
+    }
 
     internal Migrations(IAppliedFiles applied, TimeProvider clock)
     {
@@ -40,13 +41,6 @@ public sealed class Migrations
     {
         ArgumentNullException.ThrowIfNull(files);
         return new FilesRun(files, applied, clock).RunAsync(cancellationToken);
-    }
-
-    private sealed class Unwired : IAppliedFiles
-    {
-        public Task<IReadOnlyList<AppliedMigration>> ReadAsync(BranchName branch, CancellationToken cancellationToken) => throw new NotImplementedException();
-
-        public Task AppendAsync(BranchName branch, AppliedMigration file, CancellationToken cancellationToken) => throw new NotImplementedException();
     }
 }
 

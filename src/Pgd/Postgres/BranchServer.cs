@@ -44,6 +44,7 @@ internal sealed class BranchServer(Workspace workspace, ProjectRecord project, B
         else
             HostBasedAuthentication.WriteClosed(volume, project.Superuser);
         _runtime.PrepareSocketFolder(Address.SocketFolder);
+        Fault.Here("start:folder");
 
         var settings = ServerSettings.Common(ClusterName, branch.Port, listen ? Addresses.Listen(branch.Host) : "", Address.SocketFolder, volume);
         foreach (var (name, value) in IsMain ? extra : ServerSettings.Quarantine(project.PostgresMajor).Concat(extra))
@@ -59,6 +60,7 @@ internal sealed class BranchServer(Workspace workspace, ProjectRecord project, B
     {
         if (FindVolume() is { } volume)
             await _runtime.StopAsync(volume, mode, cancellationToken).ConfigureAwait(false);
+        Fault.Here("stop:gone");
         if (Directory.Exists(Address.SocketFolder))
             Directory.Delete(Address.SocketFolder, recursive: true);
     }
@@ -75,6 +77,7 @@ internal sealed class BranchServer(Workspace workspace, ProjectRecord project, B
     public async Task OpenDoorAsync(AdminConnection connection, CancellationToken cancellationToken)
     {
         HostBasedAuthentication.WriteOpen(RequireVolume(), project.Superuser, branch.Host);
+        Fault.Here("door:written");
         await connection.ExecuteAsync("select pg_reload_conf()", cancellationToken).ConfigureAwait(false);
     }
 

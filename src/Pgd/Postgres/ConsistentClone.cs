@@ -82,10 +82,14 @@ internal sealed class ConsistentClone(Workspace workspace, ProjectRecord project
         var volume = await _storage.CloneAsync(from, target, running: !_storage.IsAtomic, workspace.Reporter, cancellationToken).ConfigureAwait(false);
         Fault.Here("clone:copied");
         await CopyControlFileAsync(from, volume, cancellationToken).ConfigureAwait(false);
+        Fault.Here("clone:control");
         var end = await bracket.StopAsync(cancellationToken).ConfigureAwait(false);
 
+        Fault.Here("clone:stopped");
         DataDirectory.Sanitize(volume);
+        Fault.Here("clone:sanitized");
         CopyWal(from, volume, end.Segments);
+        Fault.Here("clone:wal");
         DataDirectory.Write(volume, Path.Combine(volume.Data, "backup_label"), end.Label);
         if (end.TablespaceMap is not null)
             DataDirectory.Write(volume, Path.Combine(volume.Data, "tablespace_map"), end.TablespaceMap);

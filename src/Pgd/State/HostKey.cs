@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using Pgd.Linux;
 
 namespace Pgd.State;
 
@@ -7,6 +8,7 @@ namespace Pgd.State;
 internal sealed class HostKey(Layout layout)
 {
     private const string Alphabet = "abcdefghijklmnopqrstuvwxyz234567";
+    private readonly Lock _making = new();
     private byte[]? _key;
 
     /// <summary>The password of a role in a branch: the same for the branch's whole life, until it is rotated.</summary>
@@ -19,8 +21,13 @@ internal sealed class HostKey(Layout layout)
     /// <summary>Makes the key if there is none; two processes that try at once agree on one.</summary>
     public byte[] Key()
     {
-        if (_key is not null)
-            return _key;
+        // Roles get their passwords in parallel, and the file beside has one name for each process.
+        lock (_making)
+            return _key ??= ReadOrMake();
+    }
+
+    private byte[] ReadOrMake()
+    {
         if (!File.Exists(layout.HostKey))
         {
             layout.Ensure();
@@ -31,6 +38,7 @@ internal sealed class HostKey(Layout layout)
                 file.Flush(flushToDisk: true);
             }
 
+            Fault.Here("hostkey:beside");
             try
             {
                 File.Move(beside, layout.HostKey, overwrite: false);
@@ -43,7 +51,7 @@ internal sealed class HostKey(Layout layout)
 
         var key = File.ReadAllBytes(layout.HostKey);
         return key.Length == 32
-            ? _key = key
+            ? key
             : throw new PgdException(ExitCode.Failed, $"the host key {layout.HostKey} is damaged: it has {key.Length} bytes instead of 32",
                 "Passwords derive from it. Restore it from a backup of the root, or delete it and restart every branch to give them new passwords.");
     }

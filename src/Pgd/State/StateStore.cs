@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
+using Pgd.Linux;
 using Pgd.Storage;
 
 namespace Pgd.State;
@@ -8,6 +9,8 @@ namespace Pgd.State;
 /// <summary>The records: one JSON file each, written beside and renamed over. The folder is the index. Locking is the caller's.</summary>
 internal sealed class StateStore(Layout layout)
 {
+    private const string BesideSuffix = ".new";
+
     public ProjectRecord? FindProject(string name) => Read(layout.ProjectFile(name), StateJson.Default.ProjectRecord);
 
     public ProjectRecord RequireProject(string name) => FindProject(BranchName.CheckProject(name))
@@ -45,16 +48,21 @@ internal sealed class StateStore(Layout layout)
 
     public void Write(BranchRecord record) => Write(layout.BranchFile(record.FullName), record, StateJson.Default.BranchRecord);
 
-    public void Delete(BranchName name) => File.Delete(layout.BranchFile(name));
+    public void Delete(BranchName name)
+    {
+        File.Delete(layout.BranchFile(name) + BesideSuffix);
+        File.Delete(layout.BranchFile(name));
+    }
 
     /// <summary>Files of records that were never put in place. Under the project's exclusive lock no one is writing them.</summary>
-    public IReadOnlyList<string> Unfinished(string project) => Directory.Exists(layout.ProjectState(project)) ? Directory.GetFiles(layout.ProjectState(project), "*.new") : [];
+    public IReadOnlyList<string> Unfinished(string project) => Directory.Exists(layout.ProjectState(project)) ? Directory.GetFiles(layout.ProjectState(project), "*" + BesideSuffix) : [];
 
     public void DeleteProject(string name)
     {
         foreach (var file in Unfinished(name))
             File.Delete(file);
         File.Delete(layout.ProjectFile(name));
+        Fault.Here("project:unrecorded");
         if (Directory.Exists(layout.ProjectState(name)) && !Directory.EnumerateFileSystemEntries(layout.ProjectState(name)).Any())
             Directory.Delete(layout.ProjectState(name));
     }
@@ -68,6 +76,9 @@ internal sealed class StateStore(Layout layout)
         byte[] content;
         try
         {
+            // Most questions are about what is not there, and an exception costs more than the answer.
+            if (!File.Exists(file))
+                return null;
             content = File.ReadAllBytes(file);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
@@ -101,7 +112,8 @@ internal sealed class StateStore(Layout layout)
     private static void Write<T>(string file, T record, JsonTypeInfo<T> type)
     {
         Directory.CreateDirectory(Path.GetDirectoryName(file)!, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        var beside = $"{file}.{Environment.ProcessId}.new";
+        // The lock lets one process write a record at a time: what a killed one left beside it is overwritten by the next.
+        var beside = file + BesideSuffix;
         try
         {
             using (var stream = new FileStream(beside, new FileStreamOptions
@@ -115,6 +127,7 @@ internal sealed class StateStore(Layout layout)
                 stream.Flush(flushToDisk: true);
             }
 
+            Fault.Here("record:beside");
             File.Move(beside, file, overwrite: true);
         }
         catch (IOException e) when (DiskFull.Is(e))
@@ -125,7 +138,9 @@ internal sealed class StateStore(Layout layout)
     }
 }
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+// What lacks a field is damaged, and not a record with an empty one.
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
 [JsonSerializable(typeof(BranchRecord))]
 [JsonSerializable(typeof(ProjectRecord))]
 [JsonSerializable(typeof(VolumeKey))]

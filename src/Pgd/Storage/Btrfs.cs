@@ -31,6 +31,7 @@ internal sealed class Btrfs(VolumeFolders folders) : IStorage
                 throw Libc.LastError($"making a subvolume in {volume.Directory}");
         }
 
+        Fault.Here("volume:subvolume");
         File.SetUnixFileMode(volume.Data, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         return volume;
     }
@@ -51,9 +52,8 @@ internal sealed class Btrfs(VolumeFolders folders) : IStorage
                 throw Marshal.GetLastPInvokeError() == Libc.ENOSPC ? State.DiskFull.Error(volume.Directory, Libc.LastError("snapshot")) : Libc.LastError($"snapshotting {source.Data}");
         }
 
-        // A snapshot shows a subvolume inside it as an empty folder: what was in there would be missing without a word.
-        if (Directory.EnumerateDirectories(source.Data, "*", SearchOption.AllDirectories).FirstOrDefault(IsSubvolume) is { } inner)
-            throw new PgdException(ExitCode.Unsafe, $"{inner} is a subvolume of its own inside the data directory; a snapshot does not contain it", "Move its files into a plain folder first.");
+        Fault.Here("clone:snapshot");
+        RefuseWhatIsNotInside(source, volume);
         return Task.FromResult(volume);
     }
 
@@ -64,6 +64,8 @@ internal sealed class Btrfs(VolumeFolders folders) : IStorage
     public Volume? Find(VolumeKey key) => folders.Find(key);
 
     public IReadOnlyList<Volume> List() => folders.List();
+
+    public IReadOnlyList<Volume> List(BranchName branch) => folders.List(branch);
 
     private static unsafe void DeleteSubvolume(string data)
     {
@@ -82,6 +84,20 @@ internal sealed class Btrfs(VolumeFolders folders) : IStorage
             FileTree.Delete(data);
         else
             throw Libc.LastError($"deleting the subvolume {data}");
+    }
+
+    // Asked of the snapshot, in which nothing comes or goes: a running source makes and removes folders all the time.
+    private static void RefuseWhatIsNotInside(Volume source, Volume clone)
+    {
+        foreach (var path in FileTree.FoldersAndLinks(clone.Data))
+        {
+            var original = Path.Combine(source.Data, Path.GetRelativePath(clone.Data, path));
+            if (File.GetAttributes(path).HasFlag(FileAttributes.ReparsePoint))
+                throw FileTree.IsLink(original);
+            // A snapshot shows a subvolume inside it as an empty folder: what was in there would be missing without a word.
+            if (Libc.Status(path).Inode == Libc.BTRFS_EMPTY_SUBVOL_DIR_OBJECTID)
+                throw new PgdException(ExitCode.Unsafe, $"{original} is a subvolume of its own inside the data directory; a snapshot does not contain it", "Move its files into a plain folder first.");
+        }
     }
 
     private static bool IsSubvolume(string path) => Libc.Status(path).Inode == Libc.BTRFS_FIRST_FREE_OBJECTID;

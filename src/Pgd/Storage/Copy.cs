@@ -42,6 +42,8 @@ internal sealed class Copy(VolumeFolders folders) : IStorage
 
     public IReadOnlyList<Volume> List() => folders.List();
 
+    public IReadOnlyList<Volume> List(BranchName branch) => folders.List(branch);
+
     private static void CopyContent(SafeFileHandle source, SafeFileHandle target, long length, CancellationToken cancellationToken)
     {
         long offset = 0;
@@ -51,7 +53,7 @@ internal sealed class Copy(VolumeFolders folders) : IStorage
             // No data after the offset is a hole up to the end; a file system that knows no holes answers with an error of its own.
             if (data < 0)
             {
-                if (Marshal.GetLastPInvokeError() == 6 /* ENXIO */)
+                if (Marshal.GetLastPInvokeError() == Libc.ENXIO)
                     break;
                 data = offset;
             }

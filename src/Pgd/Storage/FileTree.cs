@@ -30,7 +30,7 @@ internal static class FileTree
         foreach (var (path, isDirectory, isLink, length) in entries)
         {
             if (isLink)
-                throw new PgdException(ExitCode.Unsafe, $"{Path.Combine(source, path)} is a symbolic link; a copy would share what it points to with its source");
+                throw IsLink(Path.Combine(source, path));
             if (running && DataDirectory.IsLeftOut(path))
                 continue;
             if (isDirectory)
@@ -50,13 +50,17 @@ internal static class FileTree
         // Parents come before their children, so that each folder is made in an existing one.
         foreach (var folder in folders.Order(StringComparer.Ordinal))
             MakeFolder(Path.Combine(source, folder), Path.Combine(target, folder));
+        Fault.Here("copy:folders");
 
         long done = 0;
+        var copied = 0;
         try
         {
             await Parallel.ForEachAsync(files, new ParallelOptions { MaxDegreeOfParallelism = Workers, CancellationToken = cancellationToken }, (file, token) =>
             {
                 CopyFile(Path.Combine(source, file.Path), Path.Combine(target, file.Path), mayVanish: running, copy, token);
+                if (Interlocked.Increment(ref copied) == files.Count / 2)
+                    Fault.Here("copy:half");
                 var now = Interlocked.Add(ref done, file.Length);
                 if (now / 67108864 != (now - file.Length) / 67108864)
                     reporter.Progress("copying", now, total);
@@ -80,9 +84,16 @@ internal static class FileTree
         {
             return;
         }
+        catch (IOException e) when (e.HResult == Libc.ENXIO)
+        {
+            // A socket: a name of its process, not a file.
+            return;
+        }
 
         using (from)
         {
+            if (!Libc.Status(from).IsRegular)
+                return;
             var mode = File.GetUnixFileMode(from);
             using var to = Libc.CreateNew(target, mode);
             copy(from, to, RandomAccess.GetLength(from), cancellationToken);
@@ -90,7 +101,29 @@ internal static class FileTree
         }
     }
 
-    public static void Delete(string folder) => Directory.Delete(folder, recursive: true);
+    public static PgdException IsLink(string path) =>
+        new(ExitCode.Unsafe, $"{path} is a symbolic link; a copy would share what it points to with its source", "Move the files into the data directory first.");
+
+    /// <summary>All folders and symbolic links in a tree in which nothing changes.</summary>
+    public static IEnumerable<string> FoldersAndLinks(string folder) => new FileSystemEnumerable<string>(
+        folder,
+        (ref FileSystemEntry e) => e.ToFullPath(),
+        new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0, IgnoreInaccessible = false })
+    {
+        ShouldIncludePredicate = (ref FileSystemEntry e) => e.IsDirectory || (e.Attributes & FileAttributes.ReparsePoint) != 0,
+        ShouldRecursePredicate = (ref FileSystemEntry e) => (e.Attributes & FileAttributes.ReparsePoint) == 0,
+    };
+
+    public static void Delete(string folder)
+    {
+        foreach (var inner in Directory.EnumerateDirectories(folder))
+        {
+            Directory.Delete(inner, recursive: true);
+            Fault.Here("remove:part");
+        }
+
+        Directory.Delete(folder, recursive: true);
+    }
 
     private static long LengthOf(ref FileSystemEntry entry)
     {
@@ -129,7 +162,7 @@ internal static class FileTree
         if (Libc.EffectiveUserId() == 0)
         {
             var status = Libc.Status(from);
-            if (status.Owner != 0 && Libc.FChown(to, status.Owner, status.Group) != 0)
+            if ((status.Owner, status.Group) != (0, 0) && Libc.FChown(to, status.Owner, status.Group) != 0)
                 throw Libc.LastError("fchown");
         }
 

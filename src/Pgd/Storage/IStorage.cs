@@ -36,6 +36,9 @@ internal interface IStorage
 
     /// <summary>Every volume that carries our mark.</summary>
     IReadOnlyList<Volume> List();
+
+    /// <summary>The volumes of one branch: its generations, and those of a former branch of that name.</summary>
+    IReadOnlyList<Volume> List(BranchName branch);
 }
 
 /// <summary>Which generation of which branch a volume belongs to.</summary>

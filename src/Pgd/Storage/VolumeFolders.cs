@@ -1,11 +1,13 @@
+using System.Globalization;
 using System.Text.Json;
+using Pgd.Linux;
 using Pgd.State;
 
 namespace Pgd.Storage;
 
 /// <summary>
-/// Volumes as folders <c>volumes/PROJECT/BRANCH/gN</c> with a mark beside the data: the mark is there before the data and goes after it,
-/// so a folder without one is never ours.
+/// Volumes as folders <c>volumes/PROJECT/BRANCH/gN</c> with a mark beside the data: the folder comes and goes with its mark in it, before and
+/// after the data, so a folder without one is never ours.
 /// </summary>
 internal sealed class VolumeFolders(Layout layout)
 {
@@ -27,7 +29,7 @@ internal sealed class VolumeFolders(Layout layout)
         }
 
         // The mark comes with the folder: a kill between the two leaves nothing that could be taken for a stranger's.
-        var beside = $"{folder}.{key.BranchId}.new";
+        var beside = Beside(folder, key);
         const UnixFileMode passable = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
         foreach (var parent in (string[])[Path.Combine(layout.Volumes, key.Project), Path.Combine(layout.Volumes, key.Project, key.Branch)])
         {
@@ -40,32 +42,56 @@ internal sealed class VolumeFolders(Layout layout)
         Directory.CreateDirectory(beside);
         File.SetUnixFileMode(beside, passable);
         File.WriteAllBytes(Path.Combine(beside, MarkFile), JsonSerializer.SerializeToUtf8Bytes(key, StateJson.Default.VolumeKey));
+        Fault.Here("volume:beside");
         Directory.Move(beside, folder);
+        Fault.Here("volume:made");
         return new(key, folder);
     }
 
     public Volume? Find(VolumeKey key) => ReadMark(Folder(key)) == key ? new(key, Folder(key)) : null;
 
-    public IReadOnlyList<Volume> List()
+    public IReadOnlyList<Volume> List() =>
+        [.. Folders(layout.Volumes).SelectMany(Folders).SelectMany(VolumesIn)];
+
+    public IReadOnlyList<Volume> List(BranchName branch) => [.. VolumesIn(Path.Combine(layout.Volumes, branch.Project, branch.Branch))];
+
+    private IEnumerable<Volume> VolumesIn(string branchFolder) =>
+        from folder in Folders(branchFolder)
+        let key = ReadMark(folder) ?? ReadName(folder)
+        // A copy of a volume carries its mark as well, and is not it.
+        where key is not null && (folder == Folder(key) || folder == Beside(Folder(key), key))
+        select new Volume(key, folder);
+
+    private static VolumeKey? ReadName(string folder) =>
+        Path.GetFileName(folder).Split('.') is [['g', .. var number], var id, "new"] && int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var generation)
+            && Path.GetDirectoryName(folder) is { } branch && Path.GetDirectoryName(branch) is { } project
+            ? new(Path.GetFileName(project), Path.GetFileName(branch), id, generation)
+            : null;
+
+    // Other operations make and remove volumes while these are listed.
+    private static string[] Folders(string path)
     {
-        if (!Directory.Exists(layout.Volumes))
+        try
+        {
+            return Directory.GetDirectories(path);
+        }
+        catch (DirectoryNotFoundException)
+        {
             return [];
-        return [.. from project in Directory.EnumerateDirectories(layout.Volumes)
-                   from branch in Directory.EnumerateDirectories(project)
-                   from folder in Directory.EnumerateDirectories(branch)
-                   let key = ReadMark(folder)
-                   where key is not null
-                   select new Volume(key, folder)];
+        }
     }
 
-    /// <summary>Removes a volume: its data by <paramref name="deleteData"/>, then the rest, the mark last.</summary>
+    // The branch's id in its name is mark enough for a folder that is on its way in or out.
+    private static string Beside(string folder, VolumeKey key) => $"{folder}.{key.BranchId}.new";
+
+    /// <summary>Removes a volume: its data by <paramref name="deleteData"/>, then the rest.</summary>
     public void Delete(VolumeKey key, Action<string> deleteData)
     {
         var folder = Folder(key);
+        if (Directory.Exists(Beside(folder, key)))
+            Directory.Delete(Beside(folder, key), recursive: true);
         Remove(folder, key, deleteData);
-        // Its name holds the branch's id, which is mark enough for a folder that never got as far as having data.
-        if (Directory.Exists($"{folder}.{key.BranchId}.new"))
-            Directory.Delete($"{folder}.{key.BranchId}.new", recursive: true);
+        Fault.Here("remove:folder");
         foreach (var parent in (string[])[Path.Combine(layout.Volumes, key.Project, key.Branch), Path.Combine(layout.Volumes, key.Project)])
         {
             if (Directory.Exists(parent) && !Directory.EnumerateFileSystemEntries(parent).Any())
@@ -86,10 +112,17 @@ internal sealed class VolumeFolders(Layout layout)
         var data = Path.Combine(folder, "data");
         if (Directory.Exists(data))
             deleteData(data);
-        foreach (var file in Directory.EnumerateFiles(folder).Where(f => Path.GetFileName(f) != MarkFile))
+        Fault.Here("remove:data");
+        // The mark goes with the folder, as it came: a folder of ours without a mark would be a stranger's for ever.
+        Directory.Move(folder, Beside(folder, key));
+        Fault.Here("remove:moved");
+        foreach (var file in Directory.EnumerateFiles(Beside(folder, key)))
+        {
             File.Delete(file);
-        File.Delete(Path.Combine(folder, MarkFile));
-        Directory.Delete(folder);
+            Fault.Here("remove:file");
+        }
+
+        Directory.Delete(Beside(folder, key));
     }
 
     private static VolumeKey? ReadMark(string folder)

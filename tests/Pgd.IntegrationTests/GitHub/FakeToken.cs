@@ -20,6 +20,9 @@ internal sealed record FakeToken(string Value, FakeUser User)
 /// <summary>A request as it arrived, and the status that it got.</summary>
 internal sealed record FakeRequest(string Method, string Path, IReadOnlyDictionary<string, string> Headers, string Body)
 {
+    /// <summary>When it arrived.</summary>
+    public DateTimeOffset ArrivedAt { get; } = DateTimeOffset.UtcNow;
+
     /// <summary>The answer's status; 0 if there was none.</summary>
     public int Status { get; set; }
 

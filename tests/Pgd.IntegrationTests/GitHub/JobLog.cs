@@ -10,6 +10,7 @@ internal sealed partial class JobLog
     private readonly List<JobAnnotation> _annotations = [];
     private readonly HashSet<string> _masks = [];
     private readonly List<(Func<string, bool> Applies, TaskCompletionSource Seen)> _waiting = [];
+    private string? _deafUntil;
 
     /// <summary>The whole text.</summary>
     public string Text
@@ -56,18 +57,8 @@ internal sealed partial class JobLog
     {
         lock (_lock)
         {
-            if (Command().Match(line) is { Success: true } command)
-            {
-                var text = Unescape(command.Groups["text"].Value);
-                if (command.Groups["name"].Value == "add-mask")
-                {
-                    Mask(text);
-                    return;
-                }
-
-                _annotations.Add(new(command.Groups["name"].Value, Masked(text)));
-            }
-
+            if (Obey(line))
+                return;
             line = Masked(line);
             _lines.Add(line);
             foreach (var (_, seen) in _waiting.Where(waiting => waiting.Applies(line)))
@@ -88,13 +79,44 @@ internal sealed partial class JobLog
         }
     }
 
+    // True if the line is not to be shown.
+    private bool Obey(string line)
+    {
+        if (_deafUntil is not null)
+        {
+            // What a foreign program prints is no command until the agreed word comes.
+            if (line.Trim() != $"::{_deafUntil}::")
+                return false;
+            _deafUntil = null;
+            return true;
+        }
+
+        if (Command().Match(line) is not { Success: true } command)
+            return false;
+        var text = Unescape(command.Groups["text"].Value);
+        switch (command.Groups["name"].Value)
+        {
+            case "add-mask":
+                Mask(text);
+                return true;
+            case "stop-commands":
+                _deafUntil = text;
+                return true;
+            case "group" or "endgroup" or "debug":
+                return false;
+            default:
+                _annotations.Add(new(command.Groups["name"].Value, Masked(text)));
+                return false;
+        }
+    }
+
     // The longest first: a mask may be part of another one.
     private string Masked(string text) => _masks.OrderByDescending(mask => mask.Length).Aggregate(text, (masked, mask) => masked.Replace(mask, "***", StringComparison.Ordinal));
 
     private static string Unescape(string text) =>
         text.Replace("%0D", "\r", StringComparison.Ordinal).Replace("%0A", "\n", StringComparison.Ordinal).Replace("%25", "%", StringComparison.Ordinal);
 
-    [GeneratedRegex("^\\s*::(?<name>add-mask|error|warning|notice)( [^:]*)?::(?<text>.*)$")]
+    [GeneratedRegex("^\\s*::(?<name>add-mask|stop-commands|group|endgroup|debug|error|warning|notice)( [^:]*)?::(?<text>.*)$")]
     private static partial Regex Command();
 }
 

@@ -186,11 +186,11 @@ internal sealed class RunnerHarness
         return [.. orphans.Select(orphan => orphan.CommandLine)];
     }
 
-    private static JsonNode? JsonOrNull(string text)
+    private static JsonObject? JsonOrNull(string text)
     {
         try
         {
-            return JsonNode.Parse(text);
+            return JsonNode.Parse(text) as JsonObject;
         }
         catch (System.Text.Json.JsonException)
         {

@@ -101,6 +101,21 @@ public sealed class RunnerHarnessTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Commands_are_not_obeyed_while_they_are_stopped()
+    {
+        var runner = NewRunner("""
+            echo '::stop-commands::enough'
+            echo '::error::forged'
+            echo '::enough::'
+            echo '::error::genuine'
+            """);
+
+        var result = await runner.RunAsync(Job());
+
+        Assert.Equal(new("error", "genuine"), Assert.Single(result.Log.Annotations));
+    }
+
+    [Fact]
     public async Task The_tools_exit_code_is_the_steps()
     {
         var result = await NewRunner("exit 8").RunAsync(Job());

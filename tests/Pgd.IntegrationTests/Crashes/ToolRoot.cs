@@ -1,0 +1,195 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Npgsql;
+using Pgd.Configuration;
+using Xunit;
+
+namespace Pgd.IntegrationTests;
+
+/// <summary>A root of the tool for one test, on a file system that fits a storage, with ports that no other root has.</summary>
+internal sealed partial class ToolRoot : IDisposable
+{
+    public const int Sigint = 2, Sigkill = 9, Sigterm = 15;
+    public const string Project = "shop";
+    private const int PortsOfARoot = 40, FirstPort = 22000, Blocks = 250;
+    private static int _roots = Environment.ProcessId;
+    private readonly Dictionary<string, string> _environment;
+
+    public ToolRoot(string storage, string? folder = null)
+    {
+        Storage = storage;
+        Folder = folder ?? Lab.Current.FileSystem(FileSystemOf(storage)).NewRoot();
+        var first = FirstPort + (Interlocked.Increment(ref _roots) % Blocks * PortsOfARoot);
+        Ports = new(first, first + PortsOfARoot - 1);
+        _environment = new() { ["PGD_ROOT"] = Folder, ["PGD_STORAGE"] = storage, ["PGD_PORT_RANGE"] = Ports.ToString() };
+        Workspace = new(new HostConfiguration { Root = Folder, Storage = storage, PortRange = Ports }, Heard);
+    }
+
+    public static BranchName Main { get; } = BranchName.Of(Project, BranchName.Main);
+
+    public string Storage { get; }
+
+    public string Folder { get; }
+
+    public PortRange Ports { get; }
+
+    /// <summary>The engine in this process, for what needs no process of its own.</summary>
+    public Workspace Workspace { get; }
+
+    /// <summary>What the engine in this process said.</summary>
+    public Heard Heard { get; } = new();
+
+    public static string FileSystemOf(string storage) => storage switch { "btrfs" => "btrfs", "reflink" => "xfs", _ => "ext4" };
+
+    public static BranchName Branch(string name) => BranchName.Of(Project, name);
+
+    /// <summary>A root with a project that has some data to lose.</summary>
+    public static async Task<ToolRoot> WithProjectAsync(string storage, string? folder = null)
+    {
+        var root = new ToolRoot(storage, folder);
+        try
+        {
+            await root.MakeProjectAsync();
+            return root;
+        }
+        catch
+        {
+            root.Dispose();
+            throw;
+        }
+    }
+
+    public async Task MakeProjectAsync()
+    {
+        await Workspace.Projects.CreateAsync(new() { Name = Project }, default);
+        await SqlAsync(Main, "create table orders (id int primary key, note text); insert into orders select i, md5(i::text) from generate_series(1, 1000) i");
+    }
+
+    /// <summary>Runs the tool to its end.</summary>
+    public ToolResult Tool(params IReadOnlyList<string> arguments) => ToolWith([], arguments);
+
+    /// <summary>Runs the tool with more in its environment.</summary>
+    public ToolResult ToolWith(Dictionary<string, string> environment, params IReadOnlyList<string> arguments)
+    {
+        using var run = Start(environment, arguments);
+        return run.Wait();
+    }
+
+    public ToolRun Start(Dictionary<string, string> environment, params IReadOnlyList<string> arguments)
+    {
+        var all = new Dictionary<string, string>(_environment);
+        foreach (var (name, value) in environment)
+            all[name] = value;
+        return ToolRun.Start(all, arguments);
+    }
+
+    /// <summary>Runs the tool, which must succeed.</summary>
+    public string Succeed(params IReadOnlyList<string> arguments)
+    {
+        var result = Tool(arguments);
+        Assert.True(result.Status == 0, $"dotnet pgd {string.Join(' ', arguments)}: {result}");
+        return result.Output;
+    }
+
+    public Task<Branch> MakeAsync(string branch, string? from = null) => MakeAsync(Branch(branch), from);
+
+    public async Task<Branch> MakeAsync(BranchName branch, string? from = null) =>
+        (await Workspace.Branches.CreateAsync(new() { Name = branch, From = from }, default)).Branch;
+
+    /// <summary>Asks a branch over its public address, as its superuser, and returns the first column of the first row.</summary>
+    public async Task<string?> SqlAsync(BranchName branch, string sql)
+    {
+        await using var connection = await OpenAsync(branch);
+        await using var command = new NpgsqlCommand(sql, connection);
+        return (await command.ExecuteScalarAsync())?.ToString();
+    }
+
+    public async Task<NpgsqlConnection> OpenAsync(BranchName branch)
+    {
+        var connection = new NpgsqlConnection(await ConnectionStringAsync(branch));
+        await connection.OpenAsync();
+        return connection;
+    }
+
+    public async Task<string> ConnectionStringAsync(BranchName branch)
+    {
+        var url = await Workspace.Branches.ConnectAsync(branch, Project, "postgres", default);
+        return new NpgsqlConnectionStringBuilder
+        {
+            Host = url.Host, Port = url.Port, Username = url.User, Password = url.Password, Database = url.Database, Pooling = false, CommandTimeout = 120,
+        }.ConnectionString;
+    }
+
+    /// <summary>The content of the branch's table, in one number.</summary>
+    public async Task<string?> ChecksumAsync(BranchName branch) => await SqlAsync(branch, "select count(*) || '/' || sum(hashtextextended(o::text, 0)) from orders o");
+
+    /// <summary>
+    /// What the root has, by listings that ask neither state nor storage; but for lock files, which come and go with every operation,
+    /// also with one that only looks.
+    /// </summary>
+    public IReadOnlyList<string> Listing() => [.. Inventory.Take(Folder).Entries.Where(entry => !LockFile().IsMatch(entry))];
+
+    /// <summary>The lock files that there are; none when no one is at work.</summary>
+    public IReadOnlyList<string> Locks() => [.. Inventory.Take(Folder).Entries.Where(entry => LockFile().IsMatch(entry) && entry != "folder locks")];
+
+    /// <summary>The same, with what changes when a branch's server is restarted or its data replaced; the source's own must not change.</summary>
+    public IReadOnlyList<string> SteadyListing() =>
+        [.. Listing().Select(entry => entry.Contains("/main/", StringComparison.Ordinal) && entry.StartsWith("process ", StringComparison.Ordinal) ? entry : Varying().Replace(entry, "#")).Order(StringComparer.Ordinal)];
+
+    /// <summary>Ends the servers that live in the root; the files go with the file system.</summary>
+    public void Dispose()
+    {
+        foreach (var server in LabProcess.All().Where(process => process.IsServer && LabFolder.Contains(Folder, process.WorkingDirectory)))
+            server.Kill();
+    }
+
+    [GeneratedRegex(@"^(file|folder) locks(/|$)")]
+    private static partial Regex LockFile();
+
+    [GeneratedRegex(@"(?<=^process )\d+ started \d+|(?<=/s/|\bs/)[0-9a-f]{8}\b|(?<=[/-]g)\d+\b|(?<=pgd-)[0-9a-f]{12}")]
+    private static partial Regex Varying();
+}
+
+/// <summary>Keeps what the engine says.</summary>
+internal sealed class Heard : IReporter
+{
+    private readonly List<string> _warnings = [];
+
+    public IReadOnlyList<string> Warnings
+    {
+        get
+        {
+            lock (_warnings)
+                return [.. _warnings];
+        }
+    }
+
+    public void Step(string text)
+    {
+    }
+
+    public void Progress(string text, long done, long total)
+    {
+    }
+
+    public void Warn(string text)
+    {
+        lock (_warnings)
+            _warnings.Add(text);
+    }
+}
+
+/// <summary>Waits for a condition, not for a while.</summary>
+internal static class Until
+{
+    public static async Task TrueAsync(Func<bool> condition, string what, int seconds = 60)
+    {
+        var clock = System.Diagnostics.Stopwatch.StartNew();
+        while (!condition())
+        {
+            if (clock.Elapsed.TotalSeconds > seconds)
+                throw new TimeoutException(string.Create(CultureInfo.InvariantCulture, $"{what}: not within {seconds} s."));
+            await Task.Delay(2);
+        }
+    }
+}

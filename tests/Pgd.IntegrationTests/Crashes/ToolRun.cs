@@ -1,0 +1,72 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.InteropServices;
+
+namespace Pgd.IntegrationTests;
+
+/// <summary>How a run of the tool ended, and what it said.</summary>
+internal sealed record ToolResult(int Status, string Output, string Error)
+{
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"status {Status}\n{Output}{Error}");
+}
+
+/// <summary>The tool as a process of its own: what matters to locks, signals and sudden death.</summary>
+internal sealed class ToolRun : IDisposable
+{
+    private static readonly TimeSpan LongestRun = TimeSpan.FromMinutes(3);
+
+    // Its own output folder: beside the tests it would find ASP.NET's assemblies missing, which these take from the shared framework.
+    private static readonly string Program = Path.Combine(Checkout.Folder, "artifacts", "bin", "Pgd.Tool", Path.GetFileName(AppContext.BaseDirectory.TrimEnd('/')), "dotnet-pgd.dll");
+    private readonly Process _process;
+    private readonly Task<string> _output, _error;
+
+    private ToolRun(Process process)
+    {
+        _process = process;
+        // Both at once: a program that fills the other pipe would wait for ever.
+        _output = process.StandardOutput.ReadToEndAsync();
+        _error = process.StandardError.ReadToEndAsync();
+    }
+
+    public int Id => _process.Id;
+
+    public bool HasEnded => _process.HasExited;
+
+    /// <summary>Starts the tool with nothing in its environment but what is given, so that no configuration of this machine is found.</summary>
+    public static ToolRun Start(IReadOnlyDictionary<string, string> environment, IReadOnlyList<string> arguments, IReadOnlyList<string>? asAnotherAccount = null)
+    {
+        IReadOnlyList<string> line = [.. asAnotherAccount ?? [], "dotnet", Program, .. arguments];
+        var start = new ProcessStartInfo(line[0], line.Skip(1)) { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = "/" };
+        start.Environment.Clear();
+        foreach (var name in (string[])["PATH", "DOTNET_ROOT"])
+            start.Environment[name] = Environment.GetEnvironmentVariable(name);
+        start.Environment["HOME"] = "/nonexistent";
+        foreach (var (name, value) in environment)
+            start.Environment[name] = value;
+        return new(Process.Start(start)!);
+    }
+
+    public void Signal(int signal) => _ = Send(_process.Id, signal);
+
+    public ToolResult Wait()
+    {
+        if (!_process.WaitForExit(LongestRun))
+        {
+            _process.Kill();
+            throw new TimeoutException($"The tool has been running for {LongestRun.TotalMinutes} minutes; it said: {_error.GetAwaiter().GetResult()}");
+        }
+
+        return new(_process.ExitCode, _output.GetAwaiter().GetResult(), _error.GetAwaiter().GetResult());
+    }
+
+    public void Dispose()
+    {
+        if (!_process.HasExited)
+            _process.Kill();
+        _process.Dispose();
+    }
+
+    [DllImport("libc", EntryPoint = "kill", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static extern int Send(int process, int signal);
+}
