@@ -73,7 +73,8 @@ public sealed class LoopFileSystem : IDisposable
         if (LabFolder.IsMountPoint(mountPoint) && !Unmount(mountPoint))
             // Something else is in there, perhaps a person's shell: the device goes when that leaves.
             LabCommand.Run("umount", "--lazy", mountPoint);
-        Directory.Delete(mountPoint, recursive: false);
+        // A test that outlived the file system may have written into the folder below it.
+        Directory.Delete(mountPoint, recursive: true);
         File.Delete($"{mountPoint}.img");
     }
 
