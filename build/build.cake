@@ -10,22 +10,12 @@ var configuration = "Release";
 
 Task("build").Does(() => Build());
 
-Task("test").Does(() =>
-{
-    Options("filter", "yes");
-    Bash("build/packages.sh", [.. Flag("yes"), .. testNeeds]);
-    CheckLinks();
-    Build();
-    RunTests(Argument("filter", ""));
-});
+Task("test").Does(() => Test());
 
 Task("soak").Does(() =>
 {
-    Options("filter", "yes");
-    Bash("build/packages.sh", [.. Flag("yes"), .. testNeeds]);
-    Build();
     Environment.SetEnvironmentVariable("PGD_SOAK", "1");
-    RunTests(Argument("filter", ""));
+    Test();
 });
 
 Task("pack").Does(() =>
@@ -70,6 +60,17 @@ var target = Argument<string>("target");
 if (Tasks.All(task => task.Name != target))
     Fail(2, $"There is no target \"{target}\". ./build.sh --help lists them.");
 RunTarget(target);
+
+void Test()
+{
+    Options("filter", "yes");
+    // At a desk, what stays missing skips tests, which then say so.
+    if (Status("bash", ["build/packages.sh", .. Flag("yes"), .. testNeeds]) is var status and not 0 && !string.IsNullOrEmpty(EnvironmentVariable("CI")))
+        Fail(status, null);
+    CheckLinks();
+    Build();
+    RunTests(Argument("filter", ""));
+}
 
 void Build() => Quietly("Building", "dotnet", ["build", "Pgd.sln", "--configuration", configuration, "-nologo", "-consoleLoggerParameters:NoSummary"]);
 
