@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using Npgsql;
@@ -108,7 +107,7 @@ public abstract class QuarantineSuite(ShopFixture fixture)
     {
         await using var _ = await ConfigureMainAsync("synchronous_standby_names = 'nobody'");
 
-        await _shop.CreateAsync("alone").WaitAsync(TimeSpan.FromSeconds(60));
+        await _shop.CreateAsync("alone");
         await Sql.AskAsync(await _shop.ConnectAsync("alone"), "insert into orders values (-1, 1)", TimeSpan.FromSeconds(20));
 
         await _shop.DeleteAsync("alone");
@@ -166,8 +165,8 @@ public abstract class QuarantineSuite(ShopFixture fixture)
         var name = file.Replace('.', '-').Replace('_', '-');
         await _shop.CreateAsync(name);
         await _shop.StopAsync(name);
-        // A process that lives, as the source's server does.
-        content = content.Replace("$$", Environment.ProcessId.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal);
+        // A process that lives, as the source's server does; a server takes no notice of its own parent's.
+        content = content.Replace("$$", (await File.ReadAllLinesAsync($"{await _shop.DataAsync("main")}/postmaster.pid"))[0], StringComparison.Ordinal);
         await WriteAsync(name, file, content);
 
         await _shop.CreateAsync("of-littered", from: name);
