@@ -94,15 +94,12 @@ export PGD_ROOT=$root
 export DEMO_ROOT=$root DEMO_NOTES=$work/notes DEMO_STEP_LOG=$work/job.log
 export DEMO_REPOSITORY=Codertocat/Hello-World DEMO_PULL=2
 
-# The action's own step: it publishes the tool from this checkout into the runner's tool cache, once for each state of the source.
-touch "$work/path" "$work/env"
-install_tool() {
-    RUNNER_TOOL_CACHE=$PWD/artifacts/tool-cache GITHUB_ACTION_PATH=$PWD GITHUB_PATH=$work/path GITHUB_ENV=$work/env PGD_INPUT_VERSION='' \
-        bash build/action-install.sh
-}
-step "dotnet-pgd, published by the action's own step into the runner's tool cache" install_tool
-PATH=$(tail -n 1 "$work/path"):$PATH
-while IFS='=' read -r name value; do export "$name=$value"; done <"$work/env"
+tool_folder() { tool=$(bash build/tool.sh); }
+step "dotnet-pgd, published by the action's own step into the runner's tool cache" tool_folder
+PATH=$tool:$PATH
+# The tool's launcher looks in the usual folders only; an SDK elsewhere is found by its own program.
+DOTNET_ROOT=${DOTNET_ROOT:-$(dirname "$(readlink --canonicalize "$(command -v dotnet)")")}
+export DOTNET_ROOT
 
 step "a stand-in for GitHub, built" dotnet build build/GitHubStandIn --configuration Release -nologo
 standin=artifacts/bin/GitHubStandIn/release/GitHubStandIn
@@ -166,7 +163,7 @@ run_action() { # EVENT-NAME
         < <(step_of_action | sed -n 's/^ *\(PGD_INPUT_[A-Z_]*\): \${{ inputs\.\([a-z-]*\) }}$/\1 \2/p')
     : >"$work/output"
     # The runner gives a step this environment and no other.
-    (cd "$work/checkout" && env --ignore-environment HOME="$HOME" PATH="$PATH" LANG=C.UTF-8 PGD_ROOT="$PGD_ROOT" ${DOTNET_ROOT:+DOTNET_ROOT="$DOTNET_ROOT"} \
+    (cd "$work/checkout" && env --ignore-environment HOME="$HOME" PATH="$PATH" LANG=C.UTF-8 PGD_ROOT="$PGD_ROOT" DOTNET_ROOT="$DOTNET_ROOT" \
         CI=true GITHUB_ACTIONS=true GITHUB_EVENT_NAME="$1" GITHUB_EVENT_PATH="$work/event.json" GITHUB_REPOSITORY="$DEMO_REPOSITORY" \
         GITHUB_REPOSITORY_ID=186853002 GITHUB_API_URL="$DEMO_API" GITHUB_SERVER_URL=https://github.com GITHUB_RUN_ID=1 \
         GITHUB_WORKSPACE="$work/checkout" GITHUB_OUTPUT="$work/output" GITHUB_STEP_SUMMARY="$work/summary.md" \
@@ -229,7 +226,7 @@ fi
 if [[ -n $keep ]]; then
     title "The project stays"
     cat <<TEXT
-    export PGD_ROOT=$root PATH=$(tail -n 1 "$work/path"):\$PATH
+    export PGD_ROOT=$root PATH=$tool:\$PATH
     dotnet pgd branch psql demo/main               # look around
     dotnet pgd branch create demo/mine             # a branch of your own
     dotnet pgd project delete demo --force         # when you are done

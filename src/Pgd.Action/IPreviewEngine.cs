@@ -6,6 +6,9 @@ namespace Pgd.Action;
 /// <summary>What the story needs of the engine, so that the story can be tested without one.</summary>
 internal interface IPreviewEngine
 {
+    /// <summary>Holds the pull request until disposed: its runs go one after another.</summary>
+    Task<IDisposable> HoldAsync(long repositoryId, int pullRequest, CancellationToken cancellationToken);
+
     Task<Preview> UpAsync(PreviewUp request, CancellationToken cancellationToken);
 
     Task<ConnectionUrl> ConnectAsync(BranchName name, string? database, string? role, CancellationToken cancellationToken);

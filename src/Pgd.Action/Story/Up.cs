@@ -23,6 +23,10 @@ internal sealed class Up(StoryContext context)
         var project = Inputs.Project ?? throw new PgdException(ExitCode.Misuse, "It is not said which project the branch belongs to", "Give the input project, or write project: NAME into pgd.yml.");
         if (await Gate.ShutAsync(context, cancellationToken) is (var reason, var text))
             return await context.SkipAsync(StoryVerb.Up, reason, text, cancellationToken);
+        using var held = await context.Engine.HoldAsync(context.Event.RepositoryId, Pull.Number, cancellationToken);
+        // What was true before another run of this pull request was waited for need not be true any more.
+        if (await Gate.ShutAsync(context, cancellationToken) is (var late, var why))
+            return await context.SkipAsync(StoryVerb.Up, late, why, cancellationToken);
         var plan = await MigrationPlan.MakeAsync(context, cancellationToken);
         var report = new UpReport
         {

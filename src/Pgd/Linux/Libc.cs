@@ -68,17 +68,6 @@ internal static partial class Libc
         return new IOException($"{what}: {new Win32Exception(number).Message}", number);
     }
 
-    /// <summary>
-    /// Opens a file to lock it, and makes it when it is missing. .NET would take a shared lock of its own while opening,
-    /// and fail where another process holds an exclusive one instead of letting us wait.
-    /// </summary>
-    public static Microsoft.Win32.SafeHandles.SafeFileHandle OpenLockFile(string path)
-    {
-        const int flags = 2 /* O_RDWR */ | 0x40 /* O_CREAT */ | 0x80000 /* O_CLOEXEC */;
-        var descriptor = Open(path, flags, 0x1B6 /* 0666, less the umask */);
-        return descriptor < 0 ? throw LastError(path) : new(descriptor, ownsHandle: true);
-    }
-
     /// <summary>Opens a folder, for calls that take one as a descriptor; never through a symbolic link in its last part.</summary>
     public static Microsoft.Win32.SafeHandles.SafeFileHandle OpenDirectory(string path)
     {
@@ -94,6 +83,15 @@ internal static partial class Libc
         const int flags = 0x800 /* O_NONBLOCK */ | 0x80000 /* O_CLOEXEC */;
         var noFollow = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 0x8000 : 0x20000;
         var descriptor = Open(path, flags | noFollow, 0);
+        return descriptor < 0 ? throw LastError(path) : new(descriptor, ownsHandle: true);
+    }
+
+    /// <summary>Opens a file for reading and writing, and makes it if there is none; never through a symbolic link in its last part.</summary>
+    public static Microsoft.Win32.SafeHandles.SafeFileHandle OpenOrCreate(string path, UnixFileMode mode)
+    {
+        const int flags = 2 /* O_RDWR */ | 0x40 /* O_CREAT */ | 0x80000 /* O_CLOEXEC */;
+        var noFollow = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 0x8000 : 0x20000;
+        var descriptor = Open(path, flags | noFollow, (int)mode);
         return descriptor < 0 ? throw LastError(path) : new(descriptor, ownsHandle: true);
     }
 

@@ -47,5 +47,5 @@ internal enum StopMode
     Immediate,
 }
 
-/// <summary>A running server: its data directory and the identity on its command line.</summary>
-internal sealed record RunningServer(string DataDirectory, string? ClusterName, int ProcessId);
+/// <summary>A running server: its data directory, and the identity and the folder of its socket on its command line.</summary>
+internal sealed record RunningServer(string DataDirectory, string? ClusterName, string? SocketFolder, int ProcessId);

@@ -14,7 +14,7 @@ namespace Pgd.Runtime;
 /// </summary>
 internal sealed class Native(HostConfiguration configuration, Layout layout) : IRuntime
 {
-    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(2), LongestStop = TimeSpan.FromSeconds(60), LongestWaitForTheDead = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(2), LongestStop = TimeSpan.FromSeconds(60), LongestImmediateStop = TimeSpan.FromSeconds(5), LongestWaitForTheDead = TimeSpan.FromSeconds(5);
     private readonly ServerBinaries _binaries = new(configuration);
 
     public string Name => "native";
@@ -87,22 +87,35 @@ internal sealed class Native(HostConfiguration configuration, Layout layout) : I
 
     public async Task StopAsync(Volume volume, StopMode mode, CancellationToken cancellationToken)
     {
-        if (Find(volume) is not { } pid)
-            return;
-        var clock = Stopwatch.StartNew();
-        Fault.Here("stop:asking");
-        _ = Libc.Kill(pid, mode == StopMode.Fast ? Libc.SIGINT : Libc.SIGQUIT);
-        Fault.Here("stop:asked");
-        while (IsAlive(pid))
+        if (Find(volume) is { } pid)
         {
-            if (clock.Elapsed > LongestStop)
-            {
-                if (mode == StopMode.Fast)
-                    throw new PgdException(ExitCode.Failed, $"the server of {volume.Key} (process {pid}) does not stop", $"Look at its log: dotnet pgd branch logs {volume.Key.Project}/{volume.Key.Branch}");
-                _ = Libc.Kill(pid, Libc.SIGKILL);
-            }
+            Fault.Here("stop:asking");
+            await EndAsync(pid, mode == StopMode.Fast ? Libc.SIGINT : Libc.SIGQUIT, insist: mode == StopMode.Immediate).ConfigureAwait(false);
+        }
 
-            await Task.Delay(Pause, cancellationToken).ConfigureAwait(false);
+        if (mode == StopMode.Immediate)
+        {
+            // An initdb, or a server that has not yet got as far as its process-id file, of a tool that was interrupted or killed.
+            foreach (var other in OthersAt(volume))
+                await EndAsync(other, Libc.SIGKILL, insist: true).ConfigureAwait(false);
+        }
+
+        async Task EndAsync(int pid, int signal, bool insist)
+        {
+            var clock = Stopwatch.StartNew();
+            _ = Libc.Kill(pid, signal);
+            Fault.Here("stop:asked");
+            while (IsAlive(pid))
+            {
+                if (clock.Elapsed > (insist ? LongestImmediateStop : LongestStop))
+                {
+                    if (!insist)
+                        throw new PgdException(ExitCode.Failed, $"the server of {volume.Key} (process {pid}) does not stop", $"Look at its log: dotnet pgd branch logs {volume.Key.Project}/{volume.Key.Branch}");
+                    _ = Libc.Kill(pid, Libc.SIGKILL);
+                }
+
+                await Task.Delay(Pause, cancellationToken).ConfigureAwait(false);
+            }
         }
     }
 
@@ -116,10 +129,12 @@ internal sealed class Native(HostConfiguration configuration, Layout layout) : I
             // A server's children show a title instead of arguments, so only the server itself is found here.
             var data = arguments.SkipWhile(a => a != "-D").Skip(1).FirstOrDefault();
             if (data is not null && data.StartsWith(layout.Volumes + "/", StringComparison.Ordinal))
-                servers.Add(new(data, arguments.FirstOrDefault(a => a.StartsWith("cluster_name=", StringComparison.Ordinal))?["cluster_name=".Length..], pid));
+                servers.Add(new(data, Setting(arguments, "cluster_name="), Setting(arguments, "unix_socket_directories="), pid));
         }
 
         return servers;
+
+        static string? Setting(string[] arguments, string name) => arguments.FirstOrDefault(a => a.StartsWith(name, StringComparison.Ordinal))?[name.Length..];
     }
 
     /// <summary>The account that servers run as; null when that is ourselves.</summary>
@@ -167,6 +182,21 @@ internal sealed class Native(HostConfiguration configuration, Layout layout) : I
         cancellationToken.ThrowIfCancellationRequested();
         for (var clock = Stopwatch.StartNew(); clock.Elapsed < LongestWaitForTheDead && RecordedId(volume) is { } pid && Directory.Exists($"/proc/{pid}") && !IsAlive(pid);)
             await Task.Delay(Pause, cancellationToken).ConfigureAwait(false);
+    }
+
+    // Told by the folder that they work in or have been given: initdb's own children know nothing else.
+    private static IEnumerable<int> OthersAt(Volume volume)
+    {
+        foreach (var folder in Directory.EnumerateDirectories("/proc"))
+        {
+            if (int.TryParse(Path.GetFileName(folder), NumberStyles.None, CultureInfo.InvariantCulture, out var pid) && pid != Environment.ProcessId
+                && CommandLine(pid) is [var program, ..] arguments && IsAlive(pid)
+                && (arguments.Zip(arguments.Skip(1)).Any(pair => pair.First is "-D" or "--pgdata" && pair.Second == volume.Data)
+                    || (Path.GetFileName(program).StartsWith("postgres", StringComparison.Ordinal) && WorkingDirectory(pid) == volume.Data)))
+            {
+                yield return pid;
+            }
+        }
     }
 
     private static string? WorkingDirectory(int pid)

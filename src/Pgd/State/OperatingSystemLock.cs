@@ -11,6 +11,7 @@ namespace Pgd.State;
 /// </summary>
 internal sealed class OperatingSystemLocks(Layout layout, TimeSpan wait, IReporter reporter)
 {
+    private const string Suffix = ".lock";
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(2), LongestPause = TimeSpan.FromMilliseconds(50);
 
     /// <summary>Takes all of the locks, or none and throws <see cref="ExitCode.Locked"/> with the holder's name.</summary>
@@ -35,64 +36,167 @@ internal sealed class OperatingSystemLocks(Layout layout, TimeSpan wait, IReport
     public HeldLocks? TryAcquire(LockRequest request)
     {
         layout.Ensure();
-        var file = Open(request.Name);
-        if (!TryLock(file, request.Exclusive))
-        {
-            file.Dispose();
+        if (TryTake(request) is not { } file)
             return null;
-        }
-
         var held = new HeldLocks();
         held.Add(file);
         return held;
     }
 
-    private async Task<SafeFileHandle> AcquireOneAsync(LockRequest request, CancellationToken cancellationToken)
+    /// <summary>The names of all locks of which there is a file, held or left by a process that was killed.</summary>
+    public IReadOnlyList<string> Names() => Directory.Exists(layout.Locks)
+        ? [.. Directory.EnumerateFiles(layout.Locks, "*" + Suffix, SearchOption.AllDirectories).Select(f => Path.GetRelativePath(layout.Locks, f)[..^Suffix.Length])]
+        : [];
+
+    private async Task<LockFile> AcquireOneAsync(LockRequest request, CancellationToken cancellationToken)
     {
-        var file = Open(request.Name);
-        try
+        var clock = System.Diagnostics.Stopwatch.StartNew();
+        var said = false;
+        for (var pause = FirstPause; ; pause = pause * 2 < LongestPause ? pause * 2 : LongestPause)
         {
-            var clock = System.Diagnostics.Stopwatch.StartNew();
-            var said = false;
-            for (var pause = FirstPause; !TryLock(file, request.Exclusive); pause = pause * 2 < LongestPause ? pause * 2 : LongestPause)
+            if (TryTake(request) is { } file)
+                return file;
+            if (clock.Elapsed >= wait)
             {
-                if (clock.Elapsed >= wait)
-                {
-                    throw new PgdException(ExitCode.Locked, $"{request.Title} is locked by {Holder(request.Name)}",
-                        $"Try again later, or wait longer than {wait.TotalSeconds:0} s with --wait-lock.");
-                }
-
-                if (!said && clock.Elapsed > TimeSpan.FromSeconds(1))
-                {
-                    said = true;
-                    reporter.Step($"waiting for {request.Title}, locked by {Holder(request.Name)}");
-                }
-
-                await Task.Delay(pause, cancellationToken).ConfigureAwait(false);
+                throw new PgdException(ExitCode.Locked, $"{request.Title} is locked by {Holder(request.Name)}",
+                    $"Try again later, or wait longer than {wait.TotalSeconds:0} s with --wait-lock.");
             }
 
-            if (request.Exclusive)
-                WriteHolder(file);
-            return file;
-        }
-        catch
-        {
-            file.Dispose();
-            throw;
+            if (!said && clock.Elapsed > TimeSpan.FromSeconds(1))
+            {
+                said = true;
+                reporter.Step($"waiting for {request.Title}, locked by {Holder(request.Name)}");
+            }
+
+            await Task.Delay(pause, cancellationToken).ConfigureAwait(false);
         }
     }
 
-    // Lock files are never removed: a lock on a removed file excludes no one.
-    private SafeFileHandle Open(string name)
+    private LockFile? TryTake(LockRequest request)
     {
-        var path = LockFile(name);
-        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        return Libc.OpenLockFile(path);
+        var path = PathOf(request.Name);
+        while (true)
+        {
+            var file = Open(path);
+            if (file is null)
+                continue;
+            try
+            {
+                if (!LockFile.TryLock(file, request.Exclusive))
+                {
+                    file.Dispose();
+                    return null;
+                }
+
+                // Whoever released it last may have removed the file between our opening and our locking it: a lock on a removed file excludes no one.
+                if (LockFile.IsStillAt(file, path))
+                {
+                    if (request.Exclusive)
+                        WriteHolder(file);
+                    return new(file, path, layout.Locks);
+                }
+
+                file.Dispose();
+            }
+            catch
+            {
+                file.Dispose();
+                throw;
+            }
+        }
     }
 
-    private string LockFile(string name) => Path.Combine(layout.Locks, name + ".lock");
+    private SafeFileHandle? Open(string path)
+    {
+        try
+        {
+            if (Path.GetDirectoryName(path) is { } folder && folder != layout.Locks)
+                Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            // Not .NET's own call: it takes a lock of its own, and fails where another process holds an exclusive one.
+            return Libc.OpenOrCreate(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        }
+        catch (IOException e) when (e.HResult == Libc.ENOENT)
+        {
+            // The folder went with its last lock, a moment ago.
+            return null;
+        }
+        catch (Exception e) when (DiskFull.Is(e))
+        {
+            throw DiskFull.Error(path, e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new PgdException(ExitCode.MachineLacks, $"the lock {path} cannot be had: {e.Message}", "Run as the user who owns the root, or choose another root with --root or PGD_ROOT.", e);
+        }
+    }
 
-    private static bool TryLock(SafeFileHandle file, bool exclusive)
+    private string PathOf(string name) => Path.Combine(layout.Locks, name + Suffix);
+
+    private static void WriteHolder(SafeFileHandle file)
+    {
+        // GITHUB_RUN_ID leads the reader of the message to the run that he waits for.
+        var run = Environment.GetEnvironmentVariable("GITHUB_RUN_ID") is { Length: > 0 } id
+            ? $" of {Environment.GetEnvironmentVariable("GITHUB_SERVER_URL")}/{Environment.GetEnvironmentVariable("GITHUB_REPOSITORY")}/actions/runs/{id}"
+            : "";
+        try
+        {
+            RandomAccess.SetLength(file, 0);
+            RandomAccess.Write(file, Encoding.UTF8.GetBytes($"process {Environment.ProcessId}{run} since {DateTimeOffset.UtcNow:u}\n"), 0);
+        }
+        catch (IOException)
+        {
+            // On a full disk the lock still locks; deleting a branch there must work.
+        }
+    }
+
+    // What the last exclusive holder wrote may be old; the kernel knows who holds it now.
+    private string Holder(string name)
+    {
+        var path = PathOf(name);
+        try
+        {
+            var inode = $":{Libc.Status(path).Inode} ";
+            // 12: FLOCK  ADVISORY  WRITE 4711 fd:00:123 0 EOF
+            var holders = File.ReadLines("/proc/locks").Where(line => line.Contains(" FLOCK ", StringComparison.Ordinal) && line.Contains(inode, StringComparison.Ordinal) && !line.Contains("->", StringComparison.Ordinal))
+                .Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[4]).Distinct().ToList();
+            using var file = Libc.OpenForReading(path);
+            var bytes = new byte[4096];
+            var text = Encoding.UTF8.GetString(bytes, 0, RandomAccess.Read(file, bytes, 0)).Trim();
+            return holders.Count == 0 || holders.Exists(holder => text.StartsWith($"process {holder} ", StringComparison.Ordinal))
+                ? text.Length > 0 ? text : "another operation"
+                : $"{(holders.Count == 1 ? "process" : "processes")} {string.Join(", ", holders)}";
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return "another operation";
+        }
+    }
+}
+
+/// <summary>A lock that is held. Its file goes with it, if no one else holds or has just taken it: there would be one for every branch that ever was.</summary>
+internal sealed class LockFile(SafeFileHandle file, string path, string locks) : IDisposable
+{
+    public void Dispose()
+    {
+        try
+        {
+            // Only who has the file that is at the path, and has it alone, may remove it.
+            if (!file.IsClosed && TryLock(file, exclusive: true) && IsStillAt(file, path))
+            {
+                File.Delete(path);
+                if (Path.GetDirectoryName(path) is { } folder && folder != locks && !Directory.EnumerateFileSystemEntries(folder).Any())
+                    Directory.Delete(folder);
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // An empty file that stays locks as well as a new one.
+        }
+
+        file.Dispose();
+    }
+
+    internal static bool TryLock(SafeFileHandle file, bool exclusive)
     {
         while (Libc.Flock(file, (exclusive ? Libc.LOCK_EX : Libc.LOCK_SH) | Libc.LOCK_NB) != 0)
         {
@@ -106,28 +210,15 @@ internal sealed class OperatingSystemLocks(Layout layout, TimeSpan wait, IReport
         return true;
     }
 
-    private static void WriteHolder(SafeFileHandle file)
-    {
-        // GITHUB_RUN_ID leads the reader of the message to the run that he waits for.
-        var run = Environment.GetEnvironmentVariable("GITHUB_RUN_ID") is { Length: > 0 } id
-            ? $" of {Environment.GetEnvironmentVariable("GITHUB_SERVER_URL")}/{Environment.GetEnvironmentVariable("GITHUB_REPOSITORY")}/actions/runs/{id}"
-            : "";
-        RandomAccess.SetLength(file, 0);
-        RandomAccess.Write(file, Encoding.UTF8.GetBytes($"process {Environment.ProcessId}{run} since {DateTimeOffset.UtcNow:u}\n"), 0);
-    }
-
-    private string Holder(string name)
+    internal static bool IsStillAt(SafeFileHandle file, string path)
     {
         try
         {
-            using var file = Open(name);
-            Span<byte> content = stackalloc byte[500];
-            var text = Encoding.UTF8.GetString(content[..RandomAccess.Read(file, content, 0)]).Trim();
-            return text.Length > 0 ? text : "another operation";
+            return Libc.Status(path).Inode == Libc.Status(file).Inode;
         }
-        catch (IOException)
+        catch (IOException e) when (e.HResult == Libc.ENOENT)
         {
-            return "another operation";
+            return false;
         }
     }
 }
@@ -151,9 +242,9 @@ internal sealed record LockRequest(string Name, bool Exclusive)
 /// <summary>Locks that are held until this is disposed.</summary>
 internal sealed class HeldLocks : IDisposable
 {
-    private readonly Stack<SafeFileHandle> _files = new();
+    private readonly Stack<LockFile> _files = new();
 
-    public void Add(SafeFileHandle file) => _files.Push(file);
+    public void Add(LockFile file) => _files.Push(file);
 
     public void Add(HeldLocks others)
     {

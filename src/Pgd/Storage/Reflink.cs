@@ -15,10 +15,11 @@ internal sealed class Reflink(VolumeFolders folders) : IStorage
     {
         // Only trying tells: whether XFS shares extents was decided when it was made.
         Directory.CreateDirectory(folders.Root);
-        var (one, two) = (Path.Combine(folders.Root, $".probe-{Guid.NewGuid():N}"), Path.Combine(folders.Root, $".probe-{Guid.NewGuid():N}"));
+        var (one, two) = (Probe(), Probe());
         try
         {
             File.WriteAllBytes(one, new byte[4096]);
+            Fault.Here("reflink:probe");
             FileTree.CopyFile(one, two, mayVanish: false, Share, CancellationToken.None);
             return null;
         }
@@ -60,6 +61,9 @@ internal sealed class Reflink(VolumeFolders folders) : IStorage
     public IReadOnlyList<Volume> List() => folders.List();
 
     public IReadOnlyList<Volume> List(BranchName branch) => folders.List(branch);
+
+    // With our process's number, so that the doctor can tell what a killed one left.
+    private string Probe() => Path.Combine(folders.Root, $".probe-{Environment.ProcessId}-{Guid.NewGuid():N}");
 
     private static void Share(Microsoft.Win32.SafeHandles.SafeFileHandle source, Microsoft.Win32.SafeHandles.SafeFileHandle target, long length, CancellationToken cancellationToken)
     {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Pgd.Linux;
 using Pgd.State;
@@ -56,10 +57,16 @@ internal sealed class VolumeFolders(Layout layout)
 
     private IEnumerable<Volume> VolumesIn(string branchFolder) =>
         from folder in Folders(branchFolder)
-        let key = ReadMark(folder)
+        let key = ReadMark(folder) ?? ReadName(folder)
         // A copy of a volume carries its mark as well, and is not it.
         where key is not null && (folder == Folder(key) || folder == Beside(Folder(key), key))
         select new Volume(key, folder);
+
+    private static VolumeKey? ReadName(string folder) =>
+        Path.GetFileName(folder).Split('.') is [['g', .. var number], var id, "new"] && int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var generation)
+            && Path.GetDirectoryName(folder) is { } branch && Path.GetDirectoryName(branch) is { } project
+            ? new(Path.GetFileName(project), Path.GetFileName(branch), id, generation)
+            : null;
 
     // Other operations make and remove volumes while these are listed.
     private static string[] Folders(string path)

@@ -194,7 +194,7 @@ public abstract class KillMatrix : IAsyncLifetime
         var trace = Path.GetTempFileName();
         try
         {
-            var run = _root.Tool(new() { ["PGD_KILL_TRACE"] = trace }, command);
+            var run = _root.ToolWith(new() { ["PGD_KILL_TRACE"] = trace }, command);
             Assert.True(run.Status == 0, run.ToString());
             var seen = new Dictionary<string, int>();
             var places = new List<string>();
@@ -216,7 +216,7 @@ public abstract class KillMatrix : IAsyncLifetime
 
     private void Kill(string place, string[] command)
     {
-        var killed = _root.Tool(new() { ["PGD_KILL_AT"] = place }, command);
+        var killed = _root.ToolWith(new() { ["PGD_KILL_AT"] = place }, command);
         Expect(place, killed.Status == Killed, $"was not killed there: {killed}");
         // The source's server ends the session of a dead client, and with it the temporary slot, a moment later.
         Assert.True(SpinWait.SpinUntil(() => !_root.Listing().Any(entry => entry.Contains("/main/g1/data/pg_replslot/", StringComparison.Ordinal)), TimeSpan.FromSeconds(30)));
@@ -237,6 +237,8 @@ public abstract class KillMatrix : IAsyncLifetime
         var rest = await _root.Workspace.Doctor.FixAsync(dryRun: true, default);
         foreach (var repair in rest)
             Expect(place, false, $"the doctor left: {repair}");
+        foreach (var file in _root.Locks())
+            Expect(place, false, $"the doctor left the lock {file}");
     }
 
     private async Task<bool> ExistsAsync(BranchName name) =>

@@ -119,6 +119,39 @@ public sealed class ActionInstallTests : IDisposable
         Assert.Contains("/pgd/1.2.3/", first.Path, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_runtime_outside_the_usual_folders_is_made_known_to_later_steps()
+    {
+        Script("bin/dotnet", """
+            if [[ $1 == --list-runtimes ]]; then
+              echo "Microsoft.NETCore.App 8.0.1 [/old/shared/Microsoft.NETCore.App]"
+              echo "Microsoft.NETCore.App 10.0.0 [/opt/my net/shared/Microsoft.NETCore.App]"
+              exit
+            fi
+            for ((i = 1; i <= $#; i++)); do if [[ ${!i} == --output ]]; then next=$((i + 1)); out=${!next}; fi; done
+            mkdir -p "$out"
+            printf '#!/bin/sh\n[ "$DOTNET_ROOT" = "/opt/my net" ]\n' > "$out/dotnet-pgd"
+            chmod +x "$out/dotnet-pgd"
+            """);
+
+        var result = await InstallAsync();
+
+        Assert.Equal(0, result.Status);
+        Assert.Equal("DOTNET_ROOT=/opt/my net\n", await File.ReadAllTextAsync(Path.Combine(_folder.Path, "env")));
+    }
+
+    [Fact]
+    public async Task What_a_killed_build_left_is_removed_when_it_is_old()
+    {
+        var old = Directory.CreateDirectory(Path.Combine(_folder.Path, "cache", "pgd", ".new.killed")).FullName;
+        var recent = Directory.CreateDirectory(Path.Combine(_folder.Path, "cache", "pgd", ".new.running")).FullName;
+        Directory.SetLastWriteTimeUtc(old, DateTime.UtcNow.AddHours(-3));
+
+        await InstallAsync();
+
+        Assert.Equal([recent], Leftovers);
+    }
+
     [Theory]
     [InlineData("latest")]
     [InlineData("1.*")]
@@ -158,6 +191,8 @@ public sealed class ActionInstallTests : IDisposable
         {
             start.Environment[name] = value;
         }
+
+        start.Environment.Remove("DOTNET_ROOT");
 
         using var process = Process.Start(start)!;
         var error = process.StandardError.ReadToEndAsync();

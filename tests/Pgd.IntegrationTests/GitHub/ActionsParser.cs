@@ -22,6 +22,10 @@ internal sealed class ActionsParser
     /// <summary>Parses an action's metadata: <c>errors</c>, <c>inputs</c>, <c>outputs</c>, <c>steps</c>, <c>uses</c>.</summary>
     public JsonObject Action(string path) => Ask("action", new() { ["path"] = path });
 
+    /// <summary>What GitHub's schemas have to say about a payload of the event <c>pull_request</c>.</summary>
+    public JsonObject Payload(string action, string payload) =>
+        Ask("payload", new() { ["definition"] = $"pull_request${action}", ["payload"] = JsonNode.Parse(payload) });
+
     /// <summary>What actionlint has to say about a workflow.</summary>
     public JsonObject Lint(string path) => Ask("lint", new() { ["path"] = path });
 

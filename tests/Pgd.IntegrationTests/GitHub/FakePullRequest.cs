@@ -49,7 +49,7 @@ internal sealed class FakePullRequest(FakeRepository repository, int number)
         json["changed_files"] = Files.Count;
         json["comments"] = Comments.Count();
         json["head"]!["sha"] = HeadSha;
-        json["labels"] = new JsonArray([.. Labels.Select(Label)]);
+        json["labels"] = new JsonArray([.. Labels.Select((label, index) => (JsonNode)Label(label, index, api))]);
         if (Fork is not null)
             MakeFork(json["head"]!.AsObject(), Fork);
         return json;
@@ -96,11 +96,11 @@ internal sealed class FakePullRequest(FakeRepository repository, int number)
         head["user"]!["login"] = owner;
     }
 
-    private JsonNode Label(string name, int index) => new JsonObject
+    private JsonObject Label(string name, int index, string api) => new()
     {
         ["id"] = (Repository.Id * 100) + index,
         ["node_id"] = "MDU6TGFiZWwx",
-        ["url"] = $"{Repository.FullName}/labels/{name}",
+        ["url"] = $"{api}/repos/{Repository.FullName}/labels/{name}",
         ["name"] = name,
         ["color"] = "ededed",
         ["default"] = false,

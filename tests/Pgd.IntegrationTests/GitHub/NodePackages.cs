@@ -6,6 +6,7 @@ namespace Pgd.IntegrationTests.GitHub;
 /// <summary>The npm packages of <c>tests/node</c>: GitHub's payloads, API description and parsers, and Prism.</summary>
 internal static class NodePackages
 {
+    private static readonly Version OldestNode = new(20, 6);
     private static readonly Lazy<string?> Failure = new(Install);
 
     /// <summary>The folder of our scripts; the packages are in it.</summary>
@@ -42,6 +43,9 @@ internal static class NodePackages
     {
         if (!LabCommand.Exists("node") || !LabCommand.Exists("npm"))
             return "npm is not installed.";
+        var version = LabCommand.Try("node", "--version").Output.Trim();
+        if (!Version.TryParse(version.TrimStart('v'), out var node) || node < OldestNode)
+            return $"Node {OldestNode} is needed, and here is {version}.";
         var folder = Path.Combine(Checkout.Folder, "tests", "node");
         var installed = Path.Combine(folder, "node_modules", ".pgd-installed");
         var wanted = Convert.ToHexString(SHA256.HashData(System.IO.File.ReadAllBytes(Path.Combine(folder, "package-lock.json"))));

@@ -94,6 +94,7 @@ public sealed class PullRequestMigrationTests(StoryFixture lab) : IClassFixture<
     [Fact]
     public async Task A_command_has_the_branchs_environment_and_not_the_token()
     {
+        StoryFixture.RequirePsql();
         var job = NewJob(5);
         job.With["migrate"] = "psql -X -q -v ON_ERROR_STOP=1 -c 'create table by_command ()'\nenv > environment\npsql -X -q \"$DATABASE_URL\" -c 'create table by_url ()'";
 

@@ -358,6 +358,7 @@ public sealed class PullRequestStoryTests(StoryFixture lab) : IClassFixture<Stor
     [Fact]
     public async Task What_the_workflow_leaves_out_is_taken_from_the_repositorys_configuration()
     {
+        StoryFixture.RequirePsql();
         var job = NewJob(22);
         job.With.Clear();
         job.WriteFile("pgd.yml", """

@@ -11,9 +11,12 @@ public sealed class StoryFixture : IAsyncLifetime
     private readonly GitHubFixture _github = new();
     private int _runners;
     private string _tool = "";
+    private string _binaries = "";
 
     /// <summary>The project.</summary>
     public const string Project = "shop";
+
+    private const int PostgresMajor = 15;
 
     internal GitHubFixture GitHub => _github;
 
@@ -23,12 +26,11 @@ public sealed class StoryFixture : IAsyncLifetime
     /// <inheritdoc/>
     public async ValueTask InitializeAsync()
     {
-        // PostgreSQL's programs where the tool looks for them; npm's, when the distribution has none, are made known to it.
-        Lab.Require(Directory.Exists("/usr/lib/postgresql"), "PostgreSQL is not installed");
+        _binaries = Lab.Current.Servers.Folder(PostgresMajor);
         await _github.InitializeAsync();
         Directory.CreateDirectory(Root, LabFolder.Traversable);
         _tool = await InstallAsync();
-        Run("project", "create", Project);
+        Run("project", "create", Project, "--pg-version", $"{PostgresMajor}");
         await ExecuteAsync($"{Project}/main",
             "create table customers (id int primary key, name text not null); insert into customers select i, 'customer ' || i from generate_series(1, 1000) i");
     }
@@ -51,6 +53,7 @@ public sealed class StoryFixture : IAsyncLifetime
     {
         ["PGD_ROOT"] = Root,
         ["PGD_PORT_RANGE"] = Ports,
+        ["PGD_POSTGRES_BINARIES"] = _binaries,
         // Not the configuration of whoever runs the tests.
         ["XDG_CONFIG_HOME"] = _folder.Path,
     };
@@ -80,6 +83,9 @@ public sealed class StoryFixture : IAsyncLifetime
     /// <summary>The names of the branches that there are.</summary>
     internal IReadOnlyList<string> Branches() =>
         [.. System.Text.Json.Nodes.JsonNode.Parse(Run("branch", "list", "--json"))!.AsArray().Select(branch => branch!["name"]!.GetValue<string>())];
+
+    /// <summary>For migrations that call psql; a server's package need not have it.</summary>
+    internal static void RequirePsql() => Lab.Require(LabCommand.Exists("psql"), "psql is not installed");
 
     /// <summary>Waits for something that another process does.</summary>
     internal static async Task UntilAsync(Func<bool> condition)

@@ -56,6 +56,8 @@ internal sealed class FakeEngine : IPreviewEngine
         Directory = "/var/lib/pgd/x",
     };
 
+    public Task<IDisposable> HoldAsync(long repositoryId, int pullRequest, CancellationToken cancellationToken) => Task.FromResult<IDisposable>(new MemoryStream());
+
     public Task<Preview> UpAsync(PreviewUp request, CancellationToken cancellationToken)
     {
         Ups.Add(request);
