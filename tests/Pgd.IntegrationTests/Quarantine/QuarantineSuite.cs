@@ -169,13 +169,13 @@ public abstract class QuarantineSuite(ShopFixture fixture)
         content = content.Replace("$$", (await File.ReadAllLinesAsync($"{await _shop.DataAsync("main")}/postmaster.pid"))[0], StringComparison.Ordinal);
         await WriteAsync(name, file, content);
 
-        await _shop.CreateAsync("of-littered", from: name);
+        await _shop.CreateAsync($"of-{name}", from: name);
 
-        await _shop.AddAsync("of-littered", 1);
-        Assert.Equal(await _shop.SumAsync("main") + 1, await _shop.SumAsync("of-littered"));
-        Assert.Equal("false", await _shop.AskAsync("of-littered", "select pg_is_in_recovery()::text"));
+        await _shop.AddAsync($"of-{name}", 1);
+        Assert.Equal(await _shop.SumAsync("main") + 1, await _shop.SumAsync($"of-{name}"));
+        Assert.Equal("false", await _shop.AskAsync($"of-{name}", "select pg_is_in_recovery()::text"));
         Assert.Equal(content, await File.ReadAllTextAsync($"{await _shop.DataAsync(name)}/{file}"));
-        await _shop.DeleteAsync("of-littered");
+        await _shop.DeleteAsync($"of-{name}");
         await _shop.DeleteAsync(name);
     }
 
@@ -217,19 +217,19 @@ public abstract class QuarantineSuite(ShopFixture fixture)
         await _shop.StopAsync(source);
         await AppendSettingsAsync(source, settings.Replace("ROOT", outside, StringComparison.Ordinal).Split("; "));
 
-        var branch = await _shop.CreateAsync("of-left", from: source);
+        var branch = await _shop.CreateAsync($"of-{source}", from: source);
 
-        await _shop.AddAsync("of-left", 1);
-        await _shop.AdministerAsync("of-left", "select pg_switch_wal()", "checkpoint");
-        Assert.Equal(await _shop.SumAsync("main") + 1, await _shop.SumAsync("of-left"));
-        Assert.Equal($"pgd-{branch.Id}-g1", await _shop.AskAsync("of-left", "show cluster_name"));
-        Assert.Equal("127.0.0.1", await _shop.AskAsync("of-left", "show listen_addresses"));
+        await _shop.AddAsync($"of-{source}", 1);
+        await _shop.AdministerAsync($"of-{source}", "select pg_switch_wal()", "checkpoint");
+        Assert.Equal(await _shop.SumAsync("main") + 1, await _shop.SumAsync($"of-{source}"));
+        Assert.Equal($"pgd-{branch.Id}-g1", await _shop.AskAsync($"of-{source}", "show cluster_name"));
+        Assert.Equal("127.0.0.1", await _shop.AskAsync($"of-{source}", "show listen_addresses"));
         Assert.Equal("the source's", File.ReadAllText($"{outside}/source.pid"));
         Assert.Equal(["source.pid"], Directory.EnumerateFileSystemEntries(outside).Select(Path.GetFileName));
-        Assert.DoesNotContain("no_such_library", await _shop.LogAsync("of-left"), StringComparison.Ordinal);
-        await _shop.StopAsync("of-left");
+        Assert.DoesNotContain("no_such_library", await _shop.LogAsync($"of-{source}"), StringComparison.Ordinal);
+        await _shop.StopAsync($"of-{source}");
         Assert.Equal("the source's", File.ReadAllText($"{outside}/source.pid"));
-        await _shop.DeleteAsync("of-left");
+        await _shop.DeleteAsync($"of-{source}");
         await _shop.DeleteAsync(source);
         Directory.Delete(outside, recursive: true);
     }
