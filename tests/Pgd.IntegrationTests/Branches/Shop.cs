@@ -12,6 +12,7 @@ public sealed class Shop : IAsyncDisposable
     private const int PortsEach = 24, FirstPort = 22000, LastPort = 31999;
     // Other runs on this machine begin elsewhere, so that they rarely meet; the engine sees what is taken.
     private static int _nextPort = FirstPort + (Environment.ProcessId * 37 % 400 * PortsEach);
+    private static readonly TimeSpan LongestCreate = TimeSpan.FromMinutes(1.5);
     private readonly Reporter _reporter = new();
 
     private Shop(string storage, string fileSystem, int major)
@@ -54,8 +55,12 @@ public sealed class Shop : IAsyncDisposable
 
     public static BranchName Name(string branch) => BranchName.Of("shop", branch);
 
-    public async Task<Branch> CreateAsync(string branch, string? from = null, Func<BranchCreate, BranchCreate>? with = null) =>
-        (await Workspace.Branches.CreateAsync((with ?? (c => c))(new() { Name = Name(branch), From = from }), CancellationToken.None)).Branch;
+    /// <summary>Makes a branch. A server that waits for something that never comes is a failure, and not a test run without an end.</summary>
+    public async Task<Branch> CreateAsync(string branch, string? from = null, Func<BranchCreate, BranchCreate>? with = null)
+    {
+        using var patience = new CancellationTokenSource(LongestCreate);
+        return (await Workspace.Branches.CreateAsync((with ?? (c => c))(new() { Name = Name(branch), From = from }), patience.Token)).Branch;
+    }
 
     public Task<Branch> ResetAsync(string branch) => Workspace.Branches.ResetAsync(new() { Name = Name(branch) }, CancellationToken.None);
 

@@ -33,9 +33,9 @@ internal sealed class ToolRun : IDisposable
     public bool HasEnded => _process.HasExited;
 
     /// <summary>Starts the tool with nothing in its environment but what is given, so that no configuration of this machine is found.</summary>
-    public static ToolRun Start(IReadOnlyDictionary<string, string> environment, IReadOnlyList<string> arguments, IReadOnlyList<string>? asAnotherAccount = null)
+    public static ToolRun Start(IReadOnlyDictionary<string, string> environment, IReadOnlyList<string> arguments, IReadOnlyList<string>? through = null)
     {
-        IReadOnlyList<string> line = [.. asAnotherAccount ?? [], "dotnet", Program, .. arguments];
+        IReadOnlyList<string> line = [.. through ?? [], "dotnet", Program, .. arguments];
         var start = new ProcessStartInfo(line[0], line.Skip(1)) { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = "/" };
         start.Environment.Clear();
         foreach (var name in (string[])["PATH", "DOTNET_ROOT"])

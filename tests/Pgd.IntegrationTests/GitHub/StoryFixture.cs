@@ -10,6 +10,7 @@ public sealed class StoryFixture : IAsyncLifetime
     private readonly TemporaryFolder _folder = new();
     private readonly GitHubFixture _github = new();
     private int _runners;
+    private string _root = "";
     private string _tool = "";
     private string _binaries = "";
 
@@ -21,14 +22,14 @@ public sealed class StoryFixture : IAsyncLifetime
     internal GitHubFixture GitHub => _github;
 
     /// <summary>Where the tool keeps everything.</summary>
-    internal string Root => Path.Combine(_folder.Path, "root");
+    internal string Root => _root;
 
     /// <inheritdoc/>
     public async ValueTask InitializeAsync()
     {
         _binaries = Lab.Current.Servers.Folder(PostgresMajor);
         await _github.InitializeAsync();
-        Directory.CreateDirectory(Root, LabFolder.Traversable);
+        _root = NewRoot();
         _tool = await InstallAsync();
         Run("project", "create", Project, "--pg-version", $"{PostgresMajor}");
         await ExecuteAsync($"{Project}/main",
@@ -118,6 +119,16 @@ public sealed class StoryFixture : IAsyncLifetime
 
     // Kept over runs of the tests: the name of what is in it is a digest of the sources.
     private static string ToolCache => Path.Combine(Checkout.Folder, "artifacts", "tool-cache");
+
+    // Where the machine has it, the storage that takes the least of it: the many branches of these tests are then snapshots.
+    private string NewRoot()
+    {
+        if (System.Environment.IsPrivilegedProcess && LabCommand.Exists("mkfs.btrfs"))
+            return Lab.Current.FileSystem("btrfs").NewRoot();
+        var root = Path.Combine(_folder.Path, "root");
+        Directory.CreateDirectory(root, LabFolder.Traversable);
+        return root;
+    }
 
     private static string NewPorts()
     {

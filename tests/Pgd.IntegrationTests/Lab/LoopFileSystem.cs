@@ -73,8 +73,9 @@ public sealed class LoopFileSystem : IDisposable
         if (LabFolder.IsMountPoint(mountPoint) && !Unmount(mountPoint))
             // Something else is in there, perhaps a person's shell: the device goes when that leaves.
             LabCommand.Run("umount", "--lazy", mountPoint);
-        // A test that outlived the file system may have written into the folder below it.
-        Directory.Delete(mountPoint, recursive: true);
+        // A run that was told to end, and went on for a moment, wrote into the folder itself.
+        if (Directory.Exists(mountPoint))
+            Directory.Delete(mountPoint, recursive: true);
         File.Delete($"{mountPoint}.img");
     }
 

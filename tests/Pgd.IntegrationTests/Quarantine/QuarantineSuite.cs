@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using Npgsql;
@@ -108,7 +107,7 @@ public abstract class QuarantineSuite(ShopFixture fixture)
     {
         await using var _ = await ConfigureMainAsync("synchronous_standby_names = 'nobody'");
 
-        await _shop.CreateAsync("alone").WaitAsync(TimeSpan.FromSeconds(60));
+        await _shop.CreateAsync("alone");
         await Sql.AskAsync(await _shop.ConnectAsync("alone"), "insert into orders values (-1, 1)", TimeSpan.FromSeconds(20));
 
         await _shop.DeleteAsync("alone");
@@ -119,11 +118,12 @@ public abstract class QuarantineSuite(ShopFixture fixture)
     {
         using var primary = new TcpListener(IPAddress.Loopback, 0);
         primary.Start();
+        var outside = NewFolder("outside");
         var conninfo = $"host=127.0.0.1 port={((IPEndPoint)primary.LocalEndpoint).Port} user=replicator password=secret";
         // The source is a branch itself: it does not dial either, so that whoever does is its branch.
         await _shop.CreateAsync("standby");
         await _shop.StopAsync("standby");
-        await AppendSettingsAsync("standby", $"primary_conninfo = '{conninfo}'", "primary_slot_name = 'taken'", "recovery_target_timeline = 'latest'", "recovery_min_apply_delay = '1h'", $"restore_command = 'touch {_shop.Root}/restored; false'");
+        await AppendSettingsAsync("standby", $"primary_conninfo = '{conninfo}'", "primary_slot_name = 'taken'", "recovery_target_timeline = 'latest'", "recovery_min_apply_delay = '1h'", $"restore_command = 'touch {outside}/restored; false'");
         await WriteAsync("standby", "standby.signal", "");
         await _shop.StartAsync("standby");
         Assert.Equal("true", await _shop.AskAsync("standby", "select pg_is_in_recovery()::text"));
@@ -146,7 +146,7 @@ public abstract class QuarantineSuite(ShopFixture fixture)
         Assert.Equal("false", await _shop.AskAsync("promoted", "select pg_is_in_recovery()::text"));
         Assert.Equal("", await _shop.AdministerAsync("promoted", "show primary_conninfo"));
         Assert.False(primary.Pending());
-        Assert.False(File.Exists($"{_shop.Root}/restored"));
+        Assert.Empty(Directory.EnumerateFileSystemEntries(outside));
         // The source is still what it was.
         Assert.True(File.Exists($"{await _shop.DataAsync("standby")}/standby.signal"));
         await _shop.DeleteAsync("promoted");
@@ -165,17 +165,17 @@ public abstract class QuarantineSuite(ShopFixture fixture)
         var name = file.Replace('.', '-').Replace('_', '-');
         await _shop.CreateAsync(name);
         await _shop.StopAsync(name);
-        // A process that lives, as the source's server does.
-        content = content.Replace("$$", Environment.ProcessId.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal);
+        // A process that lives, as the source's server does; a server takes no notice of its own parent's.
+        content = content.Replace("$$", (await File.ReadAllLinesAsync($"{await _shop.DataAsync("main")}/postmaster.pid"))[0], StringComparison.Ordinal);
         await WriteAsync(name, file, content);
 
-        await _shop.CreateAsync("of-littered", from: name);
+        await _shop.CreateAsync($"of-{name}", from: name);
 
-        await _shop.AddAsync("of-littered", 1);
-        Assert.Equal(await _shop.SumAsync("main") + 1, await _shop.SumAsync("of-littered"));
-        Assert.Equal("false", await _shop.AskAsync("of-littered", "select pg_is_in_recovery()::text"));
+        await _shop.AddAsync($"of-{name}", 1);
+        Assert.Equal(await _shop.SumAsync("main") + 1, await _shop.SumAsync($"of-{name}"));
+        Assert.Equal("false", await _shop.AskAsync($"of-{name}", "select pg_is_in_recovery()::text"));
         Assert.Equal(content, await File.ReadAllTextAsync($"{await _shop.DataAsync(name)}/{file}"));
-        await _shop.DeleteAsync("of-littered");
+        await _shop.DeleteAsync($"of-{name}");
         await _shop.DeleteAsync(name);
     }
 
@@ -209,24 +209,29 @@ public abstract class QuarantineSuite(ShopFixture fixture)
     public async Task Settings_that_the_source_left_do_not_reach_outside_the_branch_or_keep_it_from_starting(string name, string settings)
     {
         var source = $"left-{name}";
-        File.WriteAllText($"{_shop.Root}/source.pid", "the source's");
+        // The servers' account may write there: what stays untouched was left alone, and not out of reach.
+        var outside = NewFolder("outside");
+        File.WriteAllText($"{outside}/source.pid", "the source's");
+        LabCommand.Run("chown", "postgres", $"{outside}/source.pid");
         await _shop.CreateAsync(source);
         await _shop.StopAsync(source);
-        await AppendSettingsAsync(source, settings.Replace("ROOT", _shop.Root, StringComparison.Ordinal).Split("; "));
+        await AppendSettingsAsync(source, settings.Replace("ROOT", outside, StringComparison.Ordinal).Split("; "));
 
-        var branch = await _shop.CreateAsync("of-left", from: source);
+        var branch = await _shop.CreateAsync($"of-{source}", from: source);
 
-        await _shop.AddAsync("of-left", 1);
-        await _shop.AdministerAsync("of-left", "select pg_switch_wal()", "checkpoint");
-        Assert.Equal(await _shop.SumAsync("main") + 1, await _shop.SumAsync("of-left"));
-        Assert.Equal($"pgd-{branch.Id}-g1", await _shop.AskAsync("of-left", "show cluster_name"));
-        Assert.Equal("127.0.0.1", await _shop.AskAsync("of-left", "show listen_addresses"));
-        Assert.Equal("the source's", File.ReadAllText($"{_shop.Root}/source.pid"));
-        Assert.False(Directory.Exists($"{_shop.Root}/source-log"));
-        Assert.False(File.Exists($"{_shop.Root}/ran"));
-        await _shop.DeleteAsync("of-left");
+        await _shop.AddAsync($"of-{source}", 1);
+        await _shop.AdministerAsync($"of-{source}", "select pg_switch_wal()", "checkpoint");
+        Assert.Equal(await _shop.SumAsync("main") + 1, await _shop.SumAsync($"of-{source}"));
+        Assert.Equal($"pgd-{branch.Id}-g1", await _shop.AskAsync($"of-{source}", "show cluster_name"));
+        Assert.Equal("127.0.0.1", await _shop.AskAsync($"of-{source}", "show listen_addresses"));
+        Assert.Equal("the source's", File.ReadAllText($"{outside}/source.pid"));
+        Assert.Equal(["source.pid"], Directory.EnumerateFileSystemEntries(outside).Select(Path.GetFileName));
+        Assert.DoesNotContain("no_such_library", await _shop.LogAsync($"of-{source}"), StringComparison.Ordinal);
+        await _shop.StopAsync($"of-{source}");
+        Assert.Equal("the source's", File.ReadAllText($"{outside}/source.pid"));
+        await _shop.DeleteAsync($"of-{source}");
         await _shop.DeleteAsync(source);
-        File.Delete($"{_shop.Root}/source.pid");
+        Directory.Delete(outside, recursive: true);
     }
 
     [Fact]

@@ -1,0 +1,59 @@
+using Xunit;
+
+namespace Pgd.IntegrationTests;
+
+/// <summary>What comes and goes in a running source's folders must not disturb a copy.</summary>
+public sealed class ChangingSources
+{
+    [Theory]
+    [InlineData("reflink")]
+    [InlineData("copy")]
+    public async Task Temporary_files_of_a_parallel_query_are_left_out(string storage)
+    {
+        using var root = await ToolRoot.WithProjectAsync(storage);
+        // What a parallel hash join or index build leaves for moments: a folder of its own with files of any name.
+        var fileset = $"{root.Folder}/volumes/shop/main/g1/data/base/pgsql_tmp/pgsql_tmp4711.0.fileset";
+        LabCommand.Run("install", "-d", "-o", "postgres", "-m", "700", Path.GetDirectoryName(fileset)!, fileset);
+        LabCommand.Run("install", "-o", "postgres", "-m", "600", "/etc/hostname", $"{fileset}/o1of1.p0.0");
+
+        await root.MakeAsync("dev");
+
+        Assert.False(Directory.Exists($"{root.Folder}/volumes/shop/dev/g1/data/base/pgsql_tmp"));
+        Assert.Equal(await root.ChecksumAsync(ToolRoot.Main), await root.ChecksumAsync(ToolRoot.Branch("dev")));
+    }
+
+    [Theory]
+    [InlineData("btrfs")]
+    [InlineData("reflink")]
+    [InlineData("copy")]
+    public async Task Databases_may_be_made_and_dropped_while_branches_are_made(string storage)
+    {
+        using var root = await ToolRoot.WithProjectAsync(storage);
+        using var stop = new CancellationTokenSource();
+        var address = await root.ConnectionStringAsync(ToolRoot.Main);
+        var others = Task.Run(async () =>
+        {
+            await using var connection = new Npgsql.NpgsqlConnection(address);
+            await connection.OpenAsync();
+            for (var i = 0; !stop.IsCancellationRequested; i++)
+            {
+                foreach (var sql in (string[])[$"create database passing{i} strategy {(i % 2 == 0 ? "wal_log" : "file_copy")}", $"drop database passing{i}"])
+                {
+                    await using var command = new Npgsql.NpgsqlCommand(sql, connection);
+                    await command.ExecuteNonQueryAsync();
+                }
+            }
+        });
+
+        for (var round = 0; round < (Soak.IsOn ? 30 : 3); round++)
+        {
+            await root.MakeAsync($"r{round}");
+            Assert.Equal(await root.ChecksumAsync(ToolRoot.Main), await root.ChecksumAsync(ToolRoot.Branch($"r{round}")));
+            await root.Workspace.Branches.DeleteAsync(ToolRoot.Branch($"r{round}"), ifExists: false, default);
+        }
+
+        Assert.False(others.IsFaulted, others.Exception?.Message);
+        await stop.CancelAsync();
+        await others;
+    }
+}
