@@ -33,7 +33,8 @@ public sealed class Projects
         if (runtime is Native native)
         {
             native.Binaries.For(major);
-            native.ServerAccount();
+            if (native.Impassable(_workspace.Layout.Volumes) is { } impassable)
+                throw impassable;
         }
 
         var project = new ProjectRecord
@@ -55,9 +56,21 @@ public sealed class Projects
         undo.Push($"remove the project {project.Name}", () => _workspace.State.DeleteProject(project.Name));
         _workspace.State.Write(project);
         Fault.Here("project:record");
-        await MakeMainAsync(project, name, dump, undo, cancellationToken).ConfigureAwait(false);
-        undo.Keep();
-        return View(project, branches: 1);
+        // As for other branches: a port that was free a moment ago may be taken by the time the server starts.
+        var refused = new HashSet<int>();
+        while (true)
+        {
+            try
+            {
+                await DiskFull.TellAsync(_workspace.Root, () => MakeMainAsync(project, name, dump, refused, cancellationToken)).ConfigureAwait(false);
+                undo.Keep();
+                return View(project, branches: 1);
+            }
+            catch (PgdException e) when (PortTaken.Is(e) && refused.Count < 20 && request.FromDump != "-")
+            {
+                _workspace.Reporter.Warn($"{e.Message}; trying the next one");
+            }
+        }
     }
 
     /// <summary>All projects, by name.</summary>
@@ -111,11 +124,13 @@ public sealed class Projects
         _workspace.State.DeleteProject(name.Project);
     }
 
-    private async Task<BranchRecord> MakeMainAsync(ProjectRecord project, BranchName name, DumpFile? dump, Undo undo, CancellationToken cancellationToken)
+    private async Task<BranchRecord> MakeMainAsync(ProjectRecord project, BranchName name, DumpFile? dump, HashSet<int> refused, CancellationToken cancellationToken)
     {
         var id = Branches.NewId();
+        var undo = new Undo(_workspace.Reporter);
+        await using var __ = undo.ConfigureAwait(false);
         undo.Push($"remove {name}", () => _workspace.State.Delete(name));
-        var branch = await _workspace.Ports.ReserveAsync(project, new HashSet<int>(), port => new()
+        var branch = await _workspace.Ports.ReserveAsync(project, refused, port => new()
         {
             Id = id,
             Project = project.Name,
@@ -126,10 +141,12 @@ public sealed class Projects
             Host = _workspace.Configuration.Host ?? "127.0.0.1",
             CreatedAt = DateTimeOffset.UtcNow,
         }, cancellationToken).ConfigureAwait(false);
+        refused.Add(branch.Port);
         Fault.Here("project:port");
 
         var server = new BranchServer(_workspace, project, branch, branch.Generation);
-        undo.Push($"destroy the data of {name}", server.DestroyAsync);
+        undo.Push($"destroy the data of {name}", server.TakeBackAsync);
+        DiskFull.RefuseWithout(0, _workspace.Root);
         var volume = _workspace.Storages.Named(project.Storage).Create(server.Key);
         Fault.Here("project:volume");
         _workspace.Reporter.Step($"initdb, PostgreSQL {project.PostgresMajor}, on {project.Storage}");
@@ -149,6 +166,7 @@ public sealed class Projects
         Fault.Here("project:proved");
         var ready = branch with { Phase = BranchPhase.Ready };
         _workspace.State.Write(ready);
+        undo.Keep();
         return ready;
     }
 
