@@ -57,4 +57,5 @@ restored=$(dotnet tool restore 2>&1) || {
     echo "$restored" >&2
     exit 1
 }
-exec dotnet cake build/build.cake --verbosity=quiet --target="$target" "$@"
+# A shell that runs this in the background has it ignore Ctrl-C, and so would every program that the tests interrupt.
+exec env --default-signal=INT,QUIT dotnet cake build/build.cake --verbosity=quiet --target="$target" "$@"

@@ -33,6 +33,10 @@ internal static class Entry
         {
             return errors.Interrupted();
         }
+        catch (ReaderGone)
+        {
+            return ReaderGone.ExitStatus;
+        }
         catch (Exception e)
         {
             return errors.Surprise(e);

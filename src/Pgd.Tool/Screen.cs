@@ -1,7 +1,9 @@
+using System.Runtime.InteropServices;
+
 namespace Pgd.Tool;
 
 /// <summary>What a stream can show: whether a person watches it, in color, how wide.</summary>
-internal sealed record Screen(bool IsTerminal, bool Color, int Width)
+internal sealed partial record Screen(bool IsTerminal, bool Color, int Width)
 {
     /// <summary>A file or a pipe.</summary>
     public static Screen None { get; } = new(false, false, int.MaxValue);
@@ -27,13 +29,41 @@ internal sealed record Screen(bool IsTerminal, bool Color, int Width)
 
     private static int WidthOfTerminal()
     {
+        const int usual = 80;
         try
         {
-            return Console.WindowWidth is > 0 and var width ? width : 80;
+            var width = OperatingSystem.IsLinux() ? Columns() : Console.WindowWidth;
+            return width > 0 ? width : usual;
         }
         catch (IOException)
         {
-            return 80;
+            return usual;
         }
     }
+
+    // Console.WindowWidth would initialize the terminal: it switches the keypad's mode and leaves it so, for psql after us as well.
+    private static int Columns()
+    {
+        const nuint getWindowSize = 0x5413;
+        for (var descriptor = 1; descriptor <= 2; descriptor++)
+        {
+            if (ioctl(descriptor, getWindowSize, out var size) == 0)
+                return size.Columns;
+        }
+
+        return 0;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    private readonly struct WindowSize
+    {
+        public readonly ushort Rows;
+        public readonly ushort Columns;
+        private readonly ushort _width;
+        private readonly ushort _height;
+    }
+
+    [LibraryImport("libc")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int ioctl(int descriptor, nuint request, out WindowSize size);
 }

@@ -39,8 +39,8 @@ internal sealed record Session
 
         return new()
         {
-            Output = Writer(Console.OpenStandardOutput()),
-            Error = Writer(Console.OpenStandardError()),
+            Output = Writer(OperatingSystem.IsWindows() ? Console.OpenStandardOutput() : new StandardStream(1, readerMatters: true)),
+            Error = Writer(OperatingSystem.IsWindows() ? Console.OpenStandardError() : new StandardStream(2, readerMatters: false)),
             Input = Console.OpenStandardInput,
             Environment = environment,
             WorkingDirectory = System.Environment.CurrentDirectory,
@@ -50,7 +50,7 @@ internal sealed record Session
         };
     }
 
-    // Console.Out would first load encodings and the terminal's description: milliseconds that no command needs. Reporters write from any thread.
+    // Reporters write from any thread.
     private static TextWriter Writer(Stream stream) =>
         TextWriter.Synchronized(new StreamWriter(stream, new UTF8Encoding(false), 4096) { AutoFlush = true, NewLine = "\n" });
 }

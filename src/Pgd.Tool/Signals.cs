@@ -30,7 +30,7 @@ internal sealed class Signals : IInterruption, IDisposable
 {
     private readonly CancellationTokenSource _source = new();
     private readonly List<PosixSignalRegistration> _registrations = [];
-    private readonly HashSet<PosixSignal> _seen = [];
+    private readonly List<PosixSignal> _seen = [];
 
     public Signals()
     {
@@ -53,14 +53,16 @@ internal sealed class Signals : IInterruption, IDisposable
         context.Cancel = true;
         lock (_seen)
         {
-            if (!_seen.Add(context.Signal))
+            if (_seen.Contains(context.Signal))
                 Environment.Exit(StatusOf(context.Signal));
+            _seen.Add(context.Signal);
             if (_seen.Count > 1)
                 return;
             ExitStatus = StatusOf(context.Signal);
         }
 
-        _source.Cancel();
+        // Not here: a callback that takes long would keep the next signal waiting.
+        _ = _source.CancelAsync();
     }
 
     // A shell reports 128 and the signal's number.

@@ -46,20 +46,9 @@ public sealed class Branches
 
         var parent = RequireReady(parentName);
         var digest = request.Anonymization is null ? null : Settlement.Digest(request.Anonymization);
-        // A port that was free a moment ago may be taken by the time the server starts: then the next one is tried.
-        var refused = new HashSet<int>();
-        while (true)
-        {
-            try
-            {
-                var made = await DiskFull.TellAsync(_workspace.Root, () => MakeAsync(project, parent, request, digest, refused, cancellationToken)).ConfigureAwait(false);
-                return new(View(project, made), Created: true);
-            }
-            catch (PgdException e) when (PortTaken.Is(e) && refused.Count < 20)
-            {
-                _workspace.Reporter.Warn($"{e.Message}; trying the next one");
-            }
-        }
+        var made = await Ports.WithFreePortAsync(_workspace.Reporter, refused =>
+            DiskFull.TellAsync(_workspace.Root, () => MakeAsync(project, parent, request, digest, refused, cancellationToken))).ConfigureAwait(false);
+        return new(View(project, made), Created: true);
     }
 
     /// <summary>
@@ -373,7 +362,6 @@ public sealed class Branches
             PullRequest = request.PullRequest,
             AnonymizationDigest = digest,
         }, cancellationToken).ConfigureAwait(false);
-        refused.Add(branch.Port);
         Fault.Here("create:record");
 
         var server = new BranchServer(_workspace, project, branch, branch.Generation);
@@ -426,11 +414,27 @@ public sealed class Branches
     }
 
     /// <summary>Proves the connection that most will ask for, or the superuser's where that is not clear.</summary>
-    private static async Task ProveAsync(ProjectRecord project, BranchRecord branch, BranchServer server, AdminConnection connection, CancellationToken cancellationToken)
+    private async Task ProveAsync(ProjectRecord project, BranchRecord branch, BranchServer server, AdminConnection connection, CancellationToken cancellationToken)
     {
         var databases = await Databases.ListAsync(connection, cancellationToken).ConfigureAwait(false);
-        var url = databases.IsClear && databases.Choose(branch.FullName, null) is var only ? server.Url(only.Name, only.Owner) : server.Url("template1", project.Superuser);
-        await server.ProveAsync(url, cancellationToken).ConfigureAwait(false);
+        if (databases.IsClear && databases.Choose(branch.FullName, null) is var only)
+        {
+            try
+            {
+                await server.ProveAsync(server.Url(only.Name, only.Owner), cancellationToken).ConfigureAwait(false);
+                return;
+            }
+            catch (PgdException e) when (e.InnerException is Npgsql.PostgresException)
+            {
+                // A role may be kept out of its own database (a connection limit, a revoked privilege): that is for its users to see, and
+                // says nothing of who answers. The superuser's login does, and a stranger would refuse that one as well.
+                await server.ProveAsync(server.Url("template1", project.Superuser), cancellationToken).ConfigureAwait(false);
+                _workspace.Reporter.Warn(e.Message);
+                return;
+            }
+        }
+
+        await server.ProveAsync(server.Url("template1", project.Superuser), cancellationToken).ConfigureAwait(false);
     }
 
     private async Task<Branch> EnsureAsync(ProjectRecord project, BranchRecord branch, BranchCreate request, BranchName parent, CancellationToken cancellationToken)

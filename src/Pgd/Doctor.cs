@@ -26,7 +26,7 @@ public sealed partial class Doctor
         Check("root", Root);
         Check("server binaries", Binaries);
         Check("server account", Account);
-        foreach (var storage in _workspace.Storages.All)
+        foreach (var storage in Directory.Exists(_workspace.Root) ? _workspace.Storages.All : [])
             Check($"storage {storage.Name}", () => [storage.Unavailable() is { } why ? new("", Severity.Warning, $"cannot be used here: {why}") : new("", Severity.Ok, "can be used")]);
         Check("disk space", Space);
         Check("records", Records);
@@ -105,7 +105,7 @@ public sealed partial class Doctor
     // Statements and messages in a server's log may hold anything: only passwords, verifiers and URLs have a form that can be told.
     internal static string Redact(string text) => Secrets().Replace(text, m => m.Groups["keep"].Value + "redacted");
 
-    [GeneratedRegex("""(?<keep>SCRAM-SHA-256\$\d+:)[^\s']+|(?<keep>://[^\s:/@]+:)[^\s@]+(?=@)|(?<keep>(?i:password|passwd|pgpassword|token|secret)['"]?\s*[=:]?\s*)('[^']*'|"[^"]*"|[^\s'",;]+)""")]
+    [GeneratedRegex("""(?<keep>SCRAM-SHA-256\$\d+:)[^\s']+|(?<keep>://[^\s:/@]+:)[^\s@]+(?=@)|(?<keep>(?i:password|passwd|pgpassword|token|secret)['"]?\s*[=:]?\s*)(?:[eE]'(?:[^'\\]|''|\\.)*('|$)|'(?:[^']|'')*('|$)|"[^"]*("|$)|\$(?<tag>\w*)\$.*?(\$\k<tag>\$|$)|[^\s'",;]+)""", RegexOptions.Singleline)]
     private static partial Regex Secrets();
 
     private static IEnumerable<Finding> Platform() =>
@@ -113,6 +113,13 @@ public sealed partial class Doctor
 
     private IEnumerable<Finding> Root()
     {
+        // A check makes nothing: a root comes with the first project.
+        if (!Directory.Exists(_workspace.Root))
+        {
+            yield return new("", Severity.Ok, $"{_workspace.Root} does not exist yet; the first project makes it");
+            yield break;
+        }
+
         _workspace.Layout.Ensure();
         var probe = Path.Combine(_workspace.Layout.State, $".probe-{Environment.ProcessId}");
         File.WriteAllBytes(probe, []);

@@ -49,6 +49,14 @@ public sealed class Previews
         return new(ensured.Branch, ensured.Created, Reset: false);
     }
 
+    /// <summary>
+    /// Holds the pull request until the result is disposed: its runs go one after another, so that none resets or deletes the branch that
+    /// another one is migrating.
+    /// </summary>
+    /// <exception cref="PgdException">Another run holds it for longer than the configured wait (<see cref="ExitCode.Locked"/>).</exception>
+    public async Task<IDisposable> HoldAsync(long repositoryId, int pullRequest, CancellationToken cancellationToken) => await _workspace.Locks.AcquireAsync(
+        cancellationToken, new LockRequest(string.Create(CultureInfo.InvariantCulture, $"~pull-requests/{repositoryId}-{pullRequest}"), Exclusive: true)).ConfigureAwait(false);
+
     /// <summary>Deletes the pull request's branch, in whatever project it is. Returns the names of what was deleted; empty if there was none.</summary>
     /// <exception cref="PgdException">A branch was made from it (<see cref="ExitCode.Unsafe"/>).</exception>
     public async Task<IReadOnlyList<BranchName>> DownAsync(long repositoryId, int pullRequest, string? project, CancellationToken cancellationToken)

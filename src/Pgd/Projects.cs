@@ -1,3 +1,4 @@
+using Pgd.Libpq;
 using Pgd.Linux;
 using Pgd.Postgres;
 using Pgd.Processes;
@@ -48,29 +49,17 @@ public sealed class Projects
             LastPort = ports.Last,
             CreatedAt = DateTimeOffset.UtcNow,
         };
-        using var dump = request.FromDump is null ? null : await DumpFile.OpenAsync(request.FromDump, request.Input, cancellationToken).ConfigureAwait(false);
-        dump?.RequireServer(major);
+        using var dump = await OpenDumpAsync(request, major, cancellationToken).ConfigureAwait(false);
 
         var undo = new Undo(_workspace.Reporter);
         await using var _ = undo.ConfigureAwait(false);
         undo.Push($"remove the project {project.Name}", () => _workspace.State.DeleteProject(project.Name));
         _workspace.State.Write(project);
         Fault.Here("project:record");
-        // As for other branches: a port that was free a moment ago may be taken by the time the server starts.
-        var refused = new HashSet<int>();
-        while (true)
-        {
-            try
-            {
-                await DiskFull.TellAsync(_workspace.Root, () => MakeMainAsync(project, name, dump, refused, cancellationToken)).ConfigureAwait(false);
-                undo.Keep();
-                return View(project, branches: 1);
-            }
-            catch (PgdException e) when (PortTaken.Is(e) && refused.Count < 20 && request.FromDump != "-")
-            {
-                _workspace.Reporter.Warn($"{e.Message}; trying the next one");
-            }
-        }
+        await Ports.WithFreePortAsync(_workspace.Reporter, refused =>
+            DiskFull.TellAsync(_workspace.Root, () => MakeMainAsync(project, name, dump, refused, cancellationToken))).ConfigureAwait(false);
+        undo.Keep();
+        return View(project, branches: 1);
     }
 
     /// <summary>All projects, by name.</summary>
@@ -124,11 +113,71 @@ public sealed class Projects
         _workspace.State.DeleteProject(name.Project);
     }
 
+    private async Task<DumpFile?> OpenDumpAsync(ProjectCreate request, int major, CancellationToken cancellationToken)
+    {
+        if (request.FromDump is null)
+            return null;
+        _workspace.Layout.Ensure();
+        var clients = await DumpClients.FindAsync(cancellationToken).ConfigureAwait(false);
+        var dump = await DumpFile.OpenAsync(request.FromDump, request.Input, _workspace.Root, clients, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            // Said before anything is made.
+            dump.CheckTarget(major);
+            return dump;
+        }
+        catch
+        {
+            dump.Dispose();
+            throw;
+        }
+    }
+
+    private async Task RestoreAsync(DumpFile dump, ProjectRecord project, BranchServer server, AdminConnection connection, string database, CancellationToken cancellationToken)
+    {
+        if (!dump.IsCluster)
+        {
+            // Owners and grantees, so that ownership, grants and row security are what they are in production. No one can log in as them.
+            var existing = (await connection.QueryAsync("select rolname::text from pg_roles", cancellationToken).ConfigureAwait(false)).Select(r => r[0]!).ToHashSet(StringComparer.Ordinal);
+            foreach (var role in dump.Roles.Where(r => !existing.Contains(r)))
+                await connection.ExecuteAsync($"create role {AdminConnection.QuoteIdentifier(role)} nologin", cancellationToken).ConfigureAwait(false);
+        }
+
+        var target = new ConnectionUrl { Host = server.Address.SocketFolder, Port = server.Address.Port, Database = database, User = project.Superuser };
+        var clients = await DumpClients.FindAsync(cancellationToken).ConfigureAwait(false);
+        await dump.RestoreAsync(target, project.PostgresMajor, clients, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
+        if (database == project.Name)
+            await HandOverAsync(project, server, connection, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>A dump does not say whose the database was: it goes to the role that owns most of what is in it, so that the default connection can use it.</summary>
+    private static async Task HandOverAsync(ProjectRecord project, BranchServer server, AdminConnection connection, CancellationToken cancellationToken)
+    {
+        string? owner;
+        var inside = await server.ConnectAsync(cancellationToken, project.Name).ConfigureAwait(false);
+        await using (inside.ConfigureAwait(false))
+        {
+            owner = await inside.ScalarAsync(
+                """
+                select r.rolname::text from pg_class c join pg_roles r on r.oid = c.relowner join pg_namespace n on n.oid = c.relnamespace
+                 where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and c.relkind in ('r', 'p', 'v', 'm', 'S', 'f')
+                 group by 1 order by count(*) desc, 1 limit 1
+                """, cancellationToken).ConfigureAwait(false);
+        }
+
+        if (owner is null || owner == project.Name)
+            return;
+        var quoted = AdminConnection.QuoteIdentifier(owner);
+        await connection.ExecuteAsync($"alter role {quoted} login", cancellationToken).ConfigureAwait(false);
+        await connection.ExecuteAsync($"alter database {AdminConnection.QuoteIdentifier(project.Name)} owner to {quoted}", cancellationToken).ConfigureAwait(false);
+        await connection.ExecuteAsync($"drop role {AdminConnection.QuoteIdentifier(project.Name)}", cancellationToken).ConfigureAwait(false);
+    }
+
     private async Task<BranchRecord> MakeMainAsync(ProjectRecord project, BranchName name, DumpFile? dump, HashSet<int> refused, CancellationToken cancellationToken)
     {
         var id = Branches.NewId();
         var undo = new Undo(_workspace.Reporter);
-        await using var __ = undo.ConfigureAwait(false);
+        await using var _ = undo.ConfigureAwait(false);
         undo.Push($"remove {name}", () => _workspace.State.Delete(name));
         var branch = await _workspace.Ports.ReserveAsync(project, refused, port => new()
         {
@@ -141,7 +190,6 @@ public sealed class Projects
             Host = _workspace.Configuration.Host ?? "127.0.0.1",
             CreatedAt = DateTimeOffset.UtcNow,
         }, cancellationToken).ConfigureAwait(false);
-        refused.Add(branch.Port);
         Fault.Here("project:port");
 
         var server = new BranchServer(_workspace, project, branch, branch.Generation);
@@ -154,12 +202,18 @@ public sealed class Projects
         Fault.Here("project:initdb");
 
         var connection = await server.StartAsync(open: false, listen: true, new Dictionary<string, string>(), cancellationToken).ConfigureAwait(false);
-        await using var _ = connection.ConfigureAwait(false);
-        var owner = AdminConnection.QuoteIdentifier(project.Name);
-        await connection.ExecuteAsync($"create role {owner} login", cancellationToken).ConfigureAwait(false);
-        await connection.ExecuteAsync($"create database {owner} owner {owner}", cancellationToken).ConfigureAwait(false);
+        await using var __ = connection.ConfigureAwait(false);
+        // A dump of a whole cluster, or one made with --create, brings databases of its own.
+        var fill = dump is null or { Databases.Count: 0 };
+        if (fill)
+        {
+            var owner = AdminConnection.QuoteIdentifier(project.Name);
+            await connection.ExecuteAsync($"create role {owner} login", cancellationToken).ConfigureAwait(false);
+            await connection.ExecuteAsync($"create database {owner} owner {owner}", cancellationToken).ConfigureAwait(false);
+        }
+
         if (dump is not null)
-            await dump.RestoreAsync(server.Address, project.Name, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
+            await RestoreAsync(dump, project, server, connection, fill ? project.Name : "postgres", cancellationToken).ConfigureAwait(false);
         await new Settlement(_workspace, server, branch).RotateAsync(connection, cancellationToken).ConfigureAwait(false);
         await server.OpenDoorAsync(connection, cancellationToken).ConfigureAwait(false);
         await server.ProveAsync(server.Url("postgres", project.Superuser), cancellationToken).ConfigureAwait(false);

@@ -15,7 +15,7 @@ internal static class HelpText
         var seen = command.Options.Where(option => !option.Hidden).ToList();
         var inherited = Ancestors(command).SelectMany(parent => parent.Options).Where(option => option is { Recursive: true, Hidden: false } && !seen.Contains(option));
 
-        Section("Commands", command.Subcommands.Where(sub => !sub.Hidden).Select(sub => (sub.Name, sub.Description)));
+        Section("Commands", command.Subcommands.Where(sub => !sub.Hidden).Select(sub => (sub.Name, (string?)FirstSentence(sub.Description!))));
         Section("Arguments", command.Arguments.Select(argument => (Label(argument), argument.Description)));
         Section("Options", seen.Select(option => (Left(option), option.Description)));
         Section("Common options", inherited.Select(option => (Left(option), option.Description)));
@@ -23,7 +23,7 @@ internal static class HelpText
         {
             Heading("Examples");
             foreach (var example in verb.Examples)
-                output.WriteLine($"  {(example.StartsWith('#') ? example : "dotnet pgd " + example)}");
+                output.WriteLine($"  {(example.StartsWith('#') || example.Contains("dotnet pgd", StringComparison.Ordinal) ? example : "dotnet pgd " + example)}");
         }
 
         if (command.Subcommands.Count > 0)
@@ -90,6 +90,8 @@ internal static class HelpText
         var value = option.Arity.MaximumNumberOfValues == 0 || option.ValueType == typeof(bool) ? "" : " " + (option.HelpName ?? "VALUE");
         return string.Join(", ", names) + value;
     }
+
+    private static string FirstSentence(string text) => text.Split(". ")[0].TrimEnd('.');
 
     private static IEnumerable<string> Wrap(string text, int width)
     {

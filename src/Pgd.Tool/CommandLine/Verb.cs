@@ -14,7 +14,7 @@ internal sealed class Verb : Command
         Examples = examples;
     }
 
-    /// <summary>Complete command lines; a line that begins with <c>#</c> explains the next.</summary>
+    /// <summary>Command lines, without <c>dotnet pgd</c> where they begin with it; a line that begins with <c>#</c> explains the next.</summary>
     public IReadOnlyList<string> Examples { get; }
 
     /// <summary>Whether what follows <c>--</c> is for another program.</summary>

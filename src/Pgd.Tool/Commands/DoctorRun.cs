@@ -30,7 +30,7 @@ internal static class DoctorRun
                     await doctor.WriteReportAsync(file, cancellationToken);
 
                 var (configuration, source, files) = run.Configuration;
-                var diagnosis = new Diagnosis(ToolVersion.Text, configuration.Root!, source, files, repairs, findings, file);
+                var diagnosis = new Diagnosis(ToolVersion.Text, configuration.Root!, source, files, run[dryRun], repairs, findings, file);
                 run.Show(diagnosis, () => JsonShapes.All.Diagnosis, DiagnosisText.Write);
                 return (int)StatusOf(diagnosis, run[dryRun]);
             });

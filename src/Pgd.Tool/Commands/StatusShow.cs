@@ -13,7 +13,7 @@ internal static class StatusShow
         scope.CompletionSources.Add(new KnownNames(surface).Branches);
         return new Verb(surface, "status", "Show where everything is, and what runs.", "status", "status prod", "status prod/dev --json")
             .With(scope)
-            .Does(async (run, cancellationToken) => run.Show(await AskAsync(run, run[scope], cancellationToken), () => JsonShapes.All.Status, Write));
+            .Does(async (run, cancellationToken) => run.Show(await AskAsync(run, run[scope], cancellationToken), () => JsonShapes.All.Status, StatusText.Write));
     }
 
     private static async Task<Status> AskAsync(Run run, string? scope, CancellationToken cancellationToken)
@@ -29,16 +29,5 @@ internal static class StatusShow
 
         var branch = await workspace.Branches.GetAsync(BranchName.Parse(scope), cancellationToken);
         return Status.Of(run.Configuration, [await workspace.Projects.GetAsync(branch.Name.Project, cancellationToken)], [branch]);
-    }
-
-    private static void Write(Status status, Sheet sheet)
-    {
-        sheet.Details(
-            ("Root", $"{status.Root} ({status.RootSource})"),
-            ("Configuration", status.ConfigurationFiles.Count == 0 ? "no files" : string.Join(", ", status.ConfigurationFiles)));
-        sheet.Line();
-        ProjectText.Table(status.Projects, sheet);
-        sheet.Line();
-        BranchText.Table(status.Branches, sheet);
     }
 }

@@ -33,6 +33,15 @@ internal static class BranchText
         ("Generation", branch.Generation > 1 ? Number(branch.Generation) : null),
         ("Directory", branch.Directory));
 
+    public static void Made(BranchCreated made, Sheet sheet)
+    {
+        sheet.Line(made.Created ? $"Created {made.Branch.Name} from {made.Branch.Parent}" : $"{made.Branch.Name} was there already");
+        sheet.Line();
+        Details(made.Branch, sheet);
+        sheet.Line();
+        sheet.Line($"Connect: dotnet pgd branch url {made.Branch.Name}");
+    }
+
     public static string Word(BranchStatus status) => status switch
     {
         BranchStatus.Running => "running",

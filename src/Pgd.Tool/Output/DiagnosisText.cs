@@ -13,7 +13,7 @@ internal static class DiagnosisText
         if (diagnosis.Repairs is { } repairs)
         {
             foreach (var repair in repairs)
-                sheet.Line($"{(repair.Done ? sheet.Screen.Green("fixed") : sheet.Screen.Yellow("left"))}  {repair.Kind} {repair.Subject}: {repair.Text}");
+                sheet.Line($"{(diagnosis.DryRun ? "would  " : repair.Done ? sheet.Screen.Green("fixed  ") : sheet.Screen.Yellow("left   "))}  {repair.Kind} {repair.Subject}: {repair.Text}");
             sheet.Line(repairs.Count == 0 ? "Nothing to repair." : "");
         }
 

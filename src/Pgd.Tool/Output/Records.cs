@@ -32,7 +32,7 @@ internal sealed record Status(string Version, string Root, string RootSource, IR
 /// <summary>What the doctor found, and what it repaired if it was asked to.</summary>
 internal sealed record Diagnosis(
     string Version, string Root, string RootSource, IReadOnlyList<string> ConfigurationFiles,
-    IReadOnlyList<Repair>? Repairs, IReadOnlyList<Finding> Findings, string? Report);
+    bool DryRun, IReadOnlyList<Repair>? Repairs, IReadOnlyList<Finding> Findings, string? Report);
 
 /// <summary>An error under <c>--json</c>.</summary>
 internal sealed record ErrorLine(ErrorLine.Content Error)

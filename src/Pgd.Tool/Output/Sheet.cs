@@ -31,7 +31,10 @@ internal sealed class Sheet(Session session)
 
     /// <summary>How long until a moment; null is never.</summary>
     public string Until(DateTimeOffset? moment) =>
-        moment is not { } at ? "never" : at <= session.Clock.GetUtcNow() ? "expired" : "in " + Spoken(at - session.Clock.GetUtcNow());
+        moment is not { } at ? "never" : at <= session.Clock.GetUtcNow() ? "expired" : "in " + Spoken(RoundedUp(at - session.Clock.GetUtcNow()));
+
+    // A branch that was just made to live for two days lives for two days, not for 1d23h.
+    private static TimeSpan RoundedUp(TimeSpan span) => TimeSpan.FromMinutes(Math.Ceiling(span.TotalMinutes));
 
     private static string Spoken(TimeSpan span) => span < TimeSpan.FromSeconds(1) ? "0s" : Duration.Format(span);
 }

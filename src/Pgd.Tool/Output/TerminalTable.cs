@@ -1,3 +1,4 @@
+using System.Text;
 using Spectre.Console;
 using Spectre.Console.Rendering;
 
@@ -13,9 +14,8 @@ internal static class TerminalTable
             Ansi = screen.Color ? AnsiSupport.Yes : AnsiSupport.No,
             ColorSystem = screen.Color ? ColorSystemSupport.Standard : ColorSystemSupport.NoColors,
             Interactive = InteractionSupport.No,
-            Out = new AnsiConsoleOutput(output),
+            Out = new Terminal(output, screen.Width),
         });
-        console.Profile.Width = screen.Width;
         console.Profile.Capabilities.Unicode = true;
 
         var table = new Table { Border = TableBorder.None, ShowHeaders = true, Expand = false };
@@ -34,4 +34,20 @@ internal static class TerminalTable
         "problem" => new(Color.Red),
         _ => Style.Plain,
     };
+
+    // Spectre's own would ask System.Console, which initializes the terminal.
+    private sealed class Terminal(TextWriter writer, int width) : IAnsiConsoleOutput
+    {
+        public TextWriter Writer => writer;
+
+        public bool IsTerminal => true;
+
+        public int Width => width;
+
+        public int Height => int.MaxValue;
+
+        public void SetEncoding(Encoding encoding)
+        {
+        }
+    }
 }

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 
 namespace Pgd.Configuration;
 
@@ -33,12 +32,13 @@ public static class Duration
             var start = at;
             while (at < text.Length && char.IsAsciiDigit(text[at]))
                 at++;
-            // Nine digits of any unit fit; more would overflow before the comparison below.
             if (at == start || at == text.Length || at - start > 9 || Unit(text[at]) is not { } unit)
                 return false;
-            value += unit * int.Parse(text.AsSpan(start, at - start), NumberStyles.None, CultureInfo.InvariantCulture);
-            if (value > Longest)
+            var count = int.Parse(text.AsSpan(start, at - start), NumberStyles.None, CultureInfo.InvariantCulture);
+            // Divided rather than multiplied: the product may not fit.
+            if (count > (Longest - value) / unit)
                 return false;
+            value += unit * count;
         }
 
         return true;
@@ -49,17 +49,13 @@ public static class Duration
     {
         if (value < TimeSpan.FromSeconds(1))
             return value == TimeSpan.Zero ? "never" : "0s";
-        (long Count, char Unit)[] parts = [((long)value.TotalDays, 'd'), (value.Hours, 'h'), (value.Minutes, 'm'), (value.Seconds, 's')];
-        var first = Array.FindIndex(parts, part => part.Count > 0);
-        var text = new StringBuilder();
-        foreach (var (count, unit) in parts.AsSpan(first, Math.Min(2, parts.Length - first)))
-        {
-            if (count > 0)
-                text.Append(CultureInfo.InvariantCulture, $"{count}{unit}");
-        }
-
-        return text.ToString();
+        return value.Days > 0 ? Two(value.Days, "d", value.Hours, "h")
+            : value.Hours > 0 ? Two(value.Hours, "h", value.Minutes, "m")
+            : Two(value.Minutes, "m", value.Seconds, "s");
     }
+
+    private static string Two(int first, string firstUnit, int second, string secondUnit) =>
+        (first > 0 ? first.ToString(CultureInfo.InvariantCulture) + firstUnit : "") + (second > 0 ? second.ToString(CultureInfo.InvariantCulture) + secondUnit : "");
 
     private static TimeSpan? Unit(char letter) => letter switch
     {

@@ -6,7 +6,7 @@ namespace Pgd.Linux;
 /// <summary>The system calls that .NET has no call for.</summary>
 internal static partial class Libc
 {
-    public const int EPERM = 1, ENOENT = 2, EINTR = 4, EAGAIN = 11, EACCES = 13, EBUSY = 16, EXDEV = 18, EINVAL = 22, ENOTTY = 25,
+    public const int EPERM = 1, ENOENT = 2, EINTR = 4, EAGAIN = 11, EACCES = 13, ENXIO = 6, EBUSY = 16, EXDEV = 18, EINVAL = 22, ENOTTY = 25,
         ENOSPC = 28, EROFS = 30, ENOSYS = 38, EOPNOTSUPP = 95, EDQUOT = 122, ESRCH = 3;
 
     public const int SIGINT = 2, SIGQUIT = 3, SIGKILL = 9, SIGTERM = 15;
@@ -77,11 +77,12 @@ internal static partial class Libc
         return descriptor < 0 ? throw LastError(path) : new(descriptor, ownsHandle: true);
     }
 
-    /// <summary>Opens a file for reading; never through a symbolic link in its last part.</summary>
+    /// <summary>Opens a file for reading; never through a symbolic link in its last part, and without waiting for the writer of a pipe.</summary>
     public static Microsoft.Win32.SafeHandles.SafeFileHandle OpenForReading(string path)
     {
+        const int flags = 0x800 /* O_NONBLOCK */ | 0x80000 /* O_CLOEXEC */;
         var noFollow = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 0x8000 : 0x20000;
-        var descriptor = Open(path, 0x80000 | noFollow, 0);
+        var descriptor = Open(path, flags | noFollow, 0);
         return descriptor < 0 ? throw LastError(path) : new(descriptor, ownsHandle: true);
     }
 
@@ -114,7 +115,7 @@ internal static partial class Libc
         var buffer = stackalloc byte[256];
         if (Statx(directory, path, flags, basic, buffer) != 0)
             throw LastError(path);
-        return new(*(uint*)(buffer + 20), *(uint*)(buffer + 24), (UnixFileMode)(*(ushort*)(buffer + 28) & 0xFFF), *(ulong*)(buffer + 32), *(long*)(buffer + 40), *(long*)(buffer + 48) * 512);
+        return new(*(uint*)(buffer + 20), *(uint*)(buffer + 24), (UnixFileMode)(*(ushort*)(buffer + 28) & 0xFFF), (*(ushort*)(buffer + 28) & 0xF000) == 0x8000, *(ulong*)(buffer + 32), *(long*)(buffer + 40), *(long*)(buffer + 48) * 512);
     }
 
     /// <summary>The magic number of the file system that holds a path, its free bytes for us and its size.</summary>
@@ -145,7 +146,7 @@ internal static partial class Libc
 }
 
 /// <summary>What a path is, as far as copying it needs to know.</summary>
-internal readonly record struct FileStatus(uint Owner, uint Group, UnixFileMode Mode, ulong Inode, long Size, long AllocatedBytes);
+internal readonly record struct FileStatus(uint Owner, uint Group, UnixFileMode Mode, bool IsRegular, ulong Inode, long Size, long AllocatedBytes);
 
 /// <summary>An account of this host.</summary>
 internal sealed record Account(string Name, uint UserId, uint GroupId);

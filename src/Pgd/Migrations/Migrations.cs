@@ -1,22 +1,47 @@
 using Pgd.Libpq;
+using Pgd.State;
 
 namespace Pgd.Migrations;
 
 /// <summary>Runs migrations on a branch, never on its parent.</summary>
 public sealed class Migrations
 {
-    internal Migrations(Workspace workspace) => _ = workspace;
+    private readonly IAppliedFiles applied;
+    private readonly TimeProvider clock;
+
+    internal Migrations(Workspace workspace)
+        : this(new AppliedFiles(workspace), TimeProvider.System)
+    {
+    }
+
+    internal Migrations(IAppliedFiles applied, TimeProvider clock)
+    {
+        this.applied = applied;
+        this.clock = clock;
+    }
 
     /// <summary>
     /// Runs any program by <c>bash -euo pipefail</c> with the branch's environment (<c>PG*</c>, <c>DATABASE_URL</c>).
     /// Cancelling sends it SIGINT, later SIGTERM, and at last kills its whole process group.
     /// A failing command is a result, not an exception.
     /// </summary>
-    public Task<MigrationRun> RunCommandAsync(MigrationCommand command, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public Task<MigrationRun> RunCommandAsync(MigrationCommand command, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(command);
+        return new CommandRun(command, clock).RunAsync(cancellationToken);
+    }
 
-    /// <summary>Runs SQL files in the order of their names. A failing statement is a result, not an exception.</summary>
+    /// <summary>
+    /// Runs SQL files in the order of their names: folder by folder, digits compared as numbers (<c>V2</c> before <c>V10</c>). Each file
+    /// runs in a session and a transaction of its own, unless a comment <c>-- pgd: no-transaction</c> in it says otherwise.
+    /// A failing statement is a result, not an exception.
+    /// </summary>
     /// <exception cref="PgdException">A file that already ran has changed, a psql command is used, … (<see cref="ExitCode.Misuse"/>).</exception>
-    public Task<MigrationRun> RunFilesAsync(MigrationFiles files, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public Task<MigrationRun> RunFilesAsync(MigrationFiles files, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(files);
+        return new FilesRun(files, applied, clock).RunAsync(cancellationToken);
+    }
 }
 
 /// <summary>A migration program.</summary>
@@ -50,7 +75,7 @@ public sealed record MigrationFiles
     /// <summary>The folder that <see cref="Pattern"/> starts from.</summary>
     public required string WorkingDirectory { get; init; }
 
-    /// <summary>A glob such as <c>db/migrations/**/*.sql</c>.</summary>
+    /// <summary>A glob such as <c>db/migrations/**/*.sql</c>; several, one on each line; those that begin with <c>!</c> take away again.</summary>
     public required string Pattern { get; init; }
 
     /// <summary>A table <c>schema.table</c> that records which files ran: those not yet in it run. Made when it is missing. Null: <see cref="Added"/> decides.</summary>

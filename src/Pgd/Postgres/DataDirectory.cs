@@ -20,12 +20,14 @@ internal static class DataDirectory
     {
         var slash = path.IndexOf('/', StringComparison.Ordinal);
         var top = slash < 0 ? path : path[..slash];
-        var name = path[(path.LastIndexOf('/') + 1)..];
+        var names = path.Split('/');
         return slash < 0
             ? LeftOutFiles.Contains(path)
             // pg_control is copied last, by hand: it may be caught in the middle of a write.
             : top == "pg_wal" ? path is not ("pg_wal/archive_status" or "pg_wal/summaries")
-            : EmptiedFolders.Contains(top) || path == "global/pg_control" || name.StartsWith("pgsql_tmp", StringComparison.Ordinal) || name.StartsWith("pg_internal.init", StringComparison.Ordinal);
+            : EmptiedFolders.Contains(top) || path == "global/pg_control" || names[^1].StartsWith("pg_internal.init", StringComparison.Ordinal)
+            // Folders too: parallel workers share their temporary files in pgsql_tmp/pgsql_tmp<pid>.<n>.fileset/, under names of any form.
+            || Array.Exists(names, n => n.StartsWith("pgsql_tmp", StringComparison.Ordinal));
     }
 
     /// <summary>Refuses a source whose files are not all inside it: a clone's server would write into the source's own.</summary>

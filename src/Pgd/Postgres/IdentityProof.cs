@@ -20,7 +20,7 @@ internal static class IdentityProof
         {
             try
             {
-                var source = AdminConnection.Source(url.Host, url.Port, url.User, url.Password, url.Database, "-c search_path=pg_catalog");
+                var source = AdminConnection.Source(url.Host, url.Port, url.User, url.Password, url.Database, "-c search_path=pg_catalog -c statement_timeout=0");
                 await using var _ = source.ConfigureAwait(false);
                 var connection = await source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
                 await using var __ = connection.ConfigureAwait(false);

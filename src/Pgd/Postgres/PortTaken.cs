@@ -9,4 +9,6 @@ internal static class PortTaken
     };
 
     public static bool Is(PgdException e) => e.Data.Contains("port-taken");
+
+    public static int Of(PgdException e) => (int)e.Data["port-taken"]!;
 }

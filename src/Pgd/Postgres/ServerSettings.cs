@@ -6,11 +6,14 @@ internal static class ServerSettings
     /// <summary>What every server of ours gets: its identity, its door and its log.</summary>
     public static Dictionary<string, string> Common(string clusterName, int port, string listen, string socketFolder, Storage.Volume volume) => new()
     {
+        // A configuration file may name it, as distributions do: then the clone's server would run on the source's data.
+        ["data_directory"] = volume.Data,
         ["cluster_name"] = clusterName,
         ["port"] = port.ToString(System.Globalization.CultureInfo.InvariantCulture),
         ["listen_addresses"] = listen,
         ["unix_socket_directories"] = socketFolder,
         ["unix_socket_permissions"] = "0700",
+        ["unix_socket_group"] = "",
         ["hba_file"] = volume.HostBasedAuthentication,
         ["ident_file"] = volume.UserNameMap,
         // The source's own would be overwritten.
@@ -62,15 +65,20 @@ internal static class ServerSettings
     /// <summary>For the first start of a clone: one syncfs instead of opening and syncing every file.</summary>
     public static Dictionary<string, string> FirstStart(int major) => major >= 14 ? new() { ["recovery_init_sync_method"] = "syncfs" } : [];
 
-    /// <summary>For the first start of a standby's clone: it becomes a primary on a timeline of its own, as soon as it is consistent.</summary>
+    /// <summary>
+    /// For the first start of a standby's clone: it replays the write-ahead log that came with it and becomes a primary on a timeline of its own.
+    /// There is no target: "immediate" is never reached by a clone that has nothing left to replay, and its server would end.
+    /// </summary>
     public static Dictionary<string, string> Promotion() => new()
     {
-        ["recovery_target"] = "immediate",
-        ["recovery_target_action"] = "promote",
+        ["recovery_target"] = "",
         ["recovery_target_time"] = "",
         ["recovery_target_lsn"] = "",
         ["recovery_target_xid"] = "",
         ["recovery_target_name"] = "",
+        ["recovery_target_action"] = "promote",
+        // A number left from an earlier recovery may name a timeline that this history does not lead to.
+        ["recovery_target_timeline"] = "latest",
         // Without it, the settings that a standby compares with its primary's would have to be at least as high as those.
         ["hot_standby"] = "off",
         ["restore_command"] = "false",

@@ -10,13 +10,20 @@ internal sealed class Settlement(Workspace workspace, BranchServer server, Branc
     /// <summary>Every login role gets a new password; the old ones, the source's, are void.</summary>
     public async Task RotateAsync(AdminConnection connection, CancellationToken cancellationToken)
     {
-        var roles = (await connection.QueryAsync("select rolname::text from pg_roles where rolcanlogin order by 1", cancellationToken).ConfigureAwait(false)).Select(r => r[0]!).ToList();
+        var roles = await connection.QueryAsync("select rolname::text, rolcanlogin::text, (rolvaliduntil is not null)::text from pg_authid where rolcanlogin or rolpassword is not null order by 1", cancellationToken).ConfigureAwait(false);
         var verifiers = new string[roles.Count];
-        Parallel.For(0, roles.Count, i => verifiers[i] = ScramVerifier.Of(workspace.HostKey.Password(branch, roles[i])));
+        Parallel.For(0, roles.Count, i => verifiers[i] = ScramVerifier.Of(workspace.HostKey.Password(branch, roles[i][0]!)));
         // A verifier in a log gives nothing away, yet it does not have to be there.
         var sql = new StringBuilder("begin; set local log_statement = 'none'; set local log_min_duration_statement = -1; set local log_min_error_statement = 'panic';");
         for (var i = 0; i < roles.Count; i++)
-            sql.Append("alter role ").Append(AdminConnection.QuoteIdentifier(roles[i])).Append(" password '").Append(verifiers[i]).Append("';");
+        {
+            sql.Append("alter role ").Append(AdminConnection.QuoteIdentifier(roles[i][0]!));
+            // One that cannot log in may be allowed to later: not with the source's password.
+            sql.Append(roles[i][1] == "true" ? $" password '{verifiers[i]}'" : " password null");
+            // A date that was set for the old password would end the new one.
+            sql.Append(roles[i][2] == "true" ? " valid until 'infinity';" : ";");
+        }
+
         await connection.ExecuteAsync(sql.Append("commit").ToString(), cancellationToken).ConfigureAwait(false);
     }
 

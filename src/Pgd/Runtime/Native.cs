@@ -14,7 +14,7 @@ namespace Pgd.Runtime;
 /// </summary>
 internal sealed class Native(HostConfiguration configuration, Layout layout) : IRuntime
 {
-    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(2), LongestStop = TimeSpan.FromSeconds(60), LongestImmediateStop = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(2), LongestStop = TimeSpan.FromSeconds(60), LongestImmediateStop = TimeSpan.FromSeconds(5), LongestWaitForTheDead = TimeSpan.FromSeconds(5);
     private readonly ServerBinaries _binaries = new(configuration);
 
     public string Name => "native";
@@ -54,9 +54,9 @@ internal sealed class Native(HostConfiguration configuration, Layout layout) : I
             throw Libc.LastError(folder);
     }
 
-    public Task<StartedServer> StartAsync(Volume volume, int major, IReadOnlyDictionary<string, string> settings, CancellationToken cancellationToken)
+    public async Task<StartedServer> StartAsync(Volume volume, int major, IReadOnlyDictionary<string, string> settings, CancellationToken cancellationToken)
     {
-        cancellationToken.ThrowIfCancellationRequested();
+        await WaitForTheDeadAsync(volume, cancellationToken).ConfigureAwait(false);
         var account = ServerAccount();
         var binary = _binaries.For(major);
         PrepareLog(volume);
@@ -80,7 +80,7 @@ internal sealed class Native(HostConfiguration configuration, Layout layout) : I
             start.Environment[name] = value;
         var process = Process.Start(start)!;
         Fault.Here("start:launched");
-        return Task.FromResult(new StartedServer(() => process.HasExited));
+        return new(() => process.HasExited);
     }
 
     public bool IsRunning(Volume volume) => Find(volume) is not null;
@@ -176,21 +176,31 @@ internal sealed class Native(HostConfiguration configuration, Layout layout) : I
             throw Libc.LastError(volume.Log);
     }
 
-    private static int? Find(Volume volume)
+    // The file alone proves nothing: after a crash the number may be another process's.
+    private static int? Find(Volume volume) => RecordedId(volume) is { } pid && IsAlive(pid) && IsServerOf(pid, volume) ? pid : null;
+
+    private static int? RecordedId(Volume volume)
     {
-        // The file alone proves nothing: after a crash the number may be another process's.
-        string text;
         try
         {
-            text = File.ReadAllText(Path.Combine(volume.Data, "postmaster.pid"));
+            var text = File.ReadAllText(Path.Combine(volume.Data, "postmaster.pid"));
+            return int.TryParse(text.AsSpan(0, Math.Max(0, text.IndexOf('\n', StringComparison.Ordinal))), NumberStyles.None, CultureInfo.InvariantCulture, out var pid) ? pid : null;
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
             return null;
         }
+    }
 
-        return int.TryParse(text.AsSpan(0, Math.Max(0, text.IndexOf('\n', StringComparison.Ordinal))), NumberStyles.None, CultureInfo.InvariantCulture, out var pid)
-            && CommandLine(pid) is { } arguments && arguments.Contains(volume.Data) && IsAlive(pid) ? pid : null;
+    // A server that someone started by hand may have the folder in another form on its command line, yet it works in it.
+    private static bool IsServerOf(int pid, Volume volume) => CommandLine(pid) is { } arguments && (arguments.Contains(volume.Data) || WorkingDirectory(pid) == volume.Data);
+
+    // A killed server whose parent has not noticed yet is gone, but to the next server its number is that of a running one.
+    private static async Task WaitForTheDeadAsync(Volume volume, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        for (var clock = Stopwatch.StartNew(); clock.Elapsed < LongestWaitForTheDead && RecordedId(volume) is { } pid && Directory.Exists($"/proc/{pid}") && !IsAlive(pid);)
+            await Task.Delay(Pause, cancellationToken).ConfigureAwait(false);
     }
 
     // Told by the folder that they work in or have been given: initdb's own children know nothing else.

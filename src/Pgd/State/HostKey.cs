@@ -9,6 +9,7 @@ internal sealed class HostKey(Layout layout)
 {
     public const int Size = 32;
     private const string Alphabet = "abcdefghijklmnopqrstuvwxyz234567";
+    private readonly Lock _making = new();
     private byte[]? _key;
 
     /// <summary>The password of a role in a branch: the same for the branch's whole life, until it is rotated.</summary>
@@ -21,8 +22,13 @@ internal sealed class HostKey(Layout layout)
     /// <summary>Makes the key if there is none; two processes that try at once agree on one.</summary>
     public byte[] Key()
     {
-        if (_key is not null)
-            return _key;
+        // Roles get their passwords in parallel, and the file beside has one name for each process.
+        lock (_making)
+            return _key ??= ReadOrMake();
+    }
+
+    private byte[] ReadOrMake()
+    {
         if (!File.Exists(layout.HostKey))
         {
             layout.Ensure();
@@ -46,7 +52,7 @@ internal sealed class HostKey(Layout layout)
 
         var key = File.ReadAllBytes(layout.HostKey);
         return key.Length == Size
-            ? _key = key
+            ? key
             : throw new PgdException(ExitCode.Failed, $"the host key {layout.HostKey} is damaged: it has {key.Length} bytes instead of {Size}",
                 "Passwords derive from it. Restore it from a backup of the root, or delete it and restart every branch to give them new passwords.");
     }

@@ -1,11 +1,34 @@
 using System.Net;
 using System.Net.Sockets;
+using Pgd.Postgres;
 
 namespace Pgd.State;
 
 /// <summary>Ports: reserved in the records, so that each branch keeps its own while it is stopped.</summary>
 internal sealed class Ports(StateStore state, OperatingSystemLocks locks)
 {
+    private const int MostTries = 20;
+
+    /// <summary>A port that was free a moment ago may be taken by the time the server starts: then the whole is tried with the next one.</summary>
+    /// <param name="reporter">Hears of it.</param>
+    /// <param name="make">Gets the ports not to try again, and is called again when its server could not have its port.</param>
+    public static async Task<BranchRecord> WithFreePortAsync(IReporter reporter, Func<HashSet<int>, Task<BranchRecord>> make)
+    {
+        var refused = new HashSet<int>();
+        while (true)
+        {
+            try
+            {
+                return await make(refused).ConfigureAwait(false);
+            }
+            catch (PgdException e) when (PortTaken.Is(e) && refused.Count < MostTries)
+            {
+                refused.Add(PortTaken.Of(e));
+                reporter.Warn($"{e.Message}; trying the next one");
+            }
+        }
+    }
+
     /// <summary>
     /// Picks the lowest port of the project's range that no record has and nothing listens on, and lets the caller write it into a record
     /// before anyone else can pick.

@@ -91,6 +91,9 @@ internal sealed class StateStore(Layout layout)
         byte[] content;
         try
         {
+            // Most questions are about what is not there, and an exception costs more than the answer.
+            if (!File.Exists(file))
+                return null;
             content = File.ReadAllBytes(file);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
@@ -151,7 +154,9 @@ internal sealed class StateStore(Layout layout)
     }
 }
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+// What lacks a field is damaged, and not a record with an empty one.
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
 [JsonSerializable(typeof(BranchRecord))]
 [JsonSerializable(typeof(ProjectRecord))]
 [JsonSerializable(typeof(VolumeKey))]

@@ -53,10 +53,7 @@ internal sealed class Btrfs(VolumeFolders folders) : IStorage
         }
 
         Fault.Here("clone:snapshot");
-        // A snapshot shows a subvolume inside it as an empty folder: what was in there would be missing without a word.
-        // Looked for in the snapshot, because folders come and go in a running source.
-        if (Directory.EnumerateDirectories(volume.Data, "*", SearchOption.AllDirectories).FirstOrDefault(IsEmptiedSubvolume) is { } inner)
-            throw new PgdException(ExitCode.Unsafe, $"{source.Data}{inner[volume.Data.Length..]} is a subvolume of its own inside the data directory; a snapshot does not contain it", "Move its files into a plain folder first.");
+        RefuseWhatIsNotInside(source, volume);
         return Task.FromResult(volume);
     }
 
@@ -89,9 +86,21 @@ internal sealed class Btrfs(VolumeFolders folders) : IStorage
             throw Libc.LastError($"deleting the subvolume {data}");
     }
 
-    private static bool IsSubvolume(string path) => Libc.Status(path).Inode == Libc.BTRFS_FIRST_FREE_OBJECTID;
+    // Asked of the snapshot, in which nothing comes or goes: a running source makes and removes folders all the time.
+    private static void RefuseWhatIsNotInside(Volume source, Volume clone)
+    {
+        foreach (var path in FileTree.FoldersAndLinks(clone.Data))
+        {
+            var original = Path.Combine(source.Data, Path.GetRelativePath(clone.Data, path));
+            if (File.GetAttributes(path).HasFlag(FileAttributes.ReparsePoint))
+                throw FileTree.IsLink(original);
+            // A snapshot shows a subvolume inside it as an empty folder: what was in there would be missing without a word.
+            if (Libc.Status(path).Inode == Libc.BTRFS_EMPTY_SUBVOL_DIR_OBJECTID)
+                throw new PgdException(ExitCode.Unsafe, $"{original} is a subvolume of its own inside the data directory; a snapshot does not contain it", "Move its files into a plain folder first.");
+        }
+    }
 
-    private static bool IsEmptiedSubvolume(string path) => Libc.Status(path).Inode == Libc.BTRFS_EMPTY_SUBVOL_DIR_OBJECTID;
+    private static bool IsSubvolume(string path) => Libc.Status(path).Inode == Libc.BTRFS_FIRST_FREE_OBJECTID;
 
     private static byte[] Arguments(int nameOffset, string name)
     {

@@ -53,7 +53,7 @@ internal sealed class Copy(VolumeFolders folders) : IStorage
             // No data after the offset is a hole up to the end; a file system that knows no holes answers with an error of its own.
             if (data < 0)
             {
-                if (Marshal.GetLastPInvokeError() == 6 /* ENXIO */)
+                if (Marshal.GetLastPInvokeError() == Libc.ENXIO)
                     break;
                 data = offset;
             }

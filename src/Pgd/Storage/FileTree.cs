@@ -31,7 +31,7 @@ internal static class FileTree
         foreach (var (path, isDirectory, isLink, length) in entries)
         {
             if (isLink)
-                throw new PgdException(ExitCode.Unsafe, $"{Path.Combine(source, path)} is a symbolic link; a copy would share what it points to with its source");
+                throw IsLink(Path.Combine(source, path));
             if (running && DataDirectory.IsLeftOut(path))
                 continue;
             if (isDirectory)
@@ -82,15 +82,35 @@ internal static class FileTree
         {
             return;
         }
+        catch (IOException e) when (e.HResult == Libc.ENXIO)
+        {
+            // A socket: a name of its process, not a file.
+            return;
+        }
 
         using (from)
         {
+            if (!Libc.Status(from).IsRegular)
+                return;
             var mode = File.GetUnixFileMode(from);
             using var to = Libc.CreateNew(target, mode);
             copy(from, to, RandomAccess.GetLength(from), cancellationToken);
             TakeOwner(from, to, mode);
         }
     }
+
+    public static PgdException IsLink(string path) =>
+        new(ExitCode.Unsafe, $"{path} is a symbolic link; a copy would share what it points to with its source", "Move the files into the data directory first.");
+
+    /// <summary>All folders and symbolic links in a tree in which nothing changes.</summary>
+    public static IEnumerable<string> FoldersAndLinks(string folder) => new FileSystemEnumerable<string>(
+        folder,
+        (ref FileSystemEntry e) => e.ToFullPath(),
+        new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0, IgnoreInaccessible = false })
+    {
+        ShouldIncludePredicate = (ref FileSystemEntry e) => e.IsDirectory || (e.Attributes & FileAttributes.ReparsePoint) != 0,
+        ShouldRecursePredicate = (ref FileSystemEntry e) => (e.Attributes & FileAttributes.ReparsePoint) == 0,
+    };
 
     public static void Delete(string folder)
     {
@@ -140,7 +160,7 @@ internal static class FileTree
         if (Libc.EffectiveUserId() == 0)
         {
             var status = Libc.Status(from);
-            if (status.Owner != 0 && Libc.FChown(to, status.Owner, status.Group) != 0)
+            if ((status.Owner, status.Group) != (0, 0) && Libc.FChown(to, status.Owner, status.Group) != 0)
                 throw Libc.LastError("fchown");
         }
 

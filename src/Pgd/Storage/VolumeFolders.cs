@@ -55,10 +55,11 @@ internal sealed class VolumeFolders(Layout layout)
 
     public IReadOnlyList<Volume> List(BranchName branch) => [.. VolumesIn(Path.Combine(layout.Volumes, branch.Project, branch.Branch))];
 
-    private static IEnumerable<Volume> VolumesIn(string branchFolder) =>
+    private IEnumerable<Volume> VolumesIn(string branchFolder) =>
         from folder in Folders(branchFolder)
         let key = ReadMark(folder) ?? ReadName(folder)
-        where key is not null
+        // A copy of a volume carries its mark as well, and is not it.
+        where key is not null && (folder == Folder(key) || folder == Beside(Folder(key), key))
         select new Volume(key, folder);
 
     private static VolumeKey? ReadName(string folder) =>

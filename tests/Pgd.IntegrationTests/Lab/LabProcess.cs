@@ -50,6 +50,19 @@ internal sealed partial record LabProcess(int Id, int ParentId, long StartTime, 
         return inodes;
     }
 
+    /// <summary>Whether it was started with a variable of that value.</summary>
+    public bool HasVariable(string name, string value)
+    {
+        try
+        {
+            return File.ReadAllText($"/proc/{Id}/environ").Split('\0').Contains($"{name}={value}");
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+
     private static LabProcess? Read(int id)
     {
         try

@@ -73,7 +73,9 @@ public sealed class LoopFileSystem : IDisposable
         if (LabFolder.IsMountPoint(mountPoint) && !Unmount(mountPoint))
             // Something else is in there, perhaps a person's shell: the device goes when that leaves.
             LabCommand.Run("umount", "--lazy", mountPoint);
-        Directory.Delete(mountPoint, recursive: false);
+        // A run that was told to end, and went on for a moment, wrote into the folder itself.
+        if (Directory.Exists(mountPoint))
+            Directory.Delete(mountPoint, recursive: true);
         File.Delete($"{mountPoint}.img");
     }
 

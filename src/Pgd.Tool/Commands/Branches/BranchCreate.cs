@@ -38,7 +38,7 @@ internal static class BranchCreate
                     Anonymization = Requests.Anonymization(run.Values(anonymize), run.Session),
                 };
                 run.Show(await run.Workspace.Branches.CreateAsync(request, cancellationToken), () => JsonShapes.All.BranchCreated,
-                    static (made, sheet) => BranchText.Details(made.Branch, sheet));
+                    BranchText.Made);
             });
     }
 

@@ -11,7 +11,7 @@ internal static class BranchExec
         var command = new Argument<string[]>("command") { HelpName = "COMMAND", Description = "Program to run, with its arguments", Arity = ArgumentArity.OneOrMore };
         var database = Arguments.Database();
         var role = Arguments.Role();
-        return new Verb(surface, "exec", "Run a program with PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSWORD and DATABASE_URL set. Its exit status is ours.",
+        return new Verb(surface, "exec", "Run a program that finds the branch by PGHOST, PGPORT, … and DATABASE_URL. Its exit status becomes ours.",
             "branch exec prod/dev -- npm run migrate",
             "branch exec prod/dev -- pg_dump --schema-only --file schema.sql",
             "branch exec prod/dev -- sh -c 'echo $DATABASE_URL'")

@@ -13,7 +13,7 @@ internal static class BranchUrl
         var format = Arguments.OneOf("--format", "Dialect (default: libpq)", "libpq", "npgsql", "jdbc", "env", "dotenv");
         var database = Arguments.Database();
         var role = Arguments.Role();
-        return new Verb(surface, "url", "Print where to connect, with the password, after proving by a login that this very branch answers there.",
+        return new Verb(surface, "url", "Print where to connect, with the password. A login first proves that this very branch answers there.",
             "branch url prod/dev",
             "branch url prod/dev --format npgsql --database shop",
             "# Set PGHOST, PGPORT, … and DATABASE_URL in this shell",

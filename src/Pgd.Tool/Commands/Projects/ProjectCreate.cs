@@ -13,14 +13,14 @@ internal static class ProjectCreate
         var version = new Option<string?>("--pg-version") { HelpName = "N", Description = "Major version of PostgreSQL (default: the newest on this machine)" };
         var storage = Arguments.OneOf("--storage", "Where data lives and how it is copied (default: auto)", "auto", "btrfs", "reflink", "copy");
         var runtime = Arguments.OneOf("--runtime", "What runs the servers (default: auto)", "auto", "native");
-        var ports = new Option<string?>("--port-range") { HelpName = "FIRST-LAST", Description = $"Ports of its branches (default: {PortRange.Default})" };
+        var ports = new Option<string?>("--port-range") { HelpName = "FIRST-LAST", Description = $"Ports of its branches (default: {PortRange.Default.ToString()})" };
         var dump = new Option<string?>("--from-dump") { HelpName = "FILE|-", Description = "Fill it from a dump made by pg_dump or pg_dumpall; - reads standard input" };
 
         return new Verb(surface, "create", "Create a project and its first branch, \"main\".",
             "project create prod",
             "project create prod --pg-version 17 --storage btrfs",
             "# Fill it from a running database, without a file in between",
-            "project create prod --from-dump - < <(pg_dump -Fc \"$PRODUCTION_URL\")")
+            "pg_dump -Fc \"$PRODUCTION_URL\" | dotnet pgd project create prod --from-dump -")
             .With(name, version, storage, runtime, ports, dump)
             .Does(async (run, cancellationToken) =>
             {

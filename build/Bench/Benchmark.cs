@@ -1,0 +1,149 @@
+using System.Globalization;
+using System.Text.Json;
+using Pgd.IntegrationTests;
+
+namespace Pgd.Bench;
+
+/// <summary>Measures pgd against the plain commands that do the least that could be called the same, one after the other in one run.</summary>
+internal sealed class Benchmark(Tool tool, int scale, int rounds) : IDisposable
+{
+    private const int ListedBranches = 100;
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
+    private readonly FileSystemLab _fileSystems = new();
+    private readonly List<Row> _rows = [];
+    private readonly List<string> _roots = [];
+
+    public void Run(IReadOnlyList<string> storages)
+    {
+        try
+        {
+            foreach (var storage in storages)
+                MeasureCreate(storage);
+            MeasureList();
+        }
+        finally
+        {
+            foreach (var root in _roots)
+                Tool.Time(root, tool.Program, "project", "delete", "bench", "--force");
+        }
+
+        Print();
+        var file = Path.Combine(Checkout.Folder, "artifacts", "bench.json");
+        Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+        File.WriteAllText(file, JsonSerializer.Serialize(new { scale, rounds, processors = Environment.ProcessorCount, rows = _rows.Select(row => row.ToJson()) }, Indented));
+        Console.WriteLine("\nartifacts/bench.json has every measurement.");
+    }
+
+    public void Dispose() => _fileSystems.Dispose();
+
+    private void MeasureCreate(string storage)
+    {
+        // What the two ratios promise: a copy of all bytes leaves little room for anything else.
+        var (fileSystem, target, floor) = storage switch
+        {
+            "btrfs" => ("btrfs", 1.3, "checkpoint; btrfs subvolume snapshot; pg_ctl start; select 1"),
+            "reflink" => ("xfs", 1.3, "checkpoint; cp -a --reflink=always; pg_ctl start; select 1"),
+            _ => ("ext4", 1.2, "checkpoint; cp -a; pg_ctl start; select 1"),
+        };
+        var root = NewProject(fileSystem, storage, scale);
+        var main = new SourceServer(root);
+        var (floors, steps, creates, deletes) = (new Series(), new SortedDictionary<string, Series>(StringComparer.Ordinal), new Series(), new Series());
+        var folder = _fileSystems.Shared(fileSystem).NewRoot();
+        for (var round = 0; round <= rounds; round++)
+        {
+            Progress($"{storage}: round {round} of {rounds}");
+            var clone = $"{folder}/clone";
+            var (time, output) = Tool.Time(root, Path.Combine(Checkout.Folder, "build/Bench/floor.sh"),
+                storage, main.Binaries, main.Data, main.SocketFolder, main.Port, clone, "20999");
+            floors.Add(time);
+            foreach (var fields in output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' ')))
+            {
+                if (!steps.TryGetValue(fields[0], out var step))
+                    steps[fields[0]] = step = new();
+                step.Add(double.Parse(fields[1], CultureInfo.InvariantCulture) / 1000);
+            }
+
+            LabCommand.Run("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", $"{main.Binaries}/pg_ctl", "stop", "-s", "-m", "immediate", "-D", clone);
+            LabCommand.Run("rm", "-rf", clone);
+            Settle(folder);
+
+            creates.Add(Tool.Time(root, tool.Program, "branch", "create", "bench/b").Milliseconds);
+            deletes.Add(Tool.Time(root, tool.Program, "branch", "delete", "bench/b").Milliseconds);
+            Settle(folder);
+        }
+
+        var size = main.DatabaseSize();
+        _rows.Add(new($"{storage}, {size}", floor, floors, null, null));
+        foreach (var step in new[] { "checkpoint", "copy", "start", "query" })
+            _rows.Add(new("", $"  of which {step}", steps[step], null, null));
+        _rows.Add(new("", "dotnet pgd branch create", creates, $"{Number(creates.Median / floors.Median, "F2")}×", new($"≤ {Number(target, "F1")}×", creates.Median / floors.Median <= target)));
+        _rows.Add(new("", "dotnet pgd branch delete", deletes, null, null));
+    }
+
+    private void MeasureList()
+    {
+        var root = NewProject("btrfs", "btrfs", 1);
+        for (var branch = 1; branch < ListedBranches; branch++)
+        {
+            Progress($"list: branch {branch} of {ListedBranches}");
+            Tool.Time(root, tool.Program, "branch", "create", $"bench/b{branch}");
+        }
+
+        var (hellos, lists) = (new Series(), new Series());
+        for (var round = 0; round <= rounds * 2; round++)
+        {
+            hellos.Add(Tool.Time(root, "dotnet", typeof(Benchmark).Assembly.Location, "--hello").Milliseconds);
+            var (time, output) = Tool.Time(root, "dotnet", tool.Assembly, "branch", "list");
+            lists.Add(time);
+            var listed = output.Split('\n').Count(line => line.StartsWith("bench/", StringComparison.Ordinal) && line.Contains("running", StringComparison.Ordinal));
+            if (listed != ListedBranches)
+                throw new InvalidOperationException($"The list shows {listed} running branches, not {ListedBranches}.");
+        }
+
+        var more = lists.Median - hellos.Median;
+        _rows.Add(new($"list, {ListedBranches} branches", "dotnet printing a line", hellos, null, null));
+        _rows.Add(new("", "dotnet pgd branch list", lists, $"+{Number(more, "F0")} ms", new("≤ +150 ms", more <= 150)));
+    }
+
+    private string NewProject(string fileSystem, string storage, int pgbenchScale)
+    {
+        var root = _fileSystems.Shared(fileSystem).NewRoot();
+        Progress($"{storage}: a database of scale {pgbenchScale}");
+        Tool.Time(root, tool.Program, "project", "create", "bench", "--storage", storage, "--port-range", "23000-23999");
+        _roots.Add(root);
+        Tool.Time(root, tool.Program, "branch", "exec", "bench/main", "--", "pgbench", "--initialize", "--quiet", "--scale", pgbenchScale.ToString(CultureInfo.InvariantCulture));
+        return root;
+    }
+
+    // What the last measurement left to be written must not slow down the next one.
+    private static void Settle(string folder) => LabCommand.Run("sync", "--file-system", folder);
+
+    private static void Progress(string text)
+    {
+        if (!Console.IsErrorRedirected)
+            Console.Error.Write($"\r\e[K{text}");
+    }
+
+    private void Print()
+    {
+        Progress("");
+        Console.WriteLine();
+        Console.WriteLine($"{"",-24}{"",-64}{"median",10}{"±",8}{"ratio",10}   target");
+        foreach (var row in _rows)
+        {
+            var verdict = row.Target is { } target ? $"   {target.Text} {(target.Met ? "met" : "missed")}" : "";
+            Console.WriteLine($"{row.Group,-24}{row.Text,-64}{Number(row.Series.Median, "F0"),7} ms{Number(row.Series.Spread, "F0"),8}{row.Ratio,10}{verdict}".TrimEnd());
+        }
+
+        Console.WriteLine($"\nMedians of {rounds}, alternating. The floor is not safe: it takes no lock, undoes nothing, and its copies are only correct while nobody writes.");
+    }
+
+    private static string Number(double value, string format) => value.ToString(format, CultureInfo.InvariantCulture);
+
+    private sealed record Target(string Text, bool Met);
+
+    private sealed record Row(string Group, string Text, Series Series, string? Ratio, Target? Target)
+    {
+        public object ToJson() => new { group = Group, what = Text.Trim(), medianMilliseconds = Series.Median, spread = Series.Spread, ratio = Ratio, target = Target?.Text, met = Target?.Met, all = Series.Values };
+    }
+}

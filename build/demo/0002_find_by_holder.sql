@@ -1,0 +1,2 @@
+-- pgd: no-transaction
+create index concurrently pgbench_accounts_by_holder on pgbench_accounts (holder);

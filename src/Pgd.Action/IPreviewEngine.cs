@@ -1,0 +1,26 @@
+using Pgd.Libpq;
+using Pgd.Migrations;
+
+namespace Pgd.Action;
+
+/// <summary>What the story needs of the engine, so that the story can be tested without one.</summary>
+internal interface IPreviewEngine
+{
+    /// <summary>Holds the pull request until disposed: its runs go one after another.</summary>
+    Task<IDisposable> HoldAsync(long repositoryId, int pullRequest, CancellationToken cancellationToken);
+
+    Task<Preview> UpAsync(PreviewUp request, CancellationToken cancellationToken);
+
+    Task<ConnectionUrl> ConnectAsync(BranchName name, string? database, string? role, CancellationToken cancellationToken);
+
+    Task<MigrationRun> RunCommandAsync(MigrationCommand command, CancellationToken cancellationToken);
+
+    Task<MigrationRun> RunFilesAsync(MigrationFiles files, CancellationToken cancellationToken);
+
+    Task<IReadOnlyList<BranchName>> DownAsync(long repositoryId, int pullRequest, string? project, CancellationToken cancellationToken);
+
+    Task<IReadOnlyList<Branch>> ListAsync(long repositoryId, string? project, CancellationToken cancellationToken);
+
+    /// <summary>Deletes one branch; one that is gone already is fine.</summary>
+    Task DeleteAsync(BranchName name, CancellationToken cancellationToken);
+}

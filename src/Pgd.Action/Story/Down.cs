@@ -1,0 +1,50 @@
+using Pgd.Action.Inputs;
+using Pgd.Action.Reports;
+
+namespace Pgd.Action.Story;
+
+/// <summary>A pull request closes. Works with nothing but its number: no checkout, and no text that its author wrote.</summary>
+internal sealed class Down(StoryContext context)
+{
+    public async Task<StoryResult> RunAsync(CancellationToken cancellationToken, bool onlyIfClosed = false)
+    {
+        var number = context.Pull("down").Number;
+        if (onlyIfClosed && await IsOpenAgainAsync(number, cancellationToken))
+            return await context.SkipAsync(StoryVerb.Down, "reopened", $"Pull request {number} is open again: its database branch stays", cancellationToken);
+
+        using var held = await context.Engine.HoldAsync(context.Event.RepositoryId, number, cancellationToken);
+        var deleted = await context.Engine.DownAsync(context.Event.RepositoryId, number, context.Inputs.Project, cancellationToken);
+        var names = string.Join(", ", deleted);
+        var text = deleted.Count == 0 ? $"Pull request {number} has no database branch" : $"{names} {(deleted.Count == 1 ? "is" : "are")} deleted";
+        if (deleted.Count > 0 && context.Inputs.Comment != CommentMode.False)
+            await context.Summary.AppendAsync($"🧹 {Markdown.Text(text, 2000)}.", cancellationToken);
+
+        var url = await context.TryCommentAsync(comment => comment.SayDeletedAsync(number, context.Inputs.Project, "The pull request is closed", cancellationToken));
+        return await context.EndAsync(new()
+        {
+            Verb = StoryVerb.Down,
+            Outcome = deleted.Count == 0 ? StoryOutcome.Nothing : StoryOutcome.Deleted,
+            Text = text,
+            PullRequest = number,
+            Branch = deleted.Count == 1 ? names : null,
+            Deleted = [.. deleted.Select(d => d.ToString())],
+            CommentUrl = url,
+        }, cancellationToken);
+    }
+
+    // GitHub does not promise an order: the run for a closing may come after the one for a reopening.
+    private async Task<bool> IsOpenAgainAsync(int number, CancellationToken cancellationToken)
+    {
+        if (context.PullRequests is not { } host)
+            return false;
+        try
+        {
+            return await host.GetAsync(number, cancellationToken) is { IsOpen: true };
+        }
+        catch (PgdException e)
+        {
+            context.Log.Warning($"Nobody could be asked whether the pull request is open again, so what the event says holds: {e.Message}.");
+            return false;
+        }
+    }
+}

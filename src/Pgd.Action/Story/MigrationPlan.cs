@@ -1,0 +1,69 @@
+using Pgd.Action.Inputs;
+using Pgd.Libpq;
+using Pgd.Migrations;
+
+namespace Pgd.Action.Story;
+
+/// <summary>How this pull request's migrations run, settled before a branch is made: what can go wrong here should cost nothing.</summary>
+internal sealed class MigrationPlan
+{
+    private readonly StoryInputs inputs;
+    private readonly Checkout checkout;
+    private readonly List<string> added = [];
+    private readonly List<string> modified = [];
+
+    private MigrationPlan(StoryInputs inputs, Checkout checkout)
+    {
+        this.inputs = inputs;
+        this.checkout = checkout;
+    }
+
+    /// <summary>What stands before a migration file's path in the repository.</summary>
+    public string PathPrefix => checkout.Prefix;
+
+    public static async Task<MigrationPlan?> MakeAsync(StoryContext context, CancellationToken cancellationToken)
+    {
+        var inputs = context.Inputs;
+        if (inputs.Migrate is null && inputs.MigrateFiles is null)
+            return null;
+        var plan = new MigrationPlan(inputs, new Checkout(context.Runner.Workspace, inputs.MigrateWorkingDirectory));
+        if (inputs is { MigrateFiles: { } pattern, MigrateLedger: null })
+        {
+            var host = context.PullRequests ?? throw new PgdException(ExitCode.Misuse, "Without github-token it is unknown which migration files the pull request adds",
+                "Give github-token, or migrate-ledger: schema.table, so that the database says which ones ran.");
+            plan.Sort(await host.ListFilesAsync(context.Pull("up").Number, cancellationToken), new FilePattern(pattern));
+        }
+
+        return plan;
+    }
+
+    public Task<MigrationRun> RunAsync(IPreviewEngine engine, BranchName branch, ConnectionUrl connection, Action<string> output, CancellationToken cancellationToken) =>
+        inputs.Migrate is { } script
+            ? engine.RunCommandAsync(
+                new() { Branch = branch, Connection = connection, Script = script, WorkingDirectory = checkout.WorkingDirectory, Output = output }, cancellationToken)
+            : engine.RunFilesAsync(
+                new()
+                {
+                    Branch = branch,
+                    Connection = connection,
+                    WorkingDirectory = checkout.WorkingDirectory,
+                    Pattern = inputs.MigrateFiles!,
+                    Ledger = inputs.MigrateLedger,
+                    Added = added,
+                    Modified = modified,
+                    Output = output,
+                }, cancellationToken);
+
+    private void Sort(IEnumerable<ChangedFile> files, FilePattern pattern)
+    {
+        foreach (var file in files)
+        {
+            if (file.Change == FileChange.Removed || checkout.Relative(file.Path) is not { } path)
+                continue;
+            // A migration under a new name is one that ran elsewhere under its old one; a draft that moves in is new.
+            var isNew = file.Change == FileChange.Added
+                || (file.Change == FileChange.Renamed && !(file.PreviousPath is { } previous && checkout.Relative(previous) is { } old && pattern.Matches(old)));
+            (isNew ? added : modified).Add(path);
+        }
+    }
+}

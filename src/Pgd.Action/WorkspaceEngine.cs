@@ -1,0 +1,35 @@
+using Pgd.Action.Inputs;
+using Pgd.Libpq;
+using Pgd.Migrations;
+
+namespace Pgd.Action;
+
+/// <summary>The engine itself.</summary>
+internal sealed class WorkspaceEngine(Workspace workspace) : IPreviewEngine
+{
+    public Task<IDisposable> HoldAsync(long repositoryId, int pullRequest, CancellationToken cancellationToken) =>
+        workspace.Previews.HoldAsync(repositoryId, pullRequest, cancellationToken);
+
+    public Task<Preview> UpAsync(PreviewUp request, CancellationToken cancellationToken) => workspace.Previews.UpAsync(request, cancellationToken);
+
+    public Task<ConnectionUrl> ConnectAsync(BranchName name, string? database, string? role, CancellationToken cancellationToken) =>
+        workspace.Branches.ConnectAsync(name, database, role, cancellationToken);
+
+    public Task<MigrationRun> RunCommandAsync(MigrationCommand command, CancellationToken cancellationToken)
+    {
+        // The command is the pull request's code and inherits our environment; the token in there is ours alone.
+        Environment.SetEnvironmentVariable(InputReader.VariableOf("github-token"), null);
+        return workspace.Migrations.RunCommandAsync(command, cancellationToken);
+    }
+
+    public Task<MigrationRun> RunFilesAsync(MigrationFiles files, CancellationToken cancellationToken) =>
+        workspace.Migrations.RunFilesAsync(files, cancellationToken);
+
+    public Task<IReadOnlyList<BranchName>> DownAsync(long repositoryId, int pullRequest, string? project, CancellationToken cancellationToken) =>
+        workspace.Previews.DownAsync(repositoryId, pullRequest, project, cancellationToken);
+
+    public Task<IReadOnlyList<Branch>> ListAsync(long repositoryId, string? project, CancellationToken cancellationToken) =>
+        workspace.Previews.ListAsync(repositoryId, project, cancellationToken);
+
+    public Task DeleteAsync(BranchName name, CancellationToken cancellationToken) => workspace.Branches.DeleteAsync(name, ifExists: true, cancellationToken);
+}

@@ -1,0 +1,183 @@
+using Pgd.Action.Reports;
+using Pgd.Migrations;
+using Xunit;
+
+namespace Pgd.Tests.Action;
+
+public sealed class CommentTextTests
+{
+    private static UpReport Ready => new()
+    {
+        Project = "shop",
+        Parent = "main",
+        Branch = BranchName.Parse("shop/pr-42"),
+        HeadSha = StoryStage.Sha,
+        RepositoryUrl = "https://github.example/octo/shop",
+        RunUrl = "https://github.example/octo/shop/actions/runs/7",
+        RunnerName = "linux-1",
+        HostName = "db-runner-1",
+        DataAsOf = FakeEngine.Now.AddMinutes(-1),
+        ExpiresAt = FakeEngine.Now.AddDays(7),
+        Endpoint = new("127.0.0.1", 21003, "shop", "shop"),
+    };
+
+    private static MigrationFile File(string path, double milliseconds, int statements, bool succeeded = true, bool transaction = true) => new()
+    {
+        Path = path,
+        Sha256 = "",
+        Duration = TimeSpan.FromMilliseconds(milliseconds),
+        Statements = statements,
+        Transaction = transaction,
+        Succeeded = succeeded,
+    };
+
+    private static UpReport FilesRan => Ready with
+    {
+        Anonymized = true,
+        PathPrefix = "backend/",
+        Run = new()
+        {
+            Duration = TimeSpan.FromSeconds(75.2),
+            Files = [File("db/0007_orders_status.sql", 1210, 3), File("db/0008_orders_index.sql", 74_000, 1, transaction: false)],
+            AlreadyApplied = 1,
+        },
+    };
+
+    private static UpReport FileFailed => Ready with
+    {
+        BranchDeleted = true,
+        Run = new()
+        {
+            Duration = TimeSpan.FromSeconds(2.3),
+            Files = [File("db/0007_orders_status.sql", 1210, 3), File("db/0008_unique.sql", 1090, 2, succeeded: false)],
+            Error = new()
+            {
+                Message = "could not create unique index \"customers_email_key\"",
+                Detail = "Key (email)=(a@example.com) is duplicated.",
+                File = "db/0008_unique.sql",
+                Line = 12,
+                SqlState = "23505",
+                Statement = "create unique index customers_email_key\n  on customers (email);",
+            },
+        },
+    };
+
+    private static UpReport CommandFailed => Ready with
+    {
+        IsCommand = true,
+        Run = new()
+        {
+            Duration = TimeSpan.FromSeconds(12),
+            OutputTail = ["Applying 0007_orders_status", "django.db.utils.ProgrammingError: relation \"orders\" does not exist"],
+            Error = new() { Message = "bash ended with status 1", ExitStatus = 1 },
+        },
+    };
+
+    private static string Comment(UpReport report) => UpText.Comment(report, Page.CommentLimit);
+
+    [Fact]
+    public void A_branch_without_migrations() => Snapshot.Match(Comment(Ready));
+
+    [Fact]
+    public void A_branch_that_kept_its_data_and_is_reachable_from_elsewhere() =>
+        Snapshot.Match(Comment(Ready with { DataKept = true, ExpiresAt = null, Endpoint = new("10.0.0.7", 21003, "shop", "shop"), RunnerName = null }));
+
+    [Fact]
+    public void Migration_files_that_ran() => Snapshot.Match(Comment(FilesRan));
+
+    [Fact]
+    public void A_migration_file_that_failed() => Snapshot.Match(Comment(FileFailed));
+
+    [Fact]
+    public void A_command_that_ran() => Snapshot.Match(Comment(CommandFailed with { Run = CommandFailed.Run! with { Error = null, OutputTail = ["Applied 2 migrations"] } }));
+
+    [Fact]
+    public void A_command_that_failed_on_a_branch_that_stays() => Snapshot.Match(Comment(CommandFailed));
+
+    [Fact]
+    public void No_branch_could_be_made() =>
+        Snapshot.Match(Comment(Ready with { Branch = null, Endpoint = null, Failure = new(ExitCode.NoRoom, "There is no free port in 21000-21999", "Delete a branch: dotnet pgd branch delete NAME") }));
+
+    [Fact]
+    public void Migrations_that_could_not_be_tried() =>
+        Snapshot.Match(Comment(Ready with { BranchDeleted = true, Failure = new(ExitCode.Misuse, "db/0003_users.sql has been changed although it ran already", "Write a new migration instead.") }));
+
+    [Fact]
+    public void A_deleted_branch_keeps_the_report_of_its_migrations() =>
+        Snapshot.Match(DownText.Comment(BranchName.Parse("shop/pr-42"), "The pull request is closed", MigrationText.Read(Comment(FileFailed)), Page.CommentLimit));
+
+    [Fact]
+    public void Hostile_text_stays_what_it_is() => Snapshot.Match(Comment(FileFailed with
+    {
+        Run = FileFailed.Run! with
+        {
+            Files = [File("db/`x` | @octocat #1 <img>.sql", 3, 1, succeeded: false)],
+            OutputTail = ["``` <!-- /pgd:migrations -->", "\u001B[31m@octocat\u001B[0m see #1", "</details><script>"],
+            Error = new()
+            {
+                Message = "```\n</details> @octocat fixes #1",
+                File = "db/`x` | @octocat #1 <img>.sql",
+                Line = 1,
+                SqlState = "P0001",
+                Statement = "do $$ begin raise '````'; end $$ -- <!-- pgd:shop:42 -->",
+                Hint = "GH-1 https://github.com/octo/shop/issues/1",
+            },
+        },
+    }));
+
+    [Fact]
+    public void A_report_that_is_too_long_loses_output_first_and_stays_whole()
+    {
+        var report = FileFailed with
+        {
+            Run = FileFailed.Run! with
+            {
+                Files = [.. Enumerable.Range(1, 2000).Select(i => File($"db/{i:0000}.sql", 1, 1))],
+                OutputTail = [.. Enumerable.Range(1, 500).Select(i => $"line {i} {new string('x', 200)}")],
+            },
+        };
+
+        var text = Comment(report);
+
+        Assert.InRange(text.Length, 60_000, Page.CommentLimit);
+        Assert.Contains("customers_email_key", text, StringComparison.Ordinal);
+        Assert.Contains("_500 more lines in the [summary of the run](https://github.example/octo/shop/actions/runs/7)._", text, StringComparison.Ordinal);
+        Assert.Matches(@"_\d+ more lines in the \[summary of the run\]", text);
+        Assert.Equal(0, text.Split('\n').Count(l => l.StartsWith("```", StringComparison.Ordinal)) % 2);
+        Assert.Contains("</details>", text, StringComparison.Ordinal);
+        var summary = UpText.Summary(report, 1024 * 1024);
+        Assert.Contains("line 1 ", summary, StringComparison.Ordinal);
+        Assert.Contains("db/2000.sql", summary, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_statement_of_any_length_fits()
+    {
+        var error = FileFailed.Run!.Error! with { Statement = string.Join('\n', Enumerable.Repeat(new string('x', 5000), 100)), Message = string.Join('\n', Enumerable.Repeat(new string('y', 5000), 100)) };
+
+        var text = Comment(FileFailed with { Run = FileFailed.Run! with { Error = error } });
+
+        Assert.InRange(text.Length, 60_000, Page.CommentLimit);
+        Assert.Equal(0, text.Split('\n').Count(l => l.StartsWith("```", StringComparison.Ordinal)) % 2);
+    }
+
+    [Fact]
+    public void The_end_of_a_long_output_is_what_stays()
+    {
+        var report = CommandFailed with { Run = CommandFailed.Run! with { OutputTail = [.. Enumerable.Range(1, 1000).Select(i => $"line {i} {new string('x', 200)}")] } };
+
+        var text = Comment(report);
+
+        Assert.InRange(text.Length, 60_000, Page.CommentLimit);
+        Assert.Contains("line 1000 ", text, StringComparison.Ordinal);
+        Assert.DoesNotContain("line 1 ", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_limit_of_a_summary_counts_bytes()
+    {
+        var report = CommandFailed with { Run = CommandFailed.Run! with { OutputTail = [.. Enumerable.Range(1, 1000).Select(i => new string('語', 900))] } };
+
+        Assert.InRange(System.Text.Encoding.UTF8.GetByteCount(UpText.Summary(report, 1024 * 1024)), 1_000_000, 1024 * 1024);
+    }
+}

@@ -1,0 +1,114 @@
+using Pgd.Action;
+using Pgd.Libpq;
+using Pgd.Migrations;
+
+namespace Pgd.Tests.Action;
+
+/// <summary>An engine that makes branches out of nothing and remembers what it was asked.</summary>
+internal sealed class FakeEngine : IPreviewEngine
+{
+    public const string Password = "MFRGGZDFMZTWQ2LK";
+
+    public static readonly DateTimeOffset Now = new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
+
+    public List<Branch> Branches { get; } = [];
+
+    public List<PreviewUp> Ups { get; } = [];
+
+    public List<BranchName> Deletes { get; } = [];
+
+    public MigrationCommand? Command { get; private set; }
+
+    public MigrationFiles? Files { get; private set; }
+
+    public bool Created { get; set; } = true;
+
+    public bool Reset { get; set; }
+
+    public PgdException? UpFailure { get; set; }
+
+    public PgdException? DeleteFailure { get; set; }
+
+    public MigrationRun Run { get; set; } = new() { Duration = TimeSpan.FromSeconds(1.44) };
+
+    /// <summary>What a migration command prints.</summary>
+    public IReadOnlyList<string> Prints { get; set; } = [];
+
+    /// <summary>Called while the migrations run.</summary>
+    public System.Action? WhileMigrating { get; set; }
+
+    public static Branch BranchOf(string name, int number, long repositoryId = StoryStage.RepositoryId, DateTimeOffset? expiresAt = null) => new()
+    {
+        Name = BranchName.Parse(name),
+        Id = "0123456789ab",
+        Status = BranchStatus.Running,
+        Host = "127.0.0.1",
+        Port = 21003,
+        Generation = 1,
+        Storage = "copy",
+        Runtime = "native",
+        PostgresMajor = 17,
+        CreatedAt = Now.AddMinutes(number),
+        DataAsOf = Now.AddMinutes(-1),
+        ExpiresAt = expiresAt ?? Now.AddDays(7),
+        PullRequest = new() { RepositoryId = repositoryId, Repository = "octo/shop", Number = number },
+        Labels = new Dictionary<string, string>(),
+        Directory = "/var/lib/pgd/x",
+    };
+
+    public Task<IDisposable> HoldAsync(long repositoryId, int pullRequest, CancellationToken cancellationToken) => Task.FromResult<IDisposable>(new MemoryStream());
+
+    public Task<Preview> UpAsync(PreviewUp request, CancellationToken cancellationToken)
+    {
+        Ups.Add(request);
+        if (UpFailure is not null)
+            throw UpFailure;
+        var branch = BranchOf($"{request.Project}/{request.Name ?? $"pr-{request.PullRequest.Number}"}", request.PullRequest.Number, request.PullRequest.RepositoryId);
+        Branches.Add(branch);
+        return Task.FromResult(new Preview(branch, Created, Reset));
+    }
+
+    public Task<ConnectionUrl> ConnectAsync(BranchName name, string? database, string? role, CancellationToken cancellationToken) =>
+        Task.FromResult(new ConnectionUrl { Host = "127.0.0.1", Port = 21003, Database = database ?? "shop", User = role ?? "shop", Password = Password });
+
+    public Task<MigrationRun> RunCommandAsync(MigrationCommand command, CancellationToken cancellationToken)
+    {
+        Command = command;
+        foreach (var line in Prints)
+            command.Output(line);
+        return RunAsync(cancellationToken);
+    }
+
+    public Task<MigrationRun> RunFilesAsync(MigrationFiles files, CancellationToken cancellationToken)
+    {
+        Files = files;
+        return RunAsync(cancellationToken);
+    }
+
+    public Task<IReadOnlyList<BranchName>> DownAsync(long repositoryId, int pullRequest, string? project, CancellationToken cancellationToken)
+    {
+        var gone = Branches.Where(b => b.PullRequest!.RepositoryId == repositoryId && b.PullRequest.Number == pullRequest && (project is null || b.Name.Project == project)).ToList();
+        Branches.RemoveAll(gone.Contains);
+        return Task.FromResult<IReadOnlyList<BranchName>>([.. gone.Select(b => b.Name)]);
+    }
+
+    public Task<IReadOnlyList<Branch>> ListAsync(long repositoryId, string? project, CancellationToken cancellationToken) =>
+        Task.FromResult<IReadOnlyList<Branch>>([.. Branches.Where(b => b.PullRequest!.RepositoryId == repositoryId)]);
+
+    public Task DeleteAsync(BranchName name, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        if (DeleteFailure is not null)
+            throw DeleteFailure;
+        Deletes.Add(name);
+        Branches.RemoveAll(b => b.Name == name);
+        return Task.CompletedTask;
+    }
+
+    private Task<MigrationRun> RunAsync(CancellationToken cancellationToken)
+    {
+        WhileMigrating?.Invoke();
+        cancellationToken.ThrowIfCancellationRequested();
+        return Task.FromResult(Run);
+    }
+}

@@ -1,0 +1,84 @@
+using Xunit;
+
+namespace Pgd.Tests.Tool;
+
+public sealed class Misuse
+{
+    [Theory]
+    [InlineData("brnch list", "unknown command \"brnch\" for \"pgd\"", "Did you mean \"branch\"?")]
+    [InlineData("branch lst", "unknown command \"lst\" for \"pgd branch\"", "Did you mean \"list\"?")]
+    [InlineData("branch xyzzy", "unknown command \"xyzzy\" for \"pgd branch\"", "See: dotnet pgd branch --help")]
+    [InlineData("branch list --jsno", "unknown option --jsno for \"pgd branch list\"", "Did you mean \"--json\"?")]
+    [InlineData("branch create prod/dev --tll=5m", "unknown option --tll for \"pgd branch create\"", "Did you mean \"--ttl\"?")]
+    [InlineData("--jsno", "unknown option --jsno for \"pgd\"", "Did you mean \"--json\"?")]
+    [InlineData("branch delete --froce prod/dev", "unknown option --froce for \"pgd branch delete\"", "See: dotnet pgd branch delete --help")]
+    [InlineData("branch create", "PROJECT/BRANCH is missing for \"pgd branch create\"", "See: dotnet pgd branch create --help")]
+    [InlineData("branch exec prod/dev", "COMMAND is missing for \"pgd branch exec\"", "See: dotnet pgd branch exec --help")]
+    [InlineData("branch exec prod/dev make -j4", "unknown option -j4 for \"pgd branch exec\"", "Put -- before what is meant for the other program.")]
+    [InlineData("branch get prod/dev extra", "unexpected argument \"extra\" for \"pgd branch get\"", "See: dotnet pgd branch get --help")]
+    [InlineData("branch get prod/dev -- --json", "unexpected argument \"--json\" for \"pgd branch get\"", "See: dotnet pgd branch get --help")]
+    [InlineData("branch url prod/dev --format odbc", "--format cannot be \"odbc\": it is one of libpq, npgsql, jdbc, env, dotenv", "See: dotnet pgd branch url --help")]
+    [InlineData("branch create prod/dev --ttl", "required argument missing for option: '--ttl'", "See: dotnet pgd branch create --help")]
+    [InlineData("branch create prod/dev --ttl 5x", "\"5x\" is not a duration", "Write a number and a unit (s, m, h, d, w), for example 30m, 12h or 7d; never or 0 for none.")]
+    [InlineData("branch create prod/dev --label owner", "\"owner\" is not a label", "Write it as KEY=VALUE, for example --label owner=ada.")]
+    [InlineData("branch create prod/dev --from other/main", "prod/dev cannot be made from other/main: they belong to different projects", "Choose a branch of prod: dotnet pgd branch list prod")]
+    [InlineData("branch create prod/dev --anonymize gone.sql", "there is no file gone.sql", "Check the path given with --anonymize.")]
+    [InlineData("branch create dev", "\"dev\" is not the name of a branch", "Write it as PROJECT/BRANCH, for example prod/dev.")]
+    [InlineData("branch list prod/dev", "\"prod/dev\" cannot be the name of a project: it has the character '/'", "Use 1 to 50 lower-case letters, digits and inner hyphens, for example pr-42.")]
+    [InlineData("branch logs prod/dev --lines many", "\"many\" is not a number of lines", "Write a whole number, for example --lines 20.")]
+    [InlineData("project create prod --pg-version new", "\"new\" is not a major version of PostgreSQL", "Write a whole number, for example --pg-version 17.")]
+    [InlineData("project create prod --port-range 80-90", "\"80-90\" is not a range of ports", "Write it as FIRST-LAST between 1024 and 65535, for example 21000-21999.")]
+    [InlineData("doctor --dry-run", "--dry-run goes with --fix", "Write: dotnet pgd doctor --fix --dry-run")]
+    [InlineData("completion tcsh", "there is no completion for \"tcsh\"", "Choose one of bash, zsh, fish.")]
+    [InlineData("status --wait-lock soon", "\"soon\" is not a duration", "Write a number and a unit (s, m, h, d, w), for example 30m, 12h or 7d; never or 0 for none.")]
+    public async Task Is_told_with_what_to_type_and_exit_status_2(string line, string message, string hint)
+    {
+        var run = await ToolRun.OfAsync(line);
+
+        Assert.Equal($"error: {message}\nhint: {hint}\n", run.Error);
+        Assert.Empty(run.Output);
+        Assert.Equal(2, run.Status);
+    }
+
+    [Fact]
+    public async Task Is_an_object_on_standard_error_when_json_is_asked_for()
+    {
+        var run = await ToolRun.OfAsync("branch lst --json");
+
+        Assert.Equal("""{"error":{"code":"misuse","exitCode":2,"message":"unknown command \"lst\" for \"pgd branch\"","hint":"Did you mean \"list\"?"}}""" + "\n", run.Error);
+        Assert.Empty(run.Output);
+        Assert.Equal(2, run.Status);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("prod/")]
+    [InlineData("prod/-dev")]
+    [InlineData("prod/de'v")]
+    [InlineData("prod/../x")]
+    [InlineData("prod/de\nv")]
+    [InlineData("Prod/dev")]
+    public async Task With_a_malformed_name_changes_nothing(string name)
+    {
+        foreach (var verb in new[] { "create", "reset", "get", "delete", "url", "logs", "start", "stop", "restart" })
+        {
+            var run = await ToolRun.OfAsync(["branch", verb, name]);
+
+            Assert.Equal(2, run.Status);
+            Assert.StartsWith("error: \"", run.Error, StringComparison.Ordinal);
+            Assert.Equal(2, run.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
+        }
+    }
+
+    [Fact]
+    public async Task In_an_environment_variable_names_it()
+    {
+        var run = await ToolRun.OfAsync(["branch", "list"], session => session with
+        {
+            Environment = new Dictionary<string, string> { ["HOME"] = "/nonexistent", ["PGD_DEFAULT_TTL"] = "soon" },
+        });
+
+        Assert.StartsWith("error: PGD_DEFAULT_TTL: \"soon\" is not a duration\n", run.Error, StringComparison.Ordinal);
+        Assert.Equal(2, run.Status);
+    }
+}
