@@ -46,7 +46,8 @@ public sealed class Branches
 
         var parent = RequireReady(parentName);
         var digest = request.Anonymization is null ? null : Settlement.Digest(request.Anonymization);
-        var made = await Ports.WithFreePortAsync(_workspace.Reporter, refused => MakeAsync(project, parent, request, digest, refused, cancellationToken)).ConfigureAwait(false);
+        var made = await Ports.WithFreePortAsync(_workspace.Reporter, refused =>
+            DiskFull.TellAsync(_workspace.Root, () => MakeAsync(project, parent, request, digest, refused, cancellationToken))).ConfigureAwait(false);
         return new(View(project, made), Created: true);
     }
 
@@ -55,79 +56,10 @@ public sealed class Branches
     /// made and settled; if the new server cannot be proved, the old one serves on.
     /// </summary>
     /// <exception cref="PgdException">As for <see cref="CreateAsync"/>; the branch is then as it was.</exception>
-    public async Task<Branch> ResetAsync(BranchReset request, CancellationToken cancellationToken)
+    public Task<Branch> ResetAsync(BranchReset request, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
-        var name = request.Name;
-        if (name.IsMain)
-            throw new PgdException(ExitCode.Misuse, $"{name} has no parent whose state it could take");
-        var parentName = RequireReady(name).ParentName!;
-        using var held = await _workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Project(name.Project, exclusive: false),
-            LockRequest.Branch(name, exclusive: true), LockRequest.Branch(parentName, exclusive: false)).ConfigureAwait(false);
-        var project = _workspace.State.RequireProject(name.Project);
-        var branch = await FindReadyAsync(project, name).ConfigureAwait(false) ?? throw new PgdException(ExitCode.NotFound, $"there is no branch {name}");
-        var parent = RequireReady(parentName);
-        var digest = request.Anonymization is null ? null : Settlement.Digest(request.Anonymization);
-
-        var undo = new Undo(_workspace.Reporter);
-        await using var _ = undo.ConfigureAwait(false);
-        var next = branch.Generation + 1;
-        var (oldServer, newServer) = (new BranchServer(_workspace, project, branch, branch.Generation), new BranchServer(_workspace, project, branch, next));
-        undo.Push($"take back the record of {name}", () => _workspace.State.Write(branch));
-        _workspace.State.Write(branch with { PendingGeneration = next });
-        Fault.Here("reset:record");
-
-        undo.Push($"destroy the new data of {name}", newServer.DestroyAsync);
-        _workspace.Reporter.Step($"cloning {parentName} on {project.Storage}");
-        var clone = await new ConsistentClone(_workspace, project, parent).MakeAsync(newServer.Key, request.Fast, request.Consistency, cancellationToken).ConfigureAwait(false);
-        Fault.Here("reset:cloned");
-        // Without an address to listen on: the old generation has the port, and serves.
-        var connection = await SettleAsync(project, branch, newServer, clone, request.Anonymization, listen: false, cancellationToken).ConfigureAwait(false);
-        await connection.DisposeAsync().ConfigureAwait(false);
-        Fault.Here("reset:settled");
-        await newServer.StopAsync(StopMode.Fast, cancellationToken).ConfigureAwait(false);
-
-        undo.Push($"start the old server of {name}", async () =>
-        {
-            // The new one may have got as far as having the port.
-            await newServer.StopAsync(StopMode.Immediate, CancellationToken.None).ConfigureAwait(false);
-            await StartAgainAsync(oldServer).ConfigureAwait(false);
-        });
-        Fault.Here("reset:stopping");
-        await oldServer.StopAsync(StopMode.Fast, cancellationToken).ConfigureAwait(false);
-        Fault.Here("reset:switching");
-        connection = await newServer.StartAsync(open: true, listen: true, NoSettings, cancellationToken).ConfigureAwait(false);
-        await using (connection.ConfigureAwait(false))
-            await ProveAsync(project, branch, newServer, connection, cancellationToken).ConfigureAwait(false);
-        Fault.Here("reset:proved");
-
-        var switched = branch with
-        {
-            Generation = next,
-            PendingGeneration = null,
-            ShouldRun = true,
-            DataAsOf = clone.DataAsOf,
-            DataLsn = clone.Lsn,
-            AnonymizationDigest = digest,
-            Applied = [],
-            ExpiresAt = request.TimeToLive is { } ttl ? Expiry(ttl) : branch.ExpiresAt,
-            PullRequest = request.PullRequest ?? branch.PullRequest,
-        };
-        _workspace.State.Write(switched);
-        undo.Keep();
-        Fault.Here("reset:switched");
-        try
-        {
-            // All others: an earlier reset may have been killed after its switch.
-            foreach (var generation in Generations(project, switched).Where(g => g != next))
-                await new BranchServer(_workspace, project, branch, generation).DestroyAsync().ConfigureAwait(false);
-        }
-        catch (Exception e)
-        {
-            _workspace.Reporter.Warn($"{name} is reset, but its old data could not be removed: {e.Message}; dotnet pgd doctor --fix will");
-        }
-
-        return View(project, switched);
+        return DiskFull.TellAsync(_workspace.Root, () => MakeAnewAsync(request, cancellationToken));
     }
 
     /// <summary>The branches of a project or of all projects, by name.</summary>
@@ -268,8 +200,16 @@ public sealed class Branches
     /// <summary>Removes everything of a branch, in an order in which a second try finds what a killed first one left.</summary>
     internal async Task DestroyAsync(ProjectRecord project, BranchRecord branch)
     {
-        if (branch.Phase != BranchPhase.Deleting)
-            _workspace.State.Write(branch with { Phase = BranchPhase.Deleting });
+        try
+        {
+            if (branch.Phase != BranchPhase.Deleting)
+                _workspace.State.Write(branch with { Phase = BranchPhase.Deleting });
+        }
+        catch (PgdException e) when (e.ExitCode == ExitCode.NoRoom)
+        {
+            // To delete is the way out of that.
+        }
+
         Fault.Here("delete:record");
         foreach (var generation in Generations(project, branch))
             await new BranchServer(_workspace, project, branch, generation).DestroyAsync().ConfigureAwait(false);
@@ -325,6 +265,80 @@ public sealed class Branches
         };
     }
 
+    private async Task<Branch> MakeAnewAsync(BranchReset request, CancellationToken cancellationToken)
+    {
+        var name = request.Name;
+        if (name.IsMain)
+            throw new PgdException(ExitCode.Misuse, $"{name} has no parent whose state it could take");
+        var parentName = RequireReady(name).ParentName!;
+        using var held = await _workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Project(name.Project, exclusive: false),
+            LockRequest.Branch(name, exclusive: true), LockRequest.Branch(parentName, exclusive: false)).ConfigureAwait(false);
+        var project = _workspace.State.RequireProject(name.Project);
+        var branch = await FindReadyAsync(project, name).ConfigureAwait(false) ?? throw new PgdException(ExitCode.NotFound, $"there is no branch {name}");
+        var parent = RequireReady(parentName);
+        var digest = request.Anonymization is null ? null : Settlement.Digest(request.Anonymization);
+
+        var undo = new Undo(_workspace.Reporter);
+        await using var _ = undo.ConfigureAwait(false);
+        var next = branch.Generation + 1;
+        var (oldServer, newServer) = (new BranchServer(_workspace, project, branch, branch.Generation), new BranchServer(_workspace, project, branch, next));
+        undo.Push($"take back the record of {name}", () => _workspace.State.Write(branch));
+        _workspace.State.Write(branch with { PendingGeneration = next });
+        Fault.Here("reset:record");
+
+        undo.Push($"destroy the new data of {name}", newServer.TakeBackAsync);
+        _workspace.Reporter.Step($"cloning {parentName} on {project.Storage}");
+        var clone = await new ConsistentClone(_workspace, project, parent).MakeAsync(newServer.Key, request.Fast, request.Consistency, cancellationToken).ConfigureAwait(false);
+        Fault.Here("reset:cloned");
+        // Without an address to listen on: the old generation has the port, and serves.
+        var connection = await SettleAsync(project, branch, newServer, clone, request.Anonymization, listen: false, cancellationToken).ConfigureAwait(false);
+        await connection.DisposeAsync().ConfigureAwait(false);
+        Fault.Here("reset:settled");
+        await newServer.StopAsync(StopMode.Fast, cancellationToken).ConfigureAwait(false);
+
+        undo.Push($"start the old server of {name}", async () =>
+        {
+            // The new one may have got as far as having the port.
+            await newServer.StopAsync(StopMode.Immediate, CancellationToken.None).ConfigureAwait(false);
+            await StartAgainAsync(oldServer).ConfigureAwait(false);
+        });
+        Fault.Here("reset:stopping");
+        await oldServer.StopAsync(StopMode.Fast, cancellationToken).ConfigureAwait(false);
+        Fault.Here("reset:switching");
+        connection = await newServer.StartAsync(open: true, listen: true, NoSettings, cancellationToken).ConfigureAwait(false);
+        await using (connection.ConfigureAwait(false))
+            await ProveAsync(project, branch, newServer, connection, cancellationToken).ConfigureAwait(false);
+        Fault.Here("reset:proved");
+
+        var switched = branch with
+        {
+            Generation = next,
+            PendingGeneration = null,
+            ShouldRun = true,
+            DataAsOf = clone.DataAsOf,
+            DataLsn = clone.Lsn,
+            AnonymizationDigest = digest,
+            Applied = [],
+            ExpiresAt = request.TimeToLive is { } ttl ? Expiry(ttl) : branch.ExpiresAt,
+            PullRequest = request.PullRequest ?? branch.PullRequest,
+        };
+        _workspace.State.Write(switched);
+        undo.Keep();
+        Fault.Here("reset:switched");
+        try
+        {
+            // All others: an earlier reset may have been killed after its switch.
+            foreach (var generation in Generations(project, switched).Where(g => g != next))
+                await new BranchServer(_workspace, project, branch, generation).DestroyAsync().ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            _workspace.Reporter.Warn($"{name} is reset, but its old data could not be removed: {e.Message}; dotnet pgd doctor --fix will");
+        }
+
+        return View(project, switched);
+    }
+
     private async Task<BranchRecord> MakeAsync(ProjectRecord project, BranchRecord parent, BranchCreate request, string? digest, HashSet<int> refused, CancellationToken cancellationToken)
     {
         var name = request.Name;
@@ -351,7 +365,7 @@ public sealed class Branches
         Fault.Here("create:record");
 
         var server = new BranchServer(_workspace, project, branch, branch.Generation);
-        undo.Push($"destroy the data of {name}", server.DestroyAsync);
+        undo.Push($"destroy the data of {name}", server.TakeBackAsync);
         _workspace.Reporter.Step($"cloning {parent.FullName} on {project.Storage}");
         var clone = await new ConsistentClone(_workspace, project, parent).MakeAsync(server.Key, request.Fast, request.Consistency, cancellationToken).ConfigureAwait(false);
         Fault.Here("create:cloned");

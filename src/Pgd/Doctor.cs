@@ -30,7 +30,7 @@ public sealed partial class Doctor
             Check($"storage {storage.Name}", () => [storage.Unavailable() is { } why ? new("", Severity.Warning, $"cannot be used here: {why}") : new("", Severity.Ok, "can be used")]);
         Check("disk space", Space);
         Check("records", Records);
-        foreach (var branch in SafeBranches())
+        foreach (var branch in SafeBranches().ToList())
             await CheckBranchAsync(branch, findings, cancellationToken).ConfigureAwait(false);
         try
         {
@@ -68,10 +68,11 @@ public sealed partial class Doctor
     /// <exception cref="PgdException">The records cannot be read: then nothing can be said to belong to none of them.</exception>
     public async Task<IReadOnlyList<Repair>> FixAsync(bool dryRun, CancellationToken cancellationToken)
     {
+        var repairs = new List<Repair>();
+        var projects = _workspace.State.ProjectFolders();
         if (!Directory.Exists(_workspace.Root))
             return [];
-        var repairs = new List<Repair>();
-        foreach (var project in _workspace.State.ProjectFolders())
+        foreach (var project in projects)
             await FixProjectAsync(project, dryRun, repairs, cancellationToken).ConfigureAwait(false);
         await FixStrayVolumesAsync(dryRun, repairs, cancellationToken).ConfigureAwait(false);
         await FixSocketsAsync(dryRun, repairs).ConfigureAwait(false);
@@ -83,7 +84,7 @@ public sealed partial class Doctor
     public async Task WriteReportAsync(string file, CancellationToken cancellationToken)
     {
         var findings = await CheckAsync(cancellationToken).ConfigureAwait(false);
-        using var zip = new ZipArchive(new FileStream(file, FileMode.Create), ZipArchiveMode.Create);
+        using var zip = new ZipArchive(new FileStream(file, new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite }), ZipArchiveMode.Create);
         Add("version.txt", $"pgd {typeof(Doctor).Assembly.GetName().Version}\n{Environment.OSVersion}\n.NET {Environment.Version}\n{System.Runtime.InteropServices.RuntimeInformation.OSArchitecture}\n");
         Add("findings.txt", string.Join('\n', findings.Select(f => $"{f.Severity,-8} {f.Check}: {f.Text}")) + "\n");
         foreach (var branch in SafeBranches())
@@ -124,8 +125,10 @@ public sealed partial class Doctor
         File.WriteAllBytes(probe, []);
         File.Delete(probe);
         yield return new("", Severity.Ok, $"{_workspace.Root} can be written");
-        if (_workspace.Runtimes.Native.ServerAccount() is { } account && Impassable(_workspace.Layout.Volumes) is { } folder)
-            yield return new("", Severity.Problem, $"the account {account.Name} cannot pass through {folder}, so its servers would not find their data", $"chmod o+x {folder}, or choose another root with --root.");
+        if (_workspace.Runtimes.Native.Impassable(_workspace.Layout.Volumes) is { } e)
+            yield return new("", Severity.Problem, e.Message, e.Hint);
+        if (File.Exists(_workspace.Layout.HostKey) && new FileInfo(_workspace.Layout.HostKey).Length != HostKey.Size)
+            yield return new("", Severity.Problem, $"the host key {_workspace.Layout.HostKey}, from which every password derives, is damaged", "Restore it from a backup of the root.");
         if (File.Exists(_workspace.Layout.HostKey) && (Libc.Status(_workspace.Layout.HostKey).Mode & (UnixFileMode.OtherRead | UnixFileMode.OtherWrite | UnixFileMode.GroupWrite)) != 0)
             yield return new("", Severity.Problem, $"others can read the host key {_workspace.Layout.HostKey}, from which every password derives", $"chmod 0600 {_workspace.Layout.HostKey}");
     }
@@ -178,11 +181,11 @@ public sealed partial class Doctor
 
     private async Task CheckBranchAsync(BranchRecord branch, List<Finding> findings, CancellationToken cancellationToken)
     {
-        if (branch.Phase != BranchPhase.Ready || _workspace.State.FindProject(branch.Project) is not { } project)
-            return;
         var check = $"branch {branch.FullName}";
         try
         {
+            if (branch.Phase != BranchPhase.Ready || _workspace.State.FindProject(branch.Project) is not { } project)
+                return;
             var server = new BranchServer(_workspace, project, branch, branch.Generation);
             if (server.FindVolume() is null)
                 findings.Add(new(check, Severity.Problem, $"its data is missing from the storage {project.Storage}", $"If it is gone for good: dotnet pgd branch delete {branch.FullName}"));
@@ -326,9 +329,8 @@ public sealed partial class Doctor
             }, dryRun).ConfigureAwait(false));
         }
 
-        // Taking a lock and giving it back removes the file that a killed operation left.
-        foreach (var name in dryRun ? [] : _workspace.Locks.Names())
-            _workspace.Locks.TryAcquire(new(name, Exclusive: true))?.Dispose();
+        if (!dryRun)
+            _workspace.Locks.Sweep();
     }
 
     private static async Task<Repair> DoAsync(string kind, string subject, string text, Func<Task> repair, bool dryRun)
@@ -359,7 +361,7 @@ public sealed partial class Doctor
 
     private IEnumerable<BranchRecord> SafeBranches()
     {
-        foreach (var name in _workspace.State.ProjectFolders().SelectMany(p => _workspace.State.BranchNames(p).Select(b => BranchName.Of(p, b))))
+        foreach (var name in SafeNames())
         {
             BranchRecord? record = null;
             try
@@ -376,15 +378,16 @@ public sealed partial class Doctor
         }
     }
 
-    private static string? Impassable(string folder)
+    private IReadOnlyList<BranchName> SafeNames()
     {
-        for (var parent = folder; parent is not null; parent = Path.GetDirectoryName(parent))
+        try
         {
-            if (Directory.Exists(parent) && (File.GetUnixFileMode(parent) & UnixFileMode.OtherExecute) == 0)
-                return parent;
+            return [.. _workspace.State.ProjectFolders().SelectMany(p => _workspace.State.BranchNames(p).Select(b => BranchName.Of(p, b)))];
         }
-
-        return null;
+        catch (PgdException)
+        {
+            return [];
+        }
     }
 }
 

@@ -34,7 +34,8 @@ public sealed class Projects
         if (runtime is Native native)
         {
             native.Binaries.For(major);
-            native.ServerAccount();
+            if (native.Impassable(_workspace.Layout.Volumes) is { } impassable)
+                throw impassable;
         }
 
         var project = new ProjectRecord
@@ -55,7 +56,8 @@ public sealed class Projects
         undo.Push($"remove the project {project.Name}", () => _workspace.State.DeleteProject(project.Name));
         _workspace.State.Write(project);
         Fault.Here("project:record");
-        await Ports.WithFreePortAsync(_workspace.Reporter, refused => MakeMainAsync(project, name, dump, refused, cancellationToken)).ConfigureAwait(false);
+        await Ports.WithFreePortAsync(_workspace.Reporter, refused =>
+            DiskFull.TellAsync(_workspace.Root, () => MakeMainAsync(project, name, dump, refused, cancellationToken))).ConfigureAwait(false);
         undo.Keep();
         return View(project, branches: 1);
     }
@@ -191,7 +193,8 @@ public sealed class Projects
         Fault.Here("project:port");
 
         var server = new BranchServer(_workspace, project, branch, branch.Generation);
-        undo.Push($"destroy the data of {name}", server.DestroyAsync);
+        undo.Push($"destroy the data of {name}", server.TakeBackAsync);
+        DiskFull.RefuseWithout(0, _workspace.Root);
         var volume = _workspace.Storages.Named(project.Storage).Create(server.Key);
         Fault.Here("project:volume");
         _workspace.Reporter.Step($"initdb, PostgreSQL {project.PostgresMajor}, on {project.Storage}");

@@ -73,6 +73,19 @@ internal sealed class BranchServer(Workspace workspace, ProjectRecord project, B
         _storage.Delete(Key);
     }
 
+    /// <summary>Destroys what was made, when making it failed. If something that is not ours has its place, nothing was made.</summary>
+    public async Task TakeBackAsync()
+    {
+        try
+        {
+            await DestroyAsync().ConfigureAwait(false);
+        }
+        catch (PgdException e) when (e.ExitCode == ExitCode.Unsafe)
+        {
+            // Already said: making it was refused for that.
+        }
+    }
+
     /// <summary>Lets everyone with a password in.</summary>
     public async Task OpenDoorAsync(AdminConnection connection, CancellationToken cancellationToken)
     {

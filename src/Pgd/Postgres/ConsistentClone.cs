@@ -19,6 +19,7 @@ internal sealed class ConsistentClone(Workspace workspace, ProjectRecord project
     {
         var from = _server.RequireVolume();
         DataDirectory.RefuseLinks(from.Data, source.FullName);
+        DiskFull.RefuseWithout(0, from.Data);
         if (!_server.IsRunning())
         {
             // Nothing changes these files: our shared lock keeps everyone of us from starting the server.

@@ -148,6 +148,25 @@ internal sealed class Native(HostConfiguration configuration, Layout layout) : I
         return account.UserId != 0 ? account : throw new PgdException(ExitCode.Misuse, $"the account {name} is root, and PostgreSQL does not run as root", "Name another in config.yaml under postgres: user.");
     }
 
+    /// <summary>Why the account that servers run as could not get to a folder; null if it can.</summary>
+    public PgdException? Impassable(string folder)
+    {
+        if (ServerAccount() is not { } account)
+            return null;
+        for (var parent = folder; parent is not null; parent = Path.GetDirectoryName(parent))
+        {
+            var status = Libc.Status(parent);
+            var needed = status.Owner == account.UserId ? UnixFileMode.UserExecute : status.Group == account.GroupId ? UnixFileMode.GroupExecute : UnixFileMode.OtherExecute;
+            if ((status.Mode & (needed | UnixFileMode.OtherExecute)) == 0)
+            {
+                return new(ExitCode.MachineLacks, $"the account {account.Name} cannot pass through {parent}, so its servers would not find their data",
+                    $"chmod o+x {parent}, or choose another root with --root.");
+            }
+        }
+
+        return null;
+    }
+
     private void PrepareLog(Volume volume)
     {
         if (File.Exists(volume.Log))

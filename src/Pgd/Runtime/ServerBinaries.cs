@@ -36,7 +36,8 @@ internal sealed partial class ServerBinaries(HostConfiguration configuration)
         var folders = configuration.PostgresBinaries.Select(f => IsComplete(f) ? f : Path.Combine(f, "bin"))
             .Concat(Versioned("/usr/lib/postgresql", "bin")).Concat(Versioned("/usr", "bin", "pgsql-*")).Concat(Versioned("/opt/homebrew/opt", "bin", "postgresql@*"))
             .Append("/usr/local/pgsql/bin").Concat((Environment.GetEnvironmentVariable("PATH") ?? "").Split(':'))
-            .Where(IsComplete).Select(Resolved).Distinct(StringComparer.Ordinal);
+            // A link may be left of a package that is gone.
+            .Where(IsComplete).Select(Resolved).Where(IsComplete).Distinct(StringComparer.Ordinal);
         return [.. folders.Select(Ask).OfType<ServerBinary>().Where(b => b.Major is >= OldestMajor and <= NewestMajor)
             .OrderByDescending(b => configuration.PostgresBinaries.Any(f => b.Folder.StartsWith(f, StringComparison.Ordinal))).ThenByDescending(b => b.Major)];
     }

@@ -7,6 +7,7 @@ namespace Pgd.State;
 /// <summary>The secret of this root, from which every branch's passwords derive: so none of them is stored.</summary>
 internal sealed class HostKey(Layout layout)
 {
+    public const int Size = 32;
     private const string Alphabet = "abcdefghijklmnopqrstuvwxyz234567";
     private readonly Lock _making = new();
     private byte[]? _key;
@@ -34,7 +35,7 @@ internal sealed class HostKey(Layout layout)
             var beside = $"{layout.HostKey}.{Environment.ProcessId}";
             using (var file = new FileStream(beside, new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite }))
             {
-                file.Write(RandomNumberGenerator.GetBytes(32));
+                file.Write(RandomNumberGenerator.GetBytes(Size));
                 file.Flush(flushToDisk: true);
             }
 
@@ -50,9 +51,9 @@ internal sealed class HostKey(Layout layout)
         }
 
         var key = File.ReadAllBytes(layout.HostKey);
-        return key.Length == 32
+        return key.Length == Size
             ? key
-            : throw new PgdException(ExitCode.Failed, $"the host key {layout.HostKey} is damaged: it has {key.Length} bytes instead of 32",
+            : throw new PgdException(ExitCode.Failed, $"the host key {layout.HostKey} is damaged: it has {key.Length} bytes instead of {Size}",
                 "Passwords derive from it. Restore it from a backup of the root, or delete it and restart every branch to give them new passwords.");
     }
 

@@ -21,8 +21,8 @@ internal sealed class OperatingSystemLocks(Layout layout, TimeSpan wait, IReport
         var held = new HeldLocks();
         try
         {
-            foreach (var request in requests.GroupBy(r => r.Name, StringComparer.Ordinal).OrderBy(g => g.Key, StringComparer.Ordinal))
-                held.Add(await AcquireOneAsync(new(request.Key, request.Any(r => r.Exclusive)), cancellationToken).ConfigureAwait(false));
+            foreach (var same in requests.GroupBy(r => r.Name, StringComparer.Ordinal).OrderBy(g => g.Key, StringComparer.Ordinal))
+                held.Add(await AcquireOneAsync(same.First() with { Exclusive = same.Any(r => r.Exclusive) }, cancellationToken).ConfigureAwait(false));
             return held;
         }
         catch
@@ -43,10 +43,12 @@ internal sealed class OperatingSystemLocks(Layout layout, TimeSpan wait, IReport
         return held;
     }
 
-    /// <summary>The names of all locks of which there is a file, held or left by a process that was killed.</summary>
-    public IReadOnlyList<string> Names() => Directory.Exists(layout.Locks)
-        ? [.. Directory.EnumerateFiles(layout.Locks, "*" + Suffix, SearchOption.AllDirectories).Select(f => Path.GetRelativePath(layout.Locks, f)[..^Suffix.Length])]
-        : [];
+    /// <summary>Removes the files that killed processes left of locks on what is gone. What someone holds stays.</summary>
+    public void Sweep()
+    {
+        foreach (var file in Directory.Exists(layout.Locks) ? Directory.GetFiles(layout.Locks, "*" + Suffix) : [])
+            TryAcquire(LockRequest.Of(Path.GetFileName(file)[..^Suffix.Length].Replace('+', '/')))?.Dispose();
+    }
 
     private async Task<LockFile> AcquireOneAsync(LockRequest request, CancellationToken cancellationToken)
     {
@@ -78,8 +80,6 @@ internal sealed class OperatingSystemLocks(Layout layout, TimeSpan wait, IReport
         while (true)
         {
             var file = Open(path);
-            if (file is null)
-                continue;
             try
             {
                 if (!LockFile.TryLock(file, request.Exclusive))
@@ -93,7 +93,7 @@ internal sealed class OperatingSystemLocks(Layout layout, TimeSpan wait, IReport
                 {
                     if (request.Exclusive)
                         WriteHolder(file);
-                    return new(file, path, layout.Locks);
+                    return new(file, path, request.Subject?.Invoke(layout));
                 }
 
                 file.Dispose();
@@ -106,19 +106,12 @@ internal sealed class OperatingSystemLocks(Layout layout, TimeSpan wait, IReport
         }
     }
 
-    private SafeFileHandle? Open(string path)
+    private static SafeFileHandle Open(string path)
     {
         try
         {
-            if (Path.GetDirectoryName(path) is { } folder && folder != layout.Locks)
-                Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
             // Not .NET's own call: it takes a lock of its own, and fails where another process holds an exclusive one.
             return Libc.OpenOrCreate(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
-        }
-        catch (IOException e) when (e.HResult == Libc.ENOENT)
-        {
-            // The folder went with its last lock, a moment ago.
-            return null;
         }
         catch (Exception e) when (DiskFull.Is(e))
         {
@@ -130,7 +123,8 @@ internal sealed class OperatingSystemLocks(Layout layout, TimeSpan wait, IReport
         }
     }
 
-    private string PathOf(string name) => Path.Combine(layout.Locks, name + Suffix);
+    // All in one folder, because a full disk has no room for another one, and deleting a branch there must work.
+    private string PathOf(string name) => Path.Combine(layout.Locks, name.Replace('/', '+') + Suffix);
 
     private static void WriteHolder(SafeFileHandle file)
     {
@@ -173,20 +167,19 @@ internal sealed class OperatingSystemLocks(Layout layout, TimeSpan wait, IReport
     }
 }
 
-/// <summary>A lock that is held. Its file goes with it, if no one else holds or has just taken it: there would be one for every branch that ever was.</summary>
-internal sealed class LockFile(SafeFileHandle file, string path, string locks) : IDisposable
+/// <summary>
+/// A lock that is held. Its file stays while there is what it locks, because a full disk has no room for a new one, and deleting a branch there must
+/// work; and it goes with that, or there would be one for every branch that ever was.
+/// </summary>
+internal sealed class LockFile(SafeFileHandle file, string path, string? subject) : IDisposable
 {
     public void Dispose()
     {
         try
         {
             // Only who has the file that is at the path, and has it alone, may remove it.
-            if (!file.IsClosed && TryLock(file, exclusive: true) && IsStillAt(file, path))
-            {
+            if (!file.IsClosed && !File.Exists(subject) && TryLock(file, exclusive: true) && IsStillAt(file, path))
                 File.Delete(path);
-                if (Path.GetDirectoryName(path) is { } folder && folder != locks && !Directory.EnumerateFileSystemEntries(folder).Any())
-                    Directory.Delete(folder);
-            }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -226,17 +219,29 @@ internal sealed class LockFile(SafeFileHandle file, string path, string locks) :
 /// <summary>A lock to take: on a branch, a project, or something that belongs to all of them.</summary>
 internal sealed record LockRequest(string Name, bool Exclusive)
 {
+    private const string ProjectSuffix = "/!project", CopyingSuffix = "~copying", PortsName = "ports";
+
     public string Title => Name;
 
-    // A project's lock sorts before those of its branches, because '!' sorts before all letters and digits.
-    public static LockRequest Project(string project, bool exclusive) => new($"{project}/!project", exclusive);
+    /// <summary>The file without which there is nothing to lock; null if the lock is for a moment only.</summary>
+    public Func<Layout, string>? Subject { get; init; }
 
-    public static LockRequest Branch(BranchName name, bool exclusive) => new(name.ToString(), exclusive);
+    // A project's lock sorts before those of its branches, because '!' sorts before all letters and digits.
+    public static LockRequest Project(string project, bool exclusive) => new(project + ProjectSuffix, exclusive) { Subject = layout => layout.ProjectFile(project) };
+
+    public static LockRequest Branch(BranchName name, bool exclusive) => new(name.ToString(), exclusive) { Subject = layout => layout.BranchFile(name) };
+
+    /// <summary>The exclusive lock that a lock file belongs to.</summary>
+    public static LockRequest Of(string name) =>
+        name == PortsName ? Ports
+        : name.EndsWith(ProjectSuffix, StringComparison.Ordinal) ? Project(name[..^ProjectSuffix.Length], exclusive: true)
+        : name.Split('/') is [var project, var branch] && BranchName.IsWellFormed(project) && BranchName.IsWellFormed(branch) ? Branch(BranchName.Of(project, branch), exclusive: true)
+        : new(name, Exclusive: true);
 
     /// <summary>Only one copy of a running source is taken at a time: each needs a replication slot, of which a server has few.</summary>
-    public static LockRequest Copying(BranchName source) => new($"{source}~copying", Exclusive: true);
+    public static LockRequest Copying(BranchName source) => new(source + CopyingSuffix, Exclusive: true);
 
-    public static LockRequest Ports { get; } = new("ports", Exclusive: true);
+    public static LockRequest Ports { get; } = new(PortsName, Exclusive: true) { Subject = layout => layout.HostKey };
 }
 
 /// <summary>Locks that are held until this is disposed.</summary>

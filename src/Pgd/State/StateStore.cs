@@ -25,13 +25,10 @@ internal sealed class StateStore(Layout layout)
             ?? throw new PgdException(ExitCode.NotFound, $"there is no branch {name}", Known("branches", BranchNames(name.Project), $"dotnet pgd branch create {name}"));
     }
 
-    public IReadOnlyList<string> ProjectNames() => Directory.Exists(layout.State)
-        ? [.. Directory.EnumerateDirectories(layout.State).Select(d => Path.GetFileName(d)!).Where(n => BranchName.IsWellFormed(n) && File.Exists(layout.ProjectFile(n))).Order(StringComparer.Ordinal)]
-        : [];
+    public IReadOnlyList<string> ProjectNames() => [.. ProjectFolders().Where(n => File.Exists(layout.ProjectFile(n)))];
 
-    public IReadOnlyList<string> BranchNames(string project) => Directory.Exists(layout.ProjectState(project))
-        ? [.. Directory.EnumerateFiles(layout.ProjectState(project), "*.json").Select(f => Path.GetFileNameWithoutExtension(f)!).Where(BranchName.IsWellFormed).Order(StringComparer.Ordinal)]
-        : [];
+    public IReadOnlyList<string> BranchNames(string project) =>
+        [.. List(layout.ProjectState(project), f => Directory.GetFiles(f, "*.json")).Select(f => Path.GetFileNameWithoutExtension(f)).Where(BranchName.IsWellFormed).Order(StringComparer.Ordinal)];
 
     public IEnumerable<BranchRecord> Branches(string project) =>
         BranchNames(project).Select(n => FindBranch(BranchName.Of(project, n))).OfType<BranchRecord>();
@@ -40,9 +37,8 @@ internal sealed class StateStore(Layout layout)
     public IEnumerable<BranchRecord> AllBranches() => ProjectFolders().SelectMany(Branches);
 
     /// <summary>Every folder of the state, also one whose project record is missing.</summary>
-    public IReadOnlyList<string> ProjectFolders() => Directory.Exists(layout.State)
-        ? [.. Directory.EnumerateDirectories(layout.State).Select(d => Path.GetFileName(d)!).Where(BranchName.IsWellFormed).Order(StringComparer.Ordinal)]
-        : [];
+    public IReadOnlyList<string> ProjectFolders() =>
+        [.. List(layout.State, Directory.GetDirectories).Select(d => Path.GetFileName(d)).Where(BranchName.IsWellFormed).Order(StringComparer.Ordinal)];
 
     public void Write(ProjectRecord record) => Write(layout.ProjectFile(record.Name), record, StateJson.Default.ProjectRecord);
 
@@ -55,20 +51,39 @@ internal sealed class StateStore(Layout layout)
     }
 
     /// <summary>Files of records that were never put in place. Under the project's exclusive lock no one is writing them.</summary>
-    public IReadOnlyList<string> Unfinished(string project) => Directory.Exists(layout.ProjectState(project)) ? Directory.GetFiles(layout.ProjectState(project), "*" + BesideSuffix) : [];
+    public IReadOnlyList<string> Unfinished(string project) => List(layout.ProjectState(project), f => Directory.GetFiles(f, "*" + BesideSuffix));
 
     public void DeleteProject(string name)
     {
+        if (!Directory.Exists(layout.ProjectState(name)))
+            return;
         foreach (var file in Unfinished(name))
             File.Delete(file);
         File.Delete(layout.ProjectFile(name));
         Fault.Here("project:unrecorded");
-        if (Directory.Exists(layout.ProjectState(name)) && !Directory.EnumerateFileSystemEntries(layout.ProjectState(name)).Any())
+        if (!Directory.EnumerateFileSystemEntries(layout.ProjectState(name)).Any())
             Directory.Delete(layout.ProjectState(name));
     }
 
     private static string Known(string kind, IReadOnlyList<string> names, string make) =>
         names.Count == 0 ? $"Make it: {make}" : $"There are the {kind} {string.Join(", ", names.Take(20))}{(names.Count > 20 ? ", …" : "")}; or make it: {make}";
+
+    // A folder that may not be listed is not an empty one.
+    private static string[] List(string folder, Func<string, string[]> list)
+    {
+        try
+        {
+            return list(folder);
+        }
+        catch (DirectoryNotFoundException)
+        {
+            return [];
+        }
+        catch (UnauthorizedAccessException e)
+        {
+            throw new PgdException(ExitCode.MachineLacks, $"the folder {folder} cannot be read: {e.Message}", "Run as the user who owns the root, or choose another root with --root or PGD_ROOT.", e);
+        }
+    }
 
     private static T? Read<T>(string file, JsonTypeInfo<T> type)
         where T : class
@@ -111,11 +126,11 @@ internal sealed class StateStore(Layout layout)
 
     private static void Write<T>(string file, T record, JsonTypeInfo<T> type)
     {
-        Directory.CreateDirectory(Path.GetDirectoryName(file)!, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         // The lock lets one process write a record at a time: what a killed one left beside it is overwritten by the next.
         var beside = file + BesideSuffix;
         try
         {
+            Directory.CreateDirectory(Path.GetDirectoryName(file)!, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
             using (var stream = new FileStream(beside, new FileStreamOptions
             {
                 Mode = FileMode.Create,
@@ -132,7 +147,8 @@ internal sealed class StateStore(Layout layout)
         }
         catch (IOException e) when (DiskFull.Is(e))
         {
-            File.Delete(beside);
+            if (File.Exists(beside))
+                File.Delete(beside);
             throw DiskFull.Error(file, e);
         }
     }

@@ -22,7 +22,8 @@ internal static class FileTree
             (ref FileSystemEntry e) => (e.ToFullPath()[(source.Length + 1)..], e.IsDirectory, (e.Attributes & FileAttributes.ReparsePoint) != 0, e.IsDirectory ? 0 : LengthOf(ref e)),
             new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0, IgnoreInaccessible = false })
         {
-            ShouldRecursePredicate = (ref FileSystemEntry e) => (e.Attributes & FileAttributes.ReparsePoint) == 0,
+            // What is in a folder that is left out would have no folder to be copied to.
+            ShouldRecursePredicate = (ref FileSystemEntry e) => (e.Attributes & FileAttributes.ReparsePoint) == 0 && !(running && DataDirectory.IsLeftOut(e.ToFullPath()[(source.Length + 1)..])),
         };
 
         var folders = new List<string>();
@@ -40,11 +41,8 @@ internal static class FileTree
         }
 
         var total = files.Sum(f => f.Length);
-        if (reserve && Libc.FileSystem(Path.GetDirectoryName(target)!) is var (_, available, _) && available < total)
-        {
-            throw new PgdException(ExitCode.NoRoom, $"a copy needs {total / 1048576} MB and the file system of {target} has {available / 1048576} MB left",
-                "Delete branches (dotnet pgd branch list), or use a file system that shares blocks: btrfs, XFS with reflink, ZFS.");
-        }
+        if (reserve)
+            DiskFull.RefuseWithout(total, Path.GetDirectoryName(target)!);
 
         MakeFolder(source, target);
         // Parents come before their children, so that each folder is made in an existing one.

@@ -97,7 +97,7 @@ public sealed class BadNames(BadNames.Shop shop) : IClassFixture<BadNames.Shop>
         Assert.StartsWith("error: ", result.Error, StringComparison.Ordinal);
         Assert.DoesNotContain("looks like a bug", result.Error, StringComparison.Ordinal);
         Assert.Equal(before, shop.Root.Listing());
-        Assert.Empty(shop.Root.Locks());
+        Assert.Empty(shop.Root.StrayLocks());
     }
 
     /// <summary>A project that nothing happens to.</summary>

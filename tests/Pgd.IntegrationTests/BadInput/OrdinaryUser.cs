@@ -28,7 +28,7 @@ public sealed class OrdinaryUser
         Expect(0, root, "branch", "delete", "shop/child");
         Expect(0, root, "branch", "delete", "shop/dev");
         Expect(0, root, "project", "delete", "shop");
-        Assert.Equal(["file host.key", "folder locks", "folder s", "folder state", "folder volumes"], Inventory.Take(root.Folder).Entries);
+        Assert.Equal(["file host.key", "file locks/ports.lock", "folder locks", "folder s", "folder state", "folder volumes"], Inventory.Take(root.Folder).Entries);
     }
 
     [Fact]

@@ -33,7 +33,7 @@ public sealed class ManyAtOnce
         AssertListedIsWhatRuns(root, Runs + 1);
         Assert.Equal(source, await root.ChecksumAsync(ToolRoot.Branch("b1")));
         Assert.Equal(source, await root.ChecksumAsync(ToolRoot.Branch($"b{Runs}")));
-        Assert.Empty(root.Locks());
+        Assert.Empty(root.StrayLocks());
         Assert.Empty(await root.Workspace.Doctor.FixAsync(dryRun: true, default));
     }
 
@@ -67,7 +67,7 @@ public sealed class ManyAtOnce
         foreach (var branch in await root.Workspace.Branches.ListAsync(ToolRoot.Project, default))
             await root.Workspace.Branches.StartAsync(branch.Name, default);
         AssertListedIsWhatRuns(root, null);
-        Assert.Empty(root.Locks());
+        Assert.Empty(root.StrayLocks());
     }
 
     [Fact]

@@ -237,7 +237,7 @@ public abstract class KillMatrix : IAsyncLifetime
         var rest = await _root.Workspace.Doctor.FixAsync(dryRun: true, default);
         foreach (var repair in rest)
             Expect(place, false, $"the doctor left: {repair}");
-        foreach (var file in _root.Locks())
+        foreach (var file in _root.StrayLocks())
             Expect(place, false, $"the doctor left the lock {file}");
     }
 

@@ -19,8 +19,7 @@ internal sealed partial class ToolRoot : IDisposable
     {
         Storage = storage;
         Folder = folder ?? Lab.Current.FileSystem(FileSystemOf(storage)).NewRoot();
-        var first = FirstPort + (Interlocked.Increment(ref _roots) % Blocks * PortsOfARoot);
-        Ports = new(first, first + PortsOfARoot - 1);
+        Ports = FreePorts();
         _environment = new() { ["PGD_ROOT"] = Folder, ["PGD_STORAGE"] = storage, ["PGD_PORT_RANGE"] = Ports.ToString() };
         Workspace = new(new HostConfiguration { Root = Folder, Storage = storage, PortRange = Ports }, Heard);
     }
@@ -135,13 +134,16 @@ internal sealed partial class ToolRoot : IDisposable
     public async Task<string?> ChecksumAsync(BranchName branch) => await SqlAsync(branch, "select count(*) || '/' || sum(hashtextextended(o::text, 0)) from orders o");
 
     /// <summary>
-    /// What the root has, by listings that ask neither state nor storage; but for lock files, which come and go with every operation,
-    /// also with one that only looks.
+    /// What the root has, by listings that ask neither state nor storage; but for lock files, which also an operation makes that only looks.
     /// </summary>
     public IReadOnlyList<string> Listing() => [.. Inventory.Take(Folder).Entries.Where(entry => !LockFile().IsMatch(entry))];
 
-    /// <summary>The lock files that there are; none when no one is at work.</summary>
-    public IReadOnlyList<string> Locks() => [.. Inventory.Take(Folder).Entries.Where(entry => LockFile().IsMatch(entry) && entry != "folder locks")];
+    /// <summary>The lock files of what is not there.</summary>
+    public IReadOnlyList<string> StrayLocks() =>
+        [.. from file in Directory.GetFiles($"{Folder}/locks")
+            let name = Path.GetFileName(file)
+            where name != "ports.lock" && !File.Exists($"{Folder}/state/{name.Replace(".lock", ".json", StringComparison.Ordinal).Replace("!project", "_project", StringComparison.Ordinal).Replace('+', '/')}")
+            select name];
 
     /// <summary>The same, with what changes when a branch's server is restarted or its data replaced; the source's own must not change.</summary>
     public IReadOnlyList<string> SteadyListing() =>
@@ -152,6 +154,18 @@ internal sealed partial class ToolRoot : IDisposable
     {
         foreach (var server in LabProcess.All().Where(process => process.IsServer && LabFolder.Contains(Folder, process.WorkingDirectory)))
             server.Kill();
+    }
+
+    // Another run of the tests on this machine may have begun at the same block.
+    private static PortRange FreePorts()
+    {
+        var listening = System.Net.NetworkInformation.IPGlobalProperties.GetIPGlobalProperties().GetActiveTcpListeners().Select(end => end.Port).ToHashSet();
+        while (true)
+        {
+            var first = FirstPort + (Interlocked.Increment(ref _roots) % Blocks * PortsOfARoot);
+            if (!Enumerable.Range(first, PortsOfARoot).Any(listening.Contains))
+                return new(first, first + PortsOfARoot - 1);
+        }
     }
 
     [GeneratedRegex(@"^(file|folder) locks(/|$)")]
