@@ -116,7 +116,7 @@ public sealed partial class Doctor
         // A check makes nothing: a root comes with the first project.
         if (!Directory.Exists(_workspace.Root))
         {
-            yield return new("", Severity.Ok, $"{_workspace.Root} does not exist yet; the first project makes it");
+            yield return Barrier(_workspace.Root) ?? new("", Severity.Ok, $"{_workspace.Root} does not exist yet; the first project makes it");
             yield break;
         }
 
@@ -125,13 +125,15 @@ public sealed partial class Doctor
         File.WriteAllBytes(probe, []);
         File.Delete(probe);
         yield return new("", Severity.Ok, $"{_workspace.Root} can be written");
-        if (_workspace.Runtimes.Native.Impassable(_workspace.Layout.Volumes) is { } e)
-            yield return new("", Severity.Problem, e.Message, e.Hint);
+        if (Barrier(_workspace.Layout.Volumes) is { } barrier)
+            yield return barrier;
         if (File.Exists(_workspace.Layout.HostKey) && new FileInfo(_workspace.Layout.HostKey).Length != HostKey.Size)
             yield return new("", Severity.Problem, $"the host key {_workspace.Layout.HostKey}, from which every password derives, is damaged", "Restore it from a backup of the root.");
         if (File.Exists(_workspace.Layout.HostKey) && (Libc.Status(_workspace.Layout.HostKey).Mode & (UnixFileMode.OtherRead | UnixFileMode.OtherWrite | UnixFileMode.GroupWrite)) != 0)
             yield return new("", Severity.Problem, $"others can read the host key {_workspace.Layout.HostKey}, from which every password derives", $"chmod 0600 {_workspace.Layout.HostKey}");
     }
+
+    private Finding? Barrier(string folder) => _workspace.Runtimes.Native.Impassable(folder) is { } e ? new("", Severity.Problem, e.Message, e.Hint) : null;
 
     private IEnumerable<Finding> Binaries()
     {

@@ -91,13 +91,16 @@ public sealed class Projects
         }
 
         // The project's exclusive lock keeps out every operation on its branches.
-        foreach (var branch in branches.OrderBy(b => b == BranchName.Main))
+        // All of the records are read before the first branch goes: one that is damaged must not be noticed half-way.
+        var records = branches.OrderBy(b => b == BranchName.Main).Select(b => _workspace.State.RequireBranch(BranchName.Of(name, b))).ToList();
+        foreach (var branch in records)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            await _workspace.Branches.DestroyAsync(project, _workspace.State.RequireBranch(BranchName.Of(name, branch))).ConfigureAwait(false);
+            await _workspace.Branches.DestroyAsync(project, branch).ConfigureAwait(false);
         }
 
         _workspace.State.DeleteProject(name);
+        _workspace.Locks.Sweep();
     }
 
     private async Task RefuseExistingAsync(BranchName name)

@@ -155,6 +155,8 @@ internal sealed class Native(HostConfiguration configuration, Layout layout) : I
             return null;
         for (var parent = folder; parent is not null; parent = Path.GetDirectoryName(parent))
         {
+            if (!Directory.Exists(parent))
+                continue;
             var status = Libc.Status(parent);
             var needed = status.Owner == account.UserId ? UnixFileMode.UserExecute : status.Group == account.GroupId ? UnixFileMode.GroupExecute : UnixFileMode.OtherExecute;
             if ((status.Mode & (needed | UnixFileMode.OtherExecute)) == 0)

@@ -43,7 +43,7 @@ internal sealed class OperatingSystemLocks(Layout layout, TimeSpan wait, IReport
         return held;
     }
 
-    /// <summary>Removes the files that killed processes left of locks on what is gone. What someone holds stays.</summary>
+    /// <summary>Removes the files of locks on what is gone. What someone holds stays.</summary>
     public void Sweep()
     {
         foreach (var file in Directory.Exists(layout.Locks) ? Directory.GetFiles(layout.Locks, "*" + Suffix) : [])

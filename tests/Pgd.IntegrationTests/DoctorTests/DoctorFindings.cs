@@ -117,7 +117,7 @@ public sealed class DoctorFindings
         // What it advises, and then the rest.
         LabCommand.Run("runuser", "-u", "postgres", "--", $"{Lab.Current.Servers.Folder(15)}/pg_ctl", "-D", $"{dev.Directory}/data", "-s", "-w", "stop");
         await root.Workspace.Doctor.FixAsync(dryRun: false, default);
-        Assert.DoesNotContain(root.Listing(), entry => entry.Contains("/dev", StringComparison.Ordinal));
+        Assert.DoesNotContain(root.Listing(), entry => entry.Contains("shop/dev", StringComparison.Ordinal));
         Assert.Single(Directory.GetDirectories($"{root.Folder}/s"));
     }
 
@@ -202,7 +202,7 @@ public sealed class DoctorFindings
         Assert.Equal(before, root.Listing());
         var done = await root.InProcessAsync("doctor", "--fix");
         Assert.True(done.Status == 0, done.ToString());
-        Assert.DoesNotContain(root.Listing(), entry => entry.Contains("/dev", StringComparison.Ordinal));
+        Assert.DoesNotContain(root.Listing(), entry => entry.Contains("shop/dev", StringComparison.Ordinal));
     }
 
     [Fact]
