@@ -102,10 +102,10 @@ public sealed partial class Doctor
         }
     }
 
-    // Statements and messages in a server's log may hold anything: only passwords, verifiers and URLs have a form that can be told.
+    // Statements and messages in a server's log may hold anything: only what follows the word for it, verifiers, URLs and our own passwords (32 letters of base32) have a form that can be told.
     internal static string Redact(string text) => Secrets().Replace(text, m => m.Groups["keep"].Value + "redacted");
 
-    [GeneratedRegex("""(?<keep>SCRAM-SHA-256\$\d+:)[^\s']+|(?<keep>://[^\s:/@]+:)[^\s@]+(?=@)|(?<keep>(?i:password|passwd|pgpassword|token|secret)['"]?\s*[=:]?\s*)(?:[eE]'(?:[^'\\]|''|\\.)*('|$)|'(?:[^']|'')*('|$)|"[^"]*("|$)|\$(?<tag>\w*)\$.*?(\$\k<tag>\$|$)|[^\s'",;]+)""", RegexOptions.Singleline)]
+    [GeneratedRegex("""(?<keep>SCRAM-SHA-256\$\d+:)[^\s']+|(?<keep>://[^\s:/@]+:)[^\s@]+(?=@)|(?<keep>(?i:password|passwd|pgpassword|token|secret)['"]?\s*[=:]?\s*)(?:[eE]'(?:[^'\\]|''|\\.)*('|$)|'(?:[^']|'')*('|$)|"[^"]*("|$)|\$(?<tag>\w*)\$.*?(\$\k<tag>\$|$)|[^\s'",;]+)|\b[a-z2-7]{32}\b""", RegexOptions.Singleline)]
     private static partial Regex Secrets();
 
     private static IEnumerable<Finding> Platform() =>

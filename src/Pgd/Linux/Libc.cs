@@ -106,6 +106,15 @@ internal static partial class Libc
     /// <summary>Owner, mode, inode number and allocated bytes of a path; of the link itself if it is one.</summary>
     public static FileStatus Status(string path) => Status(-100 /* AT_FDCWD */, path, 0x100 /* AT_SYMLINK_NOFOLLOW */);
 
+    /// <summary>Whether something is at a path; where that cannot be asked, an error and not a no.</summary>
+    public static unsafe bool Exists(string path)
+    {
+        const int notDirectory = 20;
+        var buffer = stackalloc byte[256];
+        return Statx(-100 /* AT_FDCWD */, path, 0, 1, buffer) == 0
+            || (Marshal.GetLastPInvokeError() is ENOENT or notDirectory ? false : throw LastError(path));
+    }
+
     /// <summary>The same of an open file.</summary>
     public static FileStatus Status(Microsoft.Win32.SafeHandles.SafeFileHandle file) => Status((int)file.DangerousGetHandle(), "", 0x1000 /* AT_EMPTY_PATH */);
 
