@@ -47,7 +47,7 @@ internal sealed class Benchmark(Tool tool, int scale, int rounds) : IDisposable
         };
         var root = NewProject(fileSystem, storage, scale);
         var main = new SourceServer(root);
-        var (floors, steps, creates, deletes) = (new Series(), new SortedDictionary<string, Series>(StringComparer.Ordinal), new Series(), new Series());
+        var (floors, steps, creates, deletes) = (new Series(), new Dictionary<string, Series>(), new Series(), new Series());
         var folder = _fileSystems.Shared(fileSystem).NewRoot();
         for (var round = 0; round <= rounds; round++)
         {
@@ -57,27 +57,37 @@ internal sealed class Benchmark(Tool tool, int scale, int rounds) : IDisposable
                 storage, main.Binaries, main.Data, main.SocketFolder, main.Port, clone, "20999");
             floors.Add(time);
             foreach (var fields in output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' ')))
-            {
-                if (!steps.TryGetValue(fields[0], out var step))
-                    steps[fields[0]] = step = new();
-                step.Add(double.Parse(fields[1], CultureInfo.InvariantCulture) / 1000);
-            }
-
+                Step($"floor {fields[0]}", double.Parse(fields[1], CultureInfo.InvariantCulture) / 1000);
             LabCommand.Run("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", $"{main.Binaries}/pg_ctl", "stop", "-s", "-m", "immediate", "-D", clone);
             LabCommand.Run("rm", "-rf", clone);
             Settle(folder);
 
+            var begin = DateTimeOffset.UtcNow;
             creates.Add(Tool.Time(root, tool.Program, "branch", "create", "bench/b").Milliseconds);
+            var end = DateTimeOffset.UtcNow;
+            var (started, ready) = ServerLog.Read(root);
+            Step("starting .NET, checkpoint, copy", (started - begin).TotalMilliseconds);
+            Step("its server, until it is ready", (ready - started).TotalMilliseconds);
+            Step("passwords, door, proof", (end - ready).TotalMilliseconds);
             deletes.Add(Tool.Time(root, tool.Program, "branch", "delete", "bench/b").Milliseconds);
             Settle(folder);
         }
 
         var size = main.DatabaseSize();
         _rows.Add(new($"{storage}, {size}", floor, floors, null, null));
-        foreach (var step in new[] { "checkpoint", "copy", "start", "query" })
-            _rows.Add(new("", $"  of which {step}", steps[step], null, null));
+        foreach (var (step, series) in steps.Where(step => step.Key.StartsWith("floor ", StringComparison.Ordinal)))
+            _rows.Add(new("", $"  of which {step["floor ".Length..]}", series, null, null));
         _rows.Add(new("", "dotnet pgd branch create", creates, $"{Number(creates.Median / floors.Median, "F2")}×", new($"≤ {Number(target, "F1")}×", creates.Median / floors.Median <= target)));
+        foreach (var (step, series) in steps.Where(step => !step.Key.StartsWith("floor ", StringComparison.Ordinal)))
+            _rows.Add(new("", $"  of which {step}", series, null, null));
         _rows.Add(new("", "dotnet pgd branch delete", deletes, null, null));
+
+        void Step(string name, double milliseconds)
+        {
+            if (!steps.TryGetValue(name, out var series))
+                steps[name] = series = new();
+            series.Add(milliseconds);
+        }
     }
 
     private void MeasureList()
