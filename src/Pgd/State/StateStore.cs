@@ -92,7 +92,7 @@ internal sealed class StateStore(Layout layout)
         try
         {
             // Most questions are about what is not there, and an exception costs more than the answer.
-            if (!File.Exists(file))
+            if (OperatingSystem.IsLinux() ? !Libc.Exists(file) : !File.Exists(file))
                 return null;
             content = File.ReadAllBytes(file);
         }
