@@ -462,7 +462,7 @@ public sealed class Branches
         var server = new BranchServer(_workspace, project, branch, branch.Generation);
         if (server.IsRunning())
             return;
-        if (!Ports.IsFree(branch.Port))
+        if (!await Ports.IsFreeSoonAsync(branch.Port, cancellationToken).ConfigureAwait(false))
             throw PortTaken.Error(branch.FullName, branch.Port);
         _workspace.Reporter.Step($"starting {branch.FullName}");
         var connection = await server.StartAsync(open: true, listen: true, NoSettings, cancellationToken).ConfigureAwait(false);

@@ -6,7 +6,7 @@ namespace Pgd.Linux;
 /// <summary>The system calls that .NET has no call for.</summary>
 internal static partial class Libc
 {
-    public const int EPERM = 1, ENOENT = 2, EINTR = 4, EAGAIN = 11, EACCES = 13, ENXIO = 6, EBUSY = 16, EXDEV = 18, EINVAL = 22, ENOTTY = 25,
+    public const int EPERM = 1, ENOENT = 2, EINTR = 4, EAGAIN = 11, EACCES = 13, ENXIO = 6, EBUSY = 16, EXDEV = 18, EINVAL = 22, ENOTDIR = 20, ENOTTY = 25,
         ENOSPC = 28, EROFS = 30, ENOSYS = 38, EOPNOTSUPP = 95, EDQUOT = 122, ESRCH = 3;
 
     public const int SIGINT = 2, SIGQUIT = 3, SIGKILL = 9, SIGTERM = 15;
@@ -106,13 +106,18 @@ internal static partial class Libc
     /// <summary>Owner, mode, inode number and allocated bytes of a path; of the link itself if it is one.</summary>
     public static FileStatus Status(string path) => Status(-100 /* AT_FDCWD */, path, 0x100 /* AT_SYMLINK_NOFOLLOW */);
 
-    /// <summary>Whether something is at a path; where that cannot be asked, an error and not a no.</summary>
+    /// <summary>Whether there is a file or folder. Unlike .NET's call it does not answer "no" where it may not look.</summary>
     public static unsafe bool Exists(string path)
     {
-        const int notDirectory = 20;
         var buffer = stackalloc byte[256];
-        return Statx(-100 /* AT_FDCWD */, path, 0, 1, buffer) == 0
-            || (Marshal.GetLastPInvokeError() is ENOENT or notDirectory ? false : throw LastError(path));
+        if (Statx(-100 /* AT_FDCWD */, path, 0x100 /* AT_SYMLINK_NOFOLLOW */, 1, buffer) == 0)
+            return true;
+        return Marshal.GetLastPInvokeError() switch
+        {
+            ENOENT or ENOTDIR => false,
+            EACCES => throw new UnauthorizedAccessException(LastError(path).Message),
+            _ => throw LastError(path),
+        };
     }
 
     /// <summary>The same of an open file.</summary>

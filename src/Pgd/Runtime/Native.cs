@@ -197,11 +197,12 @@ internal sealed class Native(HostConfiguration configuration, Layout layout) : I
     // A server that someone started by hand may have the folder in another form on its command line, yet it works in it.
     private static bool IsServerOf(int pid, Volume volume) => CommandLine(pid) is { } arguments && (arguments.Contains(volume.Data) || WorkingDirectory(pid) == volume.Data);
 
-    // A killed server whose parent has not noticed yet is gone, but to the next server its number is that of a running one.
+    // A killed server whose parent has not noticed yet is gone, but to the next server its number is that of a running one; and
+    // its children hold its shared memory until they have noticed.
     private static async Task WaitForTheDeadAsync(Volume volume, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        for (var clock = Stopwatch.StartNew(); clock.Elapsed < LongestWaitForTheDead && RecordedId(volume) is { } pid && Directory.Exists($"/proc/{pid}") && !IsAlive(pid);)
+        for (var clock = Stopwatch.StartNew(); clock.Elapsed < LongestWaitForTheDead && RecordedId(volume) is { } pid && !IsAlive(pid) && (Directory.Exists($"/proc/{pid}") || OthersAt(volume).Any());)
             await Task.Delay(Pause, cancellationToken).ConfigureAwait(false);
     }
 

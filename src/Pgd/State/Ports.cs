@@ -7,6 +7,7 @@ namespace Pgd.State;
 /// <summary>Ports: reserved in the records, so that each branch keeps its own while it is stopped.</summary>
 internal sealed class Ports(StateStore state, OperatingSystemLocks locks)
 {
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
     private const int MostTries = 20;
 
     /// <summary>A port that was free a moment ago may be taken by the time the server starts: then the whole is tried with the next one.</summary>
@@ -49,6 +50,19 @@ internal sealed class Ports(StateStore state, OperatingSystemLocks locks)
 
         throw new PgdException(ExitCode.NoRoom, $"all ports from {project.FirstPort} to {project.LastPort} are taken by branches or by other programs",
             "Delete branches (dotnet pgd branch list), or make a project with a larger --port-range.");
+    }
+
+    /// <summary>Whether nothing listens on the port, now or in a moment: children of a server that was killed have its socket until they notice.</summary>
+    public static async Task<bool> IsFreeSoonAsync(int port, CancellationToken cancellationToken)
+    {
+        for (var clock = System.Diagnostics.Stopwatch.StartNew(); clock.Elapsed < Patience;)
+        {
+            if (IsFree(port))
+                return true;
+            await Task.Delay(10, cancellationToken).ConfigureAwait(false);
+        }
+
+        return false;
     }
 
     /// <summary>Whether nothing listens on the port, on any address.</summary>

@@ -102,8 +102,10 @@ public sealed class BadMachine
         await root.MakeAsync("dev");
         for (var round = 0; round < 3; round++)
         {
-            Server(root, "dev").Kill();
-            // At once: the server's children need a moment to notice that it is gone.
+            var server = Server(root, "dev");
+            server.Kill();
+            await Until.TrueAsync(() => !LabProcess.All().Any(p => p.Id == server.Id), "it is gone");
+            // At once: the server's children need a moment to notice that.
             var start = await root.InProcessAsync("start", "shop/dev");
             Assert.True(start.Status == 0, start.ToString());
         }
