@@ -102,14 +102,10 @@ public sealed partial class Doctor
         }
     }
 
-    // Statements and messages in a server's log may hold anything: only passwords, verifiers and URLs have a form that can be told.
-    internal static string Redact(string text) => OwnPasswords().Replace(Secrets().Replace(text, m => m.Groups["keep"].Value + "redacted"), "redacted");
+    // Statements and messages in a server's log may hold anything: only what follows the word for it, verifiers, URLs and our own passwords (32 letters of base32) have a form that can be told.
+    internal static string Redact(string text) => Secrets().Replace(text, m => m.Groups["keep"].Value + "redacted");
 
-    // The form that we give to passwords is rare enough to be told anywhere.
-    [GeneratedRegex("(?<![a-z2-7])[a-z2-7]{32}(?![a-z2-7])")]
-    private static partial Regex OwnPasswords();
-
-    [GeneratedRegex("""(?<keep>SCRAM-SHA-256\$\d+:)[^\s']+|(?<keep>://[^\s:/@]+:)[^\s@]+(?=@)|(?<keep>(?i:password|passwd|pgpassword|token|secret)['"]?\s*[=:]?\s*)(?:[eE]'(?:[^'\\]|''|\\.)*('|$)|'(?:[^']|'')*('|$)|"[^"]*("|$)|\$(?<tag>\w*)\$.*?(\$\k<tag>\$|$)|[^\s'",;]+)""", RegexOptions.Singleline)]
+    [GeneratedRegex("""(?<keep>SCRAM-SHA-256\$\d+:)[^\s']+|(?<keep>://[^\s:/@]+:)[^\s@]+(?=@)|(?<keep>(?i:password|passwd|pgpassword|token|secret)['"]?\s*[=:]?\s*)(?:[eE]'(?:[^'\\]|''|\\.)*('|$)|'(?:[^']|'')*('|$)|"[^"]*("|$)|\$(?<tag>\w*)\$.*?(\$\k<tag>\$|$)|[^\s'",;]+)|\b[a-z2-7]{32}\b""", RegexOptions.Singleline)]
     private static partial Regex Secrets();
 
     private static IEnumerable<Finding> Platform() =>

@@ -106,18 +106,13 @@ internal static partial class Libc
     /// <summary>Owner, mode, inode number and allocated bytes of a path; of the link itself if it is one.</summary>
     public static FileStatus Status(string path) => Status(-100 /* AT_FDCWD */, path, 0x100 /* AT_SYMLINK_NOFOLLOW */);
 
-    /// <summary>Whether there is a file or folder. Unlike .NET's call it does not answer "no" where it may not look.</summary>
+    /// <summary>Whether something is at a path; where that cannot be asked, an error and not a no.</summary>
     public static unsafe bool Exists(string path)
     {
+        const int notDirectory = 20;
         var buffer = stackalloc byte[256];
-        if (Statx(-100 /* AT_FDCWD */, path, 0x100 /* AT_SYMLINK_NOFOLLOW */, 1, buffer) == 0)
-            return true;
-        return Marshal.GetLastPInvokeError() switch
-        {
-            ENOENT or ENOTDIR => false,
-            EACCES => throw new UnauthorizedAccessException(LastError(path).Message),
-            _ => throw LastError(path),
-        };
+        return Statx(-100 /* AT_FDCWD */, path, 0, 1, buffer) == 0
+            || (Marshal.GetLastPInvokeError() is ENOENT or notDirectory ? false : throw LastError(path));
     }
 
     /// <summary>The same of an open file.</summary>

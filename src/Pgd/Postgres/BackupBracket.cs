@@ -53,7 +53,9 @@ internal sealed class BackupBracket
     public async Task<BackupEnd> StopAsync(CancellationToken cancellationToken)
     {
         var stop = _major >= 15 ? "pg_backup_stop(false)" : "pg_stop_backup(false, false)";
-        var row = (await _connection.QueryAsync($"select lsn::text, labelfile, spcmapfile, pg_walfile_name(lsn), current_setting('wal_segment_size') from {stop}", cancellationToken).ConfigureAwait(false))[0];
+        // On the boundary between two segments, 17 and later name the next one, which may not exist yet; the one before it is what is needed.
+        var last = _major >= 17 ? "lsn - 1" : "lsn";
+        var row = (await _connection.QueryAsync($"select lsn::text, labelfile, spcmapfile, pg_walfile_name({last}), current_setting('wal_segment_size') from {stop}", cancellationToken).ConfigureAwait(false))[0];
         return new(row[1]!, string.IsNullOrEmpty(row[2]) ? null : row[2], Segments(StartFile, row[3]!, SegmentBytes(row[4]!)));
     }
 

@@ -91,8 +91,8 @@ internal sealed class StateStore(Layout layout)
         byte[] content;
         try
         {
-            // Most questions are about what is not there, and an exception costs more than the answer.
-            if (OperatingSystem.IsLinux() ? !Libc.Exists(file) : !File.Exists(file))
+            // Most questions are about what is not there, and an exception costs more than the answer. (File.Exists says no where it could not ask.)
+            if (!Libc.Exists(file))
                 return null;
             content = File.ReadAllBytes(file);
         }
@@ -100,7 +100,7 @@ internal sealed class StateStore(Layout layout)
         {
             return null;
         }
-        catch (UnauthorizedAccessException e)
+        catch (Exception e) when (e is UnauthorizedAccessException || e.HResult == Libc.EACCES)
         {
             throw new PgdException(ExitCode.MachineLacks, $"the state file {file} cannot be read: {e.Message}", "Run as the user who owns the root.", e);
         }

@@ -86,7 +86,7 @@ public abstract class BranchLifecycle(ShopFixture fixture) : BranchMainPath(fixt
         await Shop.CreateAsync("crashed");
         await Shop.AddAsync("crashed", 33);
         var sum = await Shop.SumAsync("crashed");
-        await CrashAsync("crashed");
+        await Shop.KillAsync("crashed");
 
         await Shop.CreateAsync("of-crashed", from: "crashed");
 
@@ -339,13 +339,6 @@ public abstract class BranchLifecycle(ShopFixture fixture) : BranchMainPath(fixt
         await Shop.DeleteAsync("manual");
 
         Assert.DoesNotContain(LabProcess.All(), p => p.WorkingDirectory == data);
-    }
-
-    private async Task CrashAsync(string branch)
-    {
-        var data = await Shop.DataAsync(branch);
-        LabProcess.All().Single(p => p.WorkingDirectory == data && !p.CommandLine.StartsWith("postgres:", StringComparison.Ordinal)).Kill();
-        await Eventually.TrueAsync(() => !LabProcess.All().Any(p => p.WorkingDirectory == data), $"no process in {data}");
     }
 }
 

@@ -117,8 +117,8 @@ public abstract class BranchMainPath(ShopFixture fixture)
         Assert.DoesNotContain($"+ port {stopped.Port}", came);
         Assert.Single(came, line => line.StartsWith("+ process ", StringComparison.Ordinal) && line.Contains(running.Directory, StringComparison.Ordinal));
         // What is killed behind our back is seen at once.
-        LabProcess.All().Single(p => p.WorkingDirectory == $"{running.Directory}/data" && !p.CommandLine.StartsWith("postgres:", StringComparison.Ordinal)).Kill();
-        await Eventually.TrueAsync(async () => (await Shop.GetAsync("running")).Status == BranchStatus.Stopped);
+        await Shop.KillAsync("running");
+        Assert.Equal(BranchStatus.Stopped, (await Shop.GetAsync("running")).Status);
         await Shop.StartAsync("running");
         Assert.Equal(BranchStatus.Running, (await Shop.GetAsync("running")).Status);
         await Shop.DeleteAsync("running", "stopped");

@@ -79,6 +79,21 @@ public sealed class Shop : IAsyncDisposable
     /// <summary>The data directory that serves a branch now.</summary>
     public async Task<string> DataAsync(string branch) => Path.Combine((await GetAsync(branch)).Directory, "data");
 
+    /// <summary>The process of a branch's server. Its children have the same name for a moment, before they take their own.</summary>
+    internal async Task<LabProcess> ServerAsync(string branch)
+    {
+        var id = int.Parse((await File.ReadAllLinesAsync($"{await DataAsync(branch)}/postmaster.pid"))[0], System.Globalization.CultureInfo.InvariantCulture);
+        return LabProcess.All().Single(p => p.Id == id);
+    }
+
+    /// <summary>Kills a branch's server, and waits until its children have noticed.</summary>
+    public async Task KillAsync(string branch)
+    {
+        var data = await DataAsync(branch);
+        (await ServerAsync(branch)).Kill();
+        await Eventually.TrueAsync(() => !LabProcess.All().Any(p => p.WorkingDirectory == data), $"no process in {data}");
+    }
+
     public async Task<string> LogAsync(string branch) => await File.ReadAllTextAsync(Path.Combine((await GetAsync(branch)).Directory, "server.log"));
 
     /// <summary>The first value of the last statement, asked the way a user of the branch asks: over its own URL.</summary>

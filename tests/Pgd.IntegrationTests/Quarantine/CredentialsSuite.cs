@@ -58,9 +58,7 @@ public abstract class CredentialsSuite(ShopFixture fixture) : IDisposable
         await _shop.CreateAsync("logged");
         await _shop.ResetAsync("logged");
         await _shop.RestartAsync("logged");
-        var data = await _shop.DataAsync("logged");
-
-        var log = await _shop.LogAsync("logged") + await _shop.LogAsync("main") + LabProcess.All().Single(p => p.WorkingDirectory == data && !p.CommandLine.StartsWith("postgres:", StringComparison.Ordinal)).CommandLine;
+        var log = await _shop.LogAsync("logged") + await _shop.LogAsync("main") + (await _shop.ServerAsync("logged")).CommandLine;
         Assert.Contains("show cluster_name", log, StringComparison.Ordinal);
         Assert.DoesNotContain((await _shop.ConnectAsync("logged", "shop", "reader")).Password!, log, StringComparison.Ordinal);
         foreach (var role in (string[])["shop", "postgres"])
