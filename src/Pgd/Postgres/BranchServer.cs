@@ -151,7 +151,8 @@ internal sealed class BranchServer(Workspace workspace, ProjectRecord project, B
         var lines = LastLines(volume, logged, LinesOfLog);
         return lines.Contains("Address already in use", StringComparison.Ordinal)
             ? PortTaken.Error(branch.FullName, branch.Port)
-            : DiskFull.Is(new IOException(lines))
+            // On a full disk even the log may be empty.
+            : DiskFull.Is(new IOException(lines)) || Libc.FileSystem(volume.Data).Available < 1 << 20
             ? DiskFull.Error(volume.Data, new IOException(lines))
             : new PgdException(ExitCode.Failed, $"the server of {branch.FullName} ended while it started; the last lines of its log:\n{lines}");
     }

@@ -204,7 +204,10 @@ public sealed class LabTests
         Assert.Contains($"+ socket s/.s.PGSQL.{port}", difference);
         Assert.Single(difference, line => line.StartsWith("+ process ", StringComparison.Ordinal));
         Assert.Contains("+ folder data", difference);
-        Assert.DoesNotContain(Inventory.Difference(before, Inventory.Take(root)), line => line.StartsWith("+ process ", StringComparison.Ordinal) || line.StartsWith("+ port", StringComparison.Ordinal));
+        // pg_ctl sees the process-id file go, and the process ends a moment later.
+        Assert.True(SpinWait.SpinUntil(
+            () => !Inventory.Difference(before, Inventory.Take(root)).Any(line => line.StartsWith("+ process ", StringComparison.Ordinal) || line.StartsWith("+ port", StringComparison.Ordinal)),
+            TimeSpan.FromSeconds(30)));
     }
 
     private static (string Original, string Copy) NewFile(string fileSystem)
