@@ -63,7 +63,7 @@ public sealed class PullRequestStory
         var happened = TriggeringEvent.FromEnvironment(environment);
         var runner = RunnerEnvironment.From(environment);
         if (inputs.GitHubToken is null && runner.IsGitHubActions)
-            throw new PgdException(ExitCode.Misuse, "The input github-token is empty", "Leave it out for the workflow's own token, or pass one: github-token: ${{ github.token }}");
+            throw new PgdException(ExitCode.Misuse, "the input github-token is empty", "Leave it out for the workflow's own token, or pass one: github-token: ${{ github.token }}");
         return new()
         {
             Inputs = inputs,
@@ -79,7 +79,7 @@ public sealed class PullRequestStory
         var repositoryEvent = happened.Name is "schedule" or "workflow_dispatch";
         return (happened.Name, happened.Action) switch
         {
-            (null, _) => throw new PgdException(ExitCode.Misuse, "Without an event it is unknown what to do", "Say which: dotnet pgd pr up, down or sweep."),
+            (null, _) => throw new PgdException(ExitCode.Misuse, "without an event it is unknown what to do", "Say which: dotnet pgd pr up, down or sweep."),
             _ when repositoryEvent => await SweepAsync(cancellationToken),
             (_, "closed") => await new Down(context).RunAsync(cancellationToken, onlyIfClosed: true),
             // With the base's rights and secrets, this is no place to run what a pull request brings.

@@ -1,3 +1,4 @@
+using Pgd.Action.Runner;
 using Pgd.Tool.Output;
 
 namespace Pgd.Tool;
@@ -36,9 +37,18 @@ internal sealed class ErrorOutput(Session session, bool json)
             return;
         }
 
-        session.Error.WriteLine($"{session.ErrorScreen.Red("error:")} {message}");
-        if (hint is not null)
-            session.Error.WriteLine($"{session.ErrorScreen.Dim("hint:")} {hint}");
+        if (session.Environment.GetValueOrDefault("GITHUB_ACTIONS") == "true")
+        {
+            // GitHub writes "Error:" before it, and shows it with the run as well.
+            session.Error.WriteLine(WorkflowCommand.Error("pgd", hint is null ? message : $"{message}\n{hint}"));
+        }
+        else
+        {
+            session.Error.WriteLine($"{session.ErrorScreen.Red("error:")} {message}");
+            if (hint is not null)
+                session.Error.WriteLine($"{session.ErrorScreen.Dim("hint:")} {hint}");
+        }
+
         if (trace is not null)
             session.Error.WriteLine(trace);
     }

@@ -54,10 +54,10 @@ public sealed record TriggeringEvent
     private static TriggeringEvent OfPullRequest(string name, WebhookPayload payload, IReadOnlyDictionary<string, string> environment)
     {
         if (payload.PullRequest is not { Number: > 0 } pull)
-            throw new PgdException(ExitCode.Misuse, $"The payload of the event {name} has no pull_request", "GITHUB_EVENT_PATH must name the payload of this very event.");
+            throw new PgdException(ExitCode.Misuse, $"the payload of the event {name} has no pull_request", "GITHUB_EVENT_PATH must name the payload of this very event.");
         return OfRepository(name, payload, environment) with
         {
-            Action = payload.Action ?? throw new PgdException(ExitCode.Misuse, $"The payload of the event {name} has no action"),
+            Action = payload.Action ?? throw new PgdException(ExitCode.Misuse, $"the payload of the event {name} has no action"),
             Label = payload.Label?.Name,
             PullRequest = new()
             {
@@ -76,9 +76,9 @@ public sealed record TriggeringEvent
         Name = name,
         RepositoryId = payload.Repository is { Id: > 0 } repository ? repository.Id
             : long.TryParse(Variable(environment, "GITHUB_REPOSITORY_ID"), out var id) && id > 0 ? id
-            : throw new PgdException(ExitCode.Misuse, $"The payload of the event {name} has no repository, and GITHUB_REPOSITORY_ID is not set"),
+            : throw new PgdException(ExitCode.Misuse, $"the payload of the event {name} has no repository, and GITHUB_REPOSITORY_ID is not set"),
         Repository = payload.Repository?.FullName ?? Variable(environment, "GITHUB_REPOSITORY")
-            ?? throw new PgdException(ExitCode.Misuse, $"The payload of the event {name} does not name its repository, and GITHUB_REPOSITORY is not set"),
+            ?? throw new PgdException(ExitCode.Misuse, $"the payload of the event {name} does not name its repository, and GITHUB_REPOSITORY is not set"),
     };
 
     private static WebhookPayload Read(string path, string name)
@@ -87,16 +87,16 @@ public sealed record TriggeringEvent
         {
             using var file = File.OpenRead(path);
             return JsonSerializer.Deserialize(file, WebhookJson.Default.WebhookPayload)
-                ?? throw new PgdException(ExitCode.Misuse, $"The payload of the event {name} is empty: {path}");
+                ?? throw new PgdException(ExitCode.Misuse, $"the payload of the event {name} is empty: {path}");
         }
         catch (JsonException e)
         {
-            throw new PgdException(ExitCode.Misuse, $"The payload of the event {name} is not JSON as GitHub writes it: {path}, line {e.LineNumber + 1}",
+            throw new PgdException(ExitCode.Misuse, $"the payload of the event {name} is not JSON as GitHub writes it: {path}, line {e.LineNumber + 1}",
                 "GITHUB_EVENT_PATH must name the file that the runner wrote.", e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new PgdException(ExitCode.Misuse, $"The payload of the event {name} cannot be read: {e.Message}", "GITHUB_EVENT_PATH must name the file that the runner wrote.", e);
+            throw new PgdException(ExitCode.Misuse, $"the payload of the event {name} cannot be read: {e.Message}", "GITHUB_EVENT_PATH must name the file that the runner wrote.", e);
         }
     }
 

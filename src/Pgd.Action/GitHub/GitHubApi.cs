@@ -112,7 +112,7 @@ internal sealed class GitHubApi : IDisposable
             HttpStatusCode.Unauthorized => new PgdException(ExitCode.Failed,
                 $"GitHub refused the token in github-token ({what}){said}", "Pass a valid one: github-token: ${{ github.token }}"),
             HttpStatusCode.Forbidden => new PgdException(ExitCode.Failed,
-                $"The token in github-token may not do this ({what}){said}", "Give the job the permission pull-requests: write."),
+                $"the token in github-token may not do this ({what}){said}", "Give the job the permission pull-requests: write."),
             HttpStatusCode.NotFound => new PgdException(ExitCode.NotFound,
                 $"GitHub knows no such thing, or the token may not see it ({what}){said}", "Give the job the permission pull-requests: write."),
             _ => new PgdException(ExitCode.Failed, $"GitHub answered {status} ({what}){said}", status >= 500 ? "Run the job again later." : null),

@@ -29,7 +29,7 @@ public sealed class GitHubPullRequests : IPullRequests, IDisposable
         api = new GitHubApi(handler, apiUrl, token, time);
         var parts = repository.Split('/');
         if (parts.Length != 2 || parts.Any(p => p.Length == 0))
-            throw new PgdException(ExitCode.Misuse, "The repository is not of the form owner/name", "Check GITHUB_REPOSITORY.");
+            throw new PgdException(ExitCode.Misuse, "the repository is not of the form owner/name", "Check GITHUB_REPOSITORY.");
         this.repository = $"repos/{Uri.EscapeDataString(parts[0])}/{Uri.EscapeDataString(parts[1])}";
     }
 
@@ -55,7 +55,7 @@ public sealed class GitHubPullRequests : IPullRequests, IDisposable
     {
         var files = await api.ListAsync($"{repository}/pulls/{number}/files", GitHubJson.Default.ListFileResource, $"listing the files of pull request {number}", cancellationToken);
         if (files.Count >= ListedFiles)
-            throw new PgdException(ExitCode.Failed, $"Pull request {number} changes {ListedFiles} files or more, and GitHub lists no more than that",
+            throw new PgdException(ExitCode.Failed, $"pull request {number} changes {ListedFiles} files or more, and GitHub lists no more than that",
                 "Give migrate-ledger: schema.table, so that the database says which migrations ran.");
         return [.. files.Where(f => f.Status != "unchanged").Select(f => new ChangedFile(f.Filename, ChangeOf(f.Status), f.PreviousFilename))];
     }

@@ -12,7 +12,7 @@ internal sealed class Checkout
         this.workspace = Path.GetFullPath(workspace);
         WorkingDirectory = Path.GetFullPath(workingDirectory ?? ".", this.workspace);
         if (!Directory.Exists(WorkingDirectory))
-            throw new PgdException(ExitCode.Misuse, $"There is no folder {WorkingDirectory} to run migrations in", "Check migrate-working-directory, and that the workflow has a step with actions/checkout before this one.");
+            throw new PgdException(ExitCode.Misuse, $"there is no folder {WorkingDirectory} to run migrations in", "Check migrate-working-directory, and that the workflow has a step with actions/checkout before this one.");
         var top = Path.GetRelativePath(Top(), WorkingDirectory).Replace('\\', '/');
         Prefix = top == "." ? "" : top + "/";
     }
@@ -34,7 +34,7 @@ internal sealed class Checkout
         {
             var found = Find(pattern).ToArray();
             if (found.Length == 0 || !found.All(File.Exists))
-                throw new PgdException(ExitCode.Misuse, $"There is no file {pattern} for {input} in {workspace}", "Check the name, and that the workflow has a step with actions/checkout before this one.");
+                throw new PgdException(ExitCode.Misuse, $"there is no file {pattern} for {input} in {workspace}", "Check the name, and that the workflow has a step with actions/checkout before this one.");
             files.AddRange(found.Where(f => !files.Contains(f)));
         }
 

@@ -58,7 +58,7 @@ internal sealed class InputReader(IReadOnlyDictionary<string, string> environmen
         var command = Text("migrate");
         var files = Text("migrate-files");
         if (command is not null && files is not null)
-            throw new PgdException(ExitCode.Misuse, "The inputs migrate and migrate-files are both given", "Give one of them: a command, or a glob of SQL files.");
+            throw new PgdException(ExitCode.Misuse, "the inputs migrate and migrate-files are both given", "Give one of them: a command, or a glob of SQL files.");
 
         // One way of migrating replaces the other: a command in the workflow and files in pgd.yml must not both run.
         var own = command is not null || files is not null;
@@ -72,7 +72,7 @@ internal sealed class InputReader(IReadOnlyDictionary<string, string> environmen
         if (settings.Command is not null && settings.Files is not null)
             throw new PgdException(ExitCode.Misuse, "pgd.yml gives both a migration command and migration files", "Keep one of migrations.command and migrations.files.");
         if (Text("migrate-ledger") is not null && settings.Files is null)
-            throw new PgdException(ExitCode.Misuse, "The input migrate-ledger is given without migrate-files", "A ledger records which of the files ran: give migrate-files too.");
+            throw new PgdException(ExitCode.Misuse, "the input migrate-ledger is given without migrate-files", "A ledger records which of the files ran: give migrate-files too.");
         return settings;
     }
 

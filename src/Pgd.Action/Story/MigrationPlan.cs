@@ -29,7 +29,7 @@ internal sealed class MigrationPlan
         var plan = new MigrationPlan(inputs, new Checkout(context.Runner.Workspace, inputs.MigrateWorkingDirectory));
         if (inputs is { MigrateFiles: { } pattern, MigrateLedger: null })
         {
-            var host = context.PullRequests ?? throw new PgdException(ExitCode.Misuse, "Without github-token it is unknown which migration files the pull request adds",
+            var host = context.PullRequests ?? throw new PgdException(ExitCode.Misuse, "without github-token it is unknown which migration files the pull request adds",
                 "Give github-token, or migrate-ledger: schema.table, so that the database says which ones ran.");
             plan.Sort(await host.ListFilesAsync(context.Pull("up").Number, cancellationToken), new FilePattern(pattern));
         }

@@ -33,7 +33,7 @@ internal sealed class StoryContext(StorySetup setup, IPreviewEngine engine, Text
 
     /// <summary>The pull request that this is about.</summary>
     public EventPullRequest Pull(string verb) => Event.PullRequest
-        ?? throw new PgdException(ExitCode.Misuse, $"The event {Event.Name ?? "given"} is about no pull request, so there is nothing to bring {verb}",
+        ?? throw new PgdException(ExitCode.Misuse, $"the event {Event.Name ?? "given"} is about no pull request, so there is nothing to bring {verb}",
             "Run this on pull_request, or use command: sweep.");
 
     /// <summary>Says that and why nothing is done.</summary>

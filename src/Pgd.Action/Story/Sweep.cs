@@ -14,7 +14,7 @@ internal sealed class Sweep(StoryContext context)
 
     public async Task<StoryResult> RunAsync(CancellationToken cancellationToken)
     {
-        var host = context.PullRequests ?? throw new PgdException(ExitCode.Misuse, "Without github-token nobody can be asked which pull requests are open", "Give github-token.");
+        var host = context.PullRequests ?? throw new PgdException(ExitCode.Misuse, "without github-token nobody can be asked which pull requests are open", "Give github-token.");
         var previews = await context.Engine.ListAsync(context.Event.RepositoryId, context.Inputs.Project, cancellationToken);
         foreach (var branch in previews.OrderBy(b => b.CreatedAt))
         {

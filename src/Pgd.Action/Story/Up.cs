@@ -20,7 +20,7 @@ internal sealed class Up(StoryContext context)
 
     public async Task<StoryResult> RunAsync(CancellationToken cancellationToken)
     {
-        var project = Inputs.Project ?? throw new PgdException(ExitCode.Misuse, "It is not said which project the branch belongs to", "Give the input project, or write project: NAME into pgd.yml.");
+        var project = Inputs.Project ?? throw new PgdException(ExitCode.Misuse, "it is not said which project the branch belongs to", "Give the input project, or write project: NAME into pgd.yml.");
         if (await Gate.ShutAsync(context, cancellationToken) is (var reason, var text))
             return await context.SkipAsync(StoryVerb.Up, reason, text, cancellationToken);
         using var held = await context.Engine.HoldAsync(context.Event.RepositoryId, Pull.Number, cancellationToken);
@@ -121,7 +121,6 @@ internal sealed class Up(StoryContext context)
     private static IEnumerable<string> Secrets(ConnectionUrl connection) =>
         connection.SecretForms()
             .Concat(Enum.GetValues<UrlFormat>().Where(f => f is UrlFormat.Libpq or UrlFormat.Npgsql or UrlFormat.Jdbc).Select(connection.Format))
-            .Append(Convert.ToBase64String(System.Text.Encoding.UTF8.GetBytes(connection.Format(UrlFormat.Libpq))))
             .Distinct(StringComparer.Ordinal);
 
     private async Task<MigrationRun> MigrateAsync(MigrationPlan plan, BranchName branch, ConnectionUrl connection, CancellationToken cancellationToken)

@@ -54,9 +54,22 @@ internal static partial class Secrets
 
     private static void AddBase64(HashSet<string> forms, string secret)
     {
-        var base64 = Convert.ToBase64String(Encoding.UTF8.GetBytes(secret));
-        forms.Add(base64);
-        forms.Add(base64.TrimEnd('=').Replace('+', '-').Replace('/', '_'));
+        var bytes = Encoding.UTF8.GetBytes(secret);
+        Add(bytes);
+        // Inside something longer that is encoded, such as a whole URL, a secret begins at any place of a group of three bytes. What it shares
+        // with its neighbors at the ends differs from text to text.
+        for (var skip = 0; skip < 3; skip++)
+        {
+            if ((bytes.Length - skip) / 3 is >= 3 and var groups)
+                Add(bytes.AsSpan(skip, groups * 3));
+        }
+
+        void Add(ReadOnlySpan<byte> part)
+        {
+            var base64 = Convert.ToBase64String(part);
+            forms.Add(base64);
+            forms.Add(base64.TrimEnd('=').Replace('+', '-').Replace('/', '_'));
+        }
     }
 
     private static string Inner(string text, char quote) => text.Length > 2 && text[0] == quote && text[^1] == quote ? text[1..^1] : text;

@@ -13,7 +13,7 @@ internal static class ServiceFile
                 return values;
         }
 
-        throw new PgdException(ExitCode.Misuse, $"The connection service \"{service}\" is not defined",
+        throw new PgdException(ExitCode.Misuse, $"the connection service \"{service}\" is not defined",
             $"Define it under [{service}] in {file ?? environment.Variable("PGSERVICEFILE") ?? "~/.pg_service.conf"}.");
     }
 

@@ -56,7 +56,7 @@ internal sealed class CommandRun(MigrationCommand command, TimeProvider clock)
     {
         var folder = Path.GetFullPath(command.WorkingDirectory ?? ".");
         if (!Directory.Exists(folder))
-            throw new PgdException(ExitCode.Misuse, $"The working directory of the migration command, {folder}, does not exist");
+            throw new PgdException(ExitCode.Misuse, $"the working directory of the migration command, {folder}, does not exist");
         var start = new ProcessStartInfo("setsid")
         {
             WorkingDirectory = folder,
@@ -74,7 +74,7 @@ internal sealed class CommandRun(MigrationCommand command, TimeProvider clock)
         }
         catch (Win32Exception exception)
         {
-            throw new PgdException(ExitCode.MachineLacks, $"The migration command cannot be started: {exception.Message}",
+            throw new PgdException(ExitCode.MachineLacks, $"the migration command cannot be started: {exception.Message}",
                 "It needs setsid (package util-linux) and bash.", exception);
         }
     }

@@ -19,24 +19,26 @@ internal sealed class FilesRun(MigrationFiles files, IAppliedFiles applied, Time
         {
             await MigrationLock.TakeAsync(session, files.Output, clock, cancellationToken);
             var ledgerExists = ledger is not null && await ledger.ExistsAsync(session, cancellationToken);
+            // Before the first file runs: a reset meanwhile must not be taken for the same data.
+            var since = ledger is null ? await applied.ReadAsync(files.Branch, cancellationToken) : null;
             var (pending, already) = ledger is null
-                ? await ByPullRequestAsync(found, cancellationToken)
+                ? ByPullRequest(found, since!.Files)
                 : ByLedger(found, ledgerExists ? await ledger.ReadAsync(session, cancellationToken) : []);
             var scripts = pending.ConvertAll(file => (file, file.Parse()));
             if (ledger is not null && !ledgerExists)
                 await ledger.CreateAsync(session, cancellationToken);
-            var (done, error) = await RunAsync(scripts, ledger, cancellationToken);
+            var (done, error) = await RunAsync(scripts, ledger, since, cancellationToken);
             return new MigrationRun { Duration = clock.GetElapsedTime(start), Files = done, AlreadyApplied = already, Error = error };
         }
         catch (NpgsqlException exception)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            throw new PgdException(ExitCode.Failed, $"Migrations on {files.Branch} could not be prepared: {mask.Apply(exception.Message)}", inner: exception);
+            throw new PgdException(ExitCode.Failed, $"migrations on {files.Branch} could not be prepared: {mask.Apply(exception.Message)}", inner: exception);
         }
     }
 
     private async Task<(List<MigrationFile> Done, MigrationError? Error)> RunAsync(
-        List<(SqlFile File, SqlScript Script)> scripts, Ledger? ledger, CancellationToken cancellationToken)
+        List<(SqlFile File, SqlScript Script)> scripts, Ledger? ledger, Applied? since, CancellationToken cancellationToken)
     {
         var done = new List<MigrationFile>();
         foreach (var (file, script) in scripts)
@@ -50,8 +52,8 @@ internal sealed class FilesRun(MigrationFiles files, IAppliedFiles applied, Time
             }
 
             // On its own clock: the file is committed, and must not run again because somebody pressed Ctrl-C now.
-            if (ledger is null)
-                await applied.AppendAsync(files.Branch, new AppliedMigration(file.Path, file.Sha256), CancellationToken.None);
+            if (since is not null)
+                await applied.AppendAsync(files.Branch, since, new AppliedMigration(file.Path, file.Sha256), CancellationToken.None);
             files.Output(string.Create(CultureInfo.InvariantCulture, $"{file.Path}: {result.Statements} statements, {result.Duration.TotalMilliseconds:0} ms"));
         }
 
@@ -73,7 +75,7 @@ internal sealed class FilesRun(MigrationFiles files, IAppliedFiles applied, Time
         return (pending, found.Count - pending.Count);
     }
 
-    private async Task<(List<SqlFile> Pending, int Already)> ByPullRequestAsync(IReadOnlyList<SqlFile> found, CancellationToken cancellationToken)
+    private (List<SqlFile> Pending, int Already) ByPullRequest(IReadOnlyList<SqlFile> found, IReadOnlyList<AppliedMigration> ran)
     {
         var modified = files.Modified.Select(SqlFile.Normalize).ToHashSet(StringComparer.Ordinal);
         if (found.FirstOrDefault(file => modified.Contains(file.Path)) is { } changed)
@@ -83,7 +85,7 @@ internal sealed class FilesRun(MigrationFiles files, IAppliedFiles applied, Time
         }
 
         var added = files.Added.Select(SqlFile.Normalize).ToHashSet(StringComparer.Ordinal);
-        var recorded = (await applied.ReadAsync(files.Branch, cancellationToken)).GroupBy(file => file.Path, StringComparer.Ordinal)
+        var recorded = ran.GroupBy(file => file.Path, StringComparer.Ordinal)
             .ToDictionary(group => group.Key, group => group.Last().Sha256, StringComparer.Ordinal);
         var pending = new List<SqlFile>();
         var already = 0;

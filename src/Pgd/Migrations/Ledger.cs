@@ -47,7 +47,7 @@ internal sealed class Ledger
         var missing = Columns.Except(columns.Select(row => row[0]!), StringComparer.Ordinal).ToList();
         if (missing.Count > 0)
         {
-            throw new PgdException(ExitCode.Misuse, $"The table {quoted} exists but is not a ledger of ours: it lacks {string.Join(", ", missing)}",
+            throw new PgdException(ExitCode.Misuse, $"the table {quoted} exists but is not a ledger of ours: it lacks {string.Join(", ", missing)}",
                 "Name another table; it is made when it is missing. If another tool keeps this table, run that tool instead.");
         }
 

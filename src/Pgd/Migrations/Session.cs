@@ -43,7 +43,7 @@ internal sealed class Session : IAsyncDisposable
         {
             await connection.DisposeAsync();
             await source.DisposeAsync();
-            throw new PgdException(ExitCode.Failed, $"Cannot connect to {url}: {exception.Message}", inner: exception);
+            throw new PgdException(ExitCode.Failed, $"cannot connect to {url}: {exception.Message}", inner: exception);
         }
         catch
         {

@@ -16,7 +16,7 @@ internal sealed record SqlFile(string Path, string Sha256, byte[] Content)
     {
         var root = System.IO.Path.GetFullPath(workingDirectory);
         if (!Directory.Exists(root))
-            throw new PgdException(ExitCode.Misuse, $"The folder of the migration files, {root}, does not exist");
+            throw new PgdException(ExitCode.Misuse, $"the folder of the migration files, {root}, does not exist");
         var matcher = new Matcher(StringComparison.Ordinal, preserveFilterOrder: true);
         foreach (var line in pattern.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
         {
@@ -29,7 +29,7 @@ internal sealed record SqlFile(string Path, string Sha256, byte[] Content)
         var paths = matcher.GetResultsInFullPath(root).Select(path => Relative(root, path)).Distinct(StringComparer.Ordinal).ToList();
         if (paths.Count == 0)
         {
-            throw new PgdException(ExitCode.Misuse, $"No file in {root} matches {pattern.Trim()}",
+            throw new PgdException(ExitCode.Misuse, $"no file in {root} matches {pattern.Trim()}",
                 "The pattern knows *, ** and nothing else, for example db/migrations/**/*.sql.");
         }
 

@@ -51,7 +51,7 @@ internal sealed class DumpClients
         }
 
         throw new PgdException(ExitCode.MachineLacks,
-            $"The dump was made by pg_dump {dumpMajor}, and this machine has "
+            $"the dump was made by pg_dump {dumpMajor}, and this machine has "
             + (folders.Count == 0 ? "no PostgreSQL client programs" : $"only the client programs of PostgreSQL {string.Join(", ", folders.Keys)}"),
             $"Install the package postgresql-client-{dumpMajor} (apt.postgresql.org has every version).");
     }

@@ -52,7 +52,7 @@ internal sealed class DumpFile : IDisposable
         {
             if (file == "-")
             {
-                spooled = await SpoolAsync(input ?? throw new PgdException(ExitCode.Misuse, "There is no standard input to read the dump from"), spoolFolder, cancellationToken);
+                spooled = await SpoolAsync(input ?? throw new PgdException(ExitCode.Misuse, "there is no standard input to read the dump from"), spoolFolder, cancellationToken);
                 return await OpenAsync(spooled, "standard input", spooled, spoolFolder, clients, cancellationToken);
             }
 
@@ -63,9 +63,9 @@ internal sealed class DumpFile : IDisposable
             if (spooled is not null)
                 File.Delete(spooled);
             if (exception is UnauthorizedAccessException or FileNotFoundException or DirectoryNotFoundException)
-                throw new PgdException(ExitCode.Misuse, $"The dump {file} cannot be read: {exception.Message}", inner: exception);
+                throw new PgdException(ExitCode.Misuse, $"the dump {file} cannot be read: {exception.Message}", inner: exception);
             if (exception is InvalidDataException)
-                throw new PgdException(ExitCode.Misuse, $"The dump {file} is damaged: {exception.Message}", inner: exception);
+                throw new PgdException(ExitCode.Misuse, $"the dump {file} is damaged: {exception.Message}", inner: exception);
             throw;
         }
     }
@@ -91,7 +91,7 @@ internal sealed class DumpFile : IDisposable
         }
         catch (PgdException exception) when (exception.ExitCode == ExitCode.Failed)
         {
-            throw new PgdException(ExitCode.Failed, $"The dump {shown} could not be restored: {exception.Message}", inner: exception);
+            throw new PgdException(ExitCode.Failed, $"the dump {shown} could not be restored: {exception.Message}", inner: exception);
         }
     }
 
@@ -100,14 +100,14 @@ internal sealed class DumpFile : IDisposable
     {
         if (ServerMajor > serverMajor)
         {
-            throw new PgdException(ExitCode.Misuse, $"The dump {shown} is of a PostgreSQL {ServerMajor} server, and this one is {serverMajor}",
+            throw new PgdException(ExitCode.Misuse, $"the dump {shown} is of a PostgreSQL {ServerMajor} server, and this one is {serverMajor}",
                 $"Use --pg-version {ServerMajor}.");
         }
 
         // A tablespace is a folder outside of the branch.
         if (text.Tablespace is { } tablespace)
         {
-            throw new PgdException(ExitCode.Unsafe, $"The dump {shown} makes the tablespace {tablespace}, outside of the branch",
+            throw new PgdException(ExitCode.Unsafe, $"the dump {shown} makes the tablespace {tablespace}, outside of the branch",
                 "Make the dump with pg_dumpall --no-tablespaces.");
         }
     }
@@ -181,7 +181,7 @@ internal sealed class DumpFile : IDisposable
         }
         catch (PgdException exception) when (exception.ExitCode == ExitCode.Failed)
         {
-            throw new PgdException(ExitCode.Misuse, $"The dump {dump.shown} is damaged: {exception.Message}", inner: exception);
+            throw new PgdException(ExitCode.Misuse, $"the dump {dump.shown} is damaged: {exception.Message}", inner: exception);
         }
 
         return dump;

@@ -62,7 +62,7 @@ internal static class DumpProgram
         }
         catch (Win32Exception exception)
         {
-            throw new PgdException(ExitCode.MachineLacks, $"The program {name} cannot be started: {exception.Message}", $"Install the package {name}.", exception);
+            throw new PgdException(ExitCode.MachineLacks, $"the program {name} cannot be started: {exception.Message}", $"Install the package {name}.", exception);
         }
     }
 

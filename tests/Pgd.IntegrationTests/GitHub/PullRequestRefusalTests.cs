@@ -116,7 +116,7 @@ public sealed class PullRequestRefusalTests(StoryFixture lab) : IClassFixture<St
         var result = await job.OpenedAsync();
 
         Assert.Equal((int)ExitCode.NotFound, result.ExitCode);
-        Assert.Contains("there is no project elsewhere", result.Log.Text, StringComparison.Ordinal);
+        Assert.Contains("there is no project elsewhere", Assert.Single(result.Log.Annotations, annotation => annotation.Level == "error").Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -50,10 +50,10 @@ internal sealed class Runs(ConnectionUrl connection) : IAppliedFiles, IDisposabl
             Output = Output.Enqueue,
         }, cancellationToken);
 
-    public Task<IReadOnlyList<AppliedMigration>> ReadAsync(BranchName branch, CancellationToken cancellationToken) =>
-        Task.FromResult<IReadOnlyList<AppliedMigration>>([.. applied]);
+    public Task<Applied> ReadAsync(BranchName branch, CancellationToken cancellationToken) =>
+        Task.FromResult(new Applied("", 1, [.. applied]));
 
-    public Task AppendAsync(BranchName branch, AppliedMigration file, CancellationToken cancellationToken)
+    public Task AppendAsync(BranchName branch, Applied since, AppliedMigration file, CancellationToken cancellationToken)
     {
         applied.Add(file);
         return Task.CompletedTask;

@@ -67,7 +67,7 @@ public sealed class EventTests : IDisposable
 
     [Fact]
     public void A_payload_without_a_pull_request_is_refused() =>
-        Assert.Equal("The payload of the event pull_request has no pull_request", Refused("pull_request", """{ "action": "opened", "repository": { "id": 1, "full_name": "a/b" } }""").Message);
+        Assert.Equal("the payload of the event pull_request has no pull_request", Refused("pull_request", """{ "action": "opened", "repository": { "id": 1, "full_name": "a/b" } }""").Message);
 
     [Fact]
     public void A_payload_without_a_repository_is_refused() =>
@@ -105,6 +105,6 @@ public sealed class EventTests : IDisposable
             ["GITHUB_EVENT_PATH"] = file,
         }, new()));
 
-        Assert.Equal((ExitCode.Misuse, "The input github-token is empty"), (refused.ExitCode, refused.Message));
+        Assert.Equal((ExitCode.Misuse, "the input github-token is empty"), (refused.ExitCode, refused.Message));
     }
 }

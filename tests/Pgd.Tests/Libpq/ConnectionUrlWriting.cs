@@ -140,6 +140,22 @@ public sealed class ConnectionUrlWriting
         }
     }
 
+    [Theory]
+    [InlineData("")]
+    [InlineData("x")]
+    [InlineData("xy")]
+    public void Base64_of_something_longer_shows_no_more_than_the_ends_of_a_secret(string before)
+    {
+        var url = Url with { Password = "correct horse battery staple" };
+        var encoded = Convert.ToBase64String(System.Text.Encoding.UTF8.GetBytes($"{before}{url.Password}, and more"));
+
+        var masked = url.SecretForms().Aggregate(encoded, (shown, form) => shown.Replace(form, "***", StringComparison.Ordinal));
+
+        Assert.Contains("***", masked, StringComparison.Ordinal);
+        var rest = masked.Split("***").Select(part => System.Text.Encoding.UTF8.GetString(Convert.FromBase64String(part.PadRight((part.Length + 3) / 4 * 4, '='))));
+        Assert.DoesNotContain(rest, part => part.Contains("cor", StringComparison.Ordinal) || part.Contains("ple", StringComparison.Ordinal));
+    }
+
     [Fact]
     public void A_child_process_gets_nothing_that_would_lead_it_elsewhere()
     {

@@ -17,6 +17,16 @@ public sealed class Errors
     }
 
     [Fact]
+    public void In_a_job_of_GitHub_an_expected_error_is_shown_with_the_run()
+    {
+        var session = Session() with { Environment = new Dictionary<string, string> { ["GITHUB_ACTIONS"] = "true" } };
+
+        new ErrorOutput(session, json: false).Expected(new(ExitCode.NotFound, "there is no branch prod/dev\n::set-output name=x::y", "List them: dotnet pgd branch list prod"));
+
+        Assert.Equal("::error title=pgd::there is no branch prod/dev%0A::set-output name=x::y%0AList them: dotnet pgd branch list prod\n", _error.ToString());
+    }
+
+    [Fact]
     public void The_exit_status_is_the_errors_code()
     {
         foreach (var code in Enum.GetValues<ExitCode>())
