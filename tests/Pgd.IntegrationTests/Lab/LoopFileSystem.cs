@@ -25,7 +25,8 @@ public sealed class LoopFileSystem : IDisposable
             _ => throw new ArgumentException($"There is no recipe for a file system {kind}.", nameof(kind)),
         };
         LabCommand.Run(format[0], [.. format.Skip(1), _image]);
-        LabCommand.Run("mount", "-o", "loop,noatime", _image, mountPoint);
+        // What is deleted inside leaves the image as well, which may be in memory.
+        LabCommand.Run("mount", "-o", "loop,noatime,discard", _image, mountPoint);
         File.SetUnixFileMode(mountPoint, LabFolder.Traversable);
     }
 
