@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Security.Cryptography;
 using Pgd.Libpq;
 using Pgd.Linux;
 using Pgd.Postgres;
@@ -152,9 +151,8 @@ public sealed class Branches
         var server = new BranchServer(_workspace, project, branch, branch.Generation);
         if (!server.IsRunning())
             throw new PgdException(ExitCode.Failed, $"{name} is stopped", $"Start it: dotnet pgd start {name}");
-        var connection = await server.ConnectAsync(cancellationToken).ConfigureAwait(false);
-        await using var _ = connection.ConfigureAwait(false);
-        var databases = await Databases.ListAsync(connection, cancellationToken).ConfigureAwait(false);
+        using var connection = server.Connect(cancellationToken);
+        var databases = Databases.List(connection, cancellationToken);
         var chosen = databases.Choose(name, database);
         var url = server.Url(chosen.Name, databases.ChooseRole(name, chosen, role));
         await server.ProveAsync(url, cancellationToken).ConfigureAwait(false);
@@ -195,7 +193,8 @@ public sealed class Branches
         }
     }
 
-    internal static string NewId() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6));
+    // The first 48 bits of a random one are all random.
+    internal static string NewId() => Guid.NewGuid().ToString("N")[..12];
 
     /// <summary>Removes everything of a branch, in an order in which a second try finds what a killed first one left.</summary>
     internal async Task DestroyAsync(ProjectRecord project, BranchRecord branch)
@@ -282,17 +281,18 @@ public sealed class Branches
         await using var _ = undo.ConfigureAwait(false);
         var next = branch.Generation + 1;
         var (oldServer, newServer) = (new BranchServer(_workspace, project, branch, branch.Generation), new BranchServer(_workspace, project, branch, next));
+        using var cloning = ConsistentClone.Begin(_workspace, project, parent, cancellationToken);
         undo.Push($"take back the record of {name}", () => _workspace.State.Write(branch));
         _workspace.State.Write(branch with { PendingGeneration = next });
         Fault.Here("reset:record");
 
         undo.Push($"destroy the new data of {name}", newServer.TakeBackAsync);
         _workspace.Reporter.Step($"cloning {parentName} on {project.Storage}");
-        var clone = await new ConsistentClone(_workspace, project, parent).MakeAsync(newServer.Key, request.Fast, request.Consistency, cancellationToken).ConfigureAwait(false);
+        var clone = await cloning.MakeAsync(newServer.Key, request.Fast, request.Consistency, cancellationToken).ConfigureAwait(false);
         Fault.Here("reset:cloned");
         // Without an address to listen on: the old generation has the port, and serves.
-        var connection = await SettleAsync(project, branch, newServer, clone, request.Anonymization, listen: false, cancellationToken).ConfigureAwait(false);
-        await connection.DisposeAsync().ConfigureAwait(false);
+        var (connection, lsn) = await SettleAsync(project, branch, newServer, clone, request.Anonymization, listen: false, cancellationToken).ConfigureAwait(false);
+        connection.Dispose();
         Fault.Here("reset:settled");
         await newServer.StopAsync(StopMode.Fast, cancellationToken).ConfigureAwait(false);
 
@@ -306,7 +306,7 @@ public sealed class Branches
         await oldServer.StopAsync(StopMode.Fast, cancellationToken).ConfigureAwait(false);
         Fault.Here("reset:switching");
         connection = await newServer.StartAsync(open: true, listen: true, NoSettings, cancellationToken).ConfigureAwait(false);
-        await using (connection.ConfigureAwait(false))
+        using (connection)
             await ProveAsync(project, branch, newServer, connection, cancellationToken).ConfigureAwait(false);
         Fault.Here("reset:proved");
 
@@ -316,7 +316,7 @@ public sealed class Branches
             PendingGeneration = null,
             ShouldRun = true,
             DataAsOf = clone.DataAsOf,
-            DataLsn = clone.Lsn,
+            DataLsn = lsn,
             AnonymizationDigest = digest,
             Applied = [],
             ExpiresAt = request.TimeToLive is { } ttl ? Expiry(ttl) : branch.ExpiresAt,
@@ -346,6 +346,7 @@ public sealed class Branches
         var undo = new Undo(_workspace.Reporter);
         await using var _ = undo.ConfigureAwait(false);
         undo.Push($"remove {name}", () => _workspace.State.Delete(name));
+        using var cloning = ConsistentClone.Begin(_workspace, project, parent, cancellationToken);
         var branch = await _workspace.Ports.ReserveAsync(project, refused, port => new()
         {
             Id = id,
@@ -367,23 +368,26 @@ public sealed class Branches
         var server = new BranchServer(_workspace, project, branch, branch.Generation);
         undo.Push($"destroy the data of {name}", server.TakeBackAsync);
         _workspace.Reporter.Step($"cloning {parent.FullName} on {project.Storage}");
-        var clone = await new ConsistentClone(_workspace, project, parent).MakeAsync(server.Key, request.Fast, request.Consistency, cancellationToken).ConfigureAwait(false);
+        var clone = await cloning.MakeAsync(server.Key, request.Fast, request.Consistency, cancellationToken).ConfigureAwait(false);
         Fault.Here("create:cloned");
-        var connection = await SettleAsync(project, branch, server, clone, request.Anonymization, listen: true, cancellationToken).ConfigureAwait(false);
-        await using var __ = connection.ConfigureAwait(false);
-        await server.OpenDoorAsync(connection, cancellationToken).ConfigureAwait(false);
+        var (connection, lsn) = await SettleAsync(project, branch, server, clone, request.Anonymization, listen: true, cancellationToken).ConfigureAwait(false);
+        using var __ = connection;
+        server.OpenDoor(connection, cancellationToken);
         Fault.Here("create:opened");
         await ProveAsync(project, branch, server, connection, cancellationToken).ConfigureAwait(false);
 
-        var ready = branch with { Phase = BranchPhase.Ready, DataAsOf = clone.DataAsOf, DataLsn = clone.Lsn };
+        var ready = branch with { Phase = BranchPhase.Ready, DataAsOf = clone.DataAsOf, DataLsn = lsn };
         _workspace.State.Write(ready);
         undo.Keep();
         Fault.Here("create:ready");
         return ready;
     }
 
-    /// <summary>The first start of a clone, behind its closed door: quarantined, links to others cut, passwords rotated, anonymized.</summary>
-    private async Task<AdminConnection> SettleAsync(ProjectRecord project, BranchRecord branch, BranchServer server, Clone clone, Anonymization? anonymization, bool listen, CancellationToken cancellationToken)
+    /// <summary>
+    /// The first start of a clone, behind its closed door: quarantined, links to others cut, passwords rotated, anonymized. Tells also up to
+    /// where the clone has the source's write-ahead log.
+    /// </summary>
+    private async Task<(AdminConnection Connection, string? Lsn)> SettleAsync(ProjectRecord project, BranchRecord branch, BranchServer server, Clone clone, Anonymization? anonymization, bool listen, CancellationToken cancellationToken)
     {
         var settings = ServerSettings.FirstStart(project.PostgresMajor);
         if (clone.Recovering)
@@ -393,22 +397,26 @@ public sealed class Branches
                 settings[setting] = value;
         }
 
+        var settlement = new Settlement(_workspace, server, branch);
+        settlement.Begin(project.Superuser);
+        settlement.Begin(project.Name);
         _workspace.Reporter.Step($"starting {branch.FullName}");
         var connection = await server.StartAsync(open: false, listen, settings, cancellationToken).ConfigureAwait(false);
         try
         {
             Fault.Here("settle:started");
-            var settlement = new Settlement(_workspace, server, branch);
-            await settlement.DropSubscriptionsAsync(connection, cancellationToken).ConfigureAwait(false);
-            await settlement.RotateAsync(connection, cancellationToken).ConfigureAwait(false);
+            // Without a recovery there was nothing to replay: the source was stopped.
+            var lsn = connection.Scalar("select coalesce(pg_last_wal_replay_lsn(), pg_current_wal_insert_lsn())::text", cancellationToken);
+            settlement.DropSubscriptions(connection, cancellationToken);
+            settlement.Rotate(connection, cancellationToken);
             Fault.Here("settle:rotated");
             if (anonymization is not null)
                 await settlement.AnonymizeAsync(connection, anonymization, cancellationToken).ConfigureAwait(false);
-            return connection;
+            return (connection, lsn);
         }
         catch
         {
-            await connection.DisposeAsync().ConfigureAwait(false);
+            connection.Dispose();
             throw;
         }
     }
@@ -416,7 +424,7 @@ public sealed class Branches
     /// <summary>Proves the connection that most will ask for, or the superuser's where that is not clear.</summary>
     private async Task ProveAsync(ProjectRecord project, BranchRecord branch, BranchServer server, AdminConnection connection, CancellationToken cancellationToken)
     {
-        var databases = await Databases.ListAsync(connection, cancellationToken).ConfigureAwait(false);
+        var databases = Databases.List(connection, cancellationToken);
         if (databases.IsClear && databases.Choose(branch.FullName, null) is var only)
         {
             try
@@ -465,8 +473,7 @@ public sealed class Branches
         if (!await Ports.IsFreeSoonAsync(branch.Port, cancellationToken).ConfigureAwait(false))
             throw PortTaken.Error(branch.FullName, branch.Port);
         _workspace.Reporter.Step($"starting {branch.FullName}");
-        var connection = await server.StartAsync(open: true, listen: true, NoSettings, cancellationToken).ConfigureAwait(false);
-        await using var _ = connection.ConfigureAwait(false);
+        using var connection = await server.StartAsync(open: true, listen: true, NoSettings, cancellationToken).ConfigureAwait(false);
         await ProveAsync(project, branch, server, connection, cancellationToken).ConfigureAwait(false);
     }
 
@@ -474,7 +481,7 @@ public sealed class Branches
     {
         if (server.FindVolume() is null || server.IsRunning())
             return;
-        await (await server.StartAsync(open: true, listen: true, NoSettings, CancellationToken.None).ConfigureAwait(false)).DisposeAsync().ConfigureAwait(false);
+        (await server.StartAsync(open: true, listen: true, NoSettings, CancellationToken.None).ConfigureAwait(false)).Dispose();
     }
 
     /// <summary>The branch's record if it is whole. What a killed operation left of it is removed or taken back: we hold its lock, so no one is at it.</summary>

@@ -1,5 +1,5 @@
 using System.IO.Compression;
-using System.Text.Json;
+using System.Text;
 using System.Text.RegularExpressions;
 using Pgd.Linux;
 using Pgd.Postgres;
@@ -90,7 +90,7 @@ public sealed partial class Doctor
         foreach (var branch in SafeBranches())
         {
             var redacted = branch with { Host = "redacted", Labels = branch.Labels.ToDictionary(l => l.Key, _ => "redacted"), PullRequest = branch.PullRequest is null ? null : branch.PullRequest with { Repository = "redacted", RunUrl = null } };
-            Add($"records/{branch.Project}/{branch.Name}.json", JsonSerializer.Serialize(redacted, StateJson.Default.BranchRecord));
+            Add($"records/{branch.Project}/{branch.Name}.json", Encoding.UTF8.GetString(RecordJson.Write(redacted)));
             var lines = await LogTailAsync(branch, cancellationToken).ConfigureAwait(false);
             Add($"logs/{branch.Project}/{branch.Name}.log", string.Join('\n', lines.Select(Redact)) + "\n");
         }
@@ -199,9 +199,8 @@ public sealed partial class Doctor
                 findings.Add(branch.ShouldRun ? new(check, Severity.Problem, "its server does not run", $"dotnet pgd start {branch.FullName}") : new(check, Severity.Ok, "stopped"));
             else
             {
-                var connection = await server.ConnectAsync(cancellationToken).ConfigureAwait(false);
-                await using var _ = connection.ConfigureAwait(false);
-                var name = await connection.ScalarAsync("show cluster_name", cancellationToken).ConfigureAwait(false);
+                using var connection = server.Connect(cancellationToken);
+                var name = connection.Scalar("show cluster_name", cancellationToken);
                 findings.Add(name == server.ClusterName ? new(check, Severity.Ok, $"runs on port {branch.Port}")
                     : new(check, Severity.Problem, $"its server calls itself {name} instead of {server.ClusterName}", $"dotnet pgd restart {branch.FullName}"));
             }

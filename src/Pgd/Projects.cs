@@ -141,39 +141,38 @@ public sealed class Projects
         if (!dump.IsCluster)
         {
             // Owners and grantees, so that ownership, grants and row security are what they are in production. No one can log in as them.
-            var existing = (await connection.QueryAsync("select rolname::text from pg_roles", cancellationToken).ConfigureAwait(false)).Select(r => r[0]!).ToHashSet(StringComparer.Ordinal);
+            var existing = (connection.Query("select rolname::text from pg_roles", cancellationToken)).Select(r => r[0]!).ToHashSet(StringComparer.Ordinal);
             foreach (var role in dump.Roles.Where(r => !existing.Contains(r)))
-                await connection.ExecuteAsync($"create role {AdminConnection.QuoteIdentifier(role)} nologin", cancellationToken).ConfigureAwait(false);
+                connection.Execute($"create role {AdminConnection.QuoteIdentifier(role)} nologin", cancellationToken);
         }
 
         var target = new ConnectionUrl { Host = server.Address.SocketFolder, Port = server.Address.Port, Database = database, User = project.Superuser };
         var clients = await DumpClients.FindAsync(cancellationToken).ConfigureAwait(false);
         await dump.RestoreAsync(target, project.PostgresMajor, clients, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
         if (database == project.Name)
-            await HandOverAsync(project, server, connection, cancellationToken).ConfigureAwait(false);
+            HandOver(project, server, connection, cancellationToken);
     }
 
     /// <summary>A dump does not say whose the database was: it goes to the role that owns most of what is in it, so that the default connection can use it.</summary>
-    private static async Task HandOverAsync(ProjectRecord project, BranchServer server, AdminConnection connection, CancellationToken cancellationToken)
+    private static void HandOver(ProjectRecord project, BranchServer server, AdminConnection connection, CancellationToken cancellationToken)
     {
         string? owner;
-        var inside = await server.ConnectAsync(cancellationToken, project.Name).ConfigureAwait(false);
-        await using (inside.ConfigureAwait(false))
+        using (var inside = server.Connect(cancellationToken, project.Name))
         {
-            owner = await inside.ScalarAsync(
+            owner = inside.Scalar(
                 """
                 select r.rolname::text from pg_class c join pg_roles r on r.oid = c.relowner join pg_namespace n on n.oid = c.relnamespace
                  where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and c.relkind in ('r', 'p', 'v', 'm', 'S', 'f')
                  group by 1 order by count(*) desc, 1 limit 1
-                """, cancellationToken).ConfigureAwait(false);
+                """, cancellationToken);
         }
 
         if (owner is null || owner == project.Name)
             return;
         var quoted = AdminConnection.QuoteIdentifier(owner);
-        await connection.ExecuteAsync($"alter role {quoted} login", cancellationToken).ConfigureAwait(false);
-        await connection.ExecuteAsync($"alter database {AdminConnection.QuoteIdentifier(project.Name)} owner to {quoted}", cancellationToken).ConfigureAwait(false);
-        await connection.ExecuteAsync($"drop role {AdminConnection.QuoteIdentifier(project.Name)}", cancellationToken).ConfigureAwait(false);
+        connection.Execute($"alter role {quoted} login", cancellationToken);
+        connection.Execute($"alter database {AdminConnection.QuoteIdentifier(project.Name)} owner to {quoted}", cancellationToken);
+        connection.Execute($"drop role {AdminConnection.QuoteIdentifier(project.Name)}", cancellationToken);
     }
 
     private async Task<BranchRecord> MakeMainAsync(ProjectRecord project, BranchName name, DumpFile? dump, HashSet<int> refused, CancellationToken cancellationToken)
@@ -204,21 +203,20 @@ public sealed class Projects
         await _workspace.Runtimes.Named(project.Runtime).InitializeAsync(volume, project.PostgresMajor, project.Superuser, cancellationToken).ConfigureAwait(false);
         Fault.Here("project:initdb");
 
-        var connection = await server.StartAsync(open: false, listen: true, new Dictionary<string, string>(), cancellationToken).ConfigureAwait(false);
-        await using var __ = connection.ConfigureAwait(false);
+        using var connection = await server.StartAsync(open: false, listen: true, new Dictionary<string, string>(), cancellationToken).ConfigureAwait(false);
         // A dump of a whole cluster, or one made with --create, brings databases of its own.
         var fill = dump is null or { Databases.Count: 0 };
         if (fill)
         {
             var owner = AdminConnection.QuoteIdentifier(project.Name);
-            await connection.ExecuteAsync($"create role {owner} login", cancellationToken).ConfigureAwait(false);
-            await connection.ExecuteAsync($"create database {owner} owner {owner}", cancellationToken).ConfigureAwait(false);
+            connection.Execute($"create role {owner} login", cancellationToken);
+            connection.Execute($"create database {owner} owner {owner}", cancellationToken);
         }
 
         if (dump is not null)
             await RestoreAsync(dump, project, server, connection, fill ? project.Name : "postgres", cancellationToken).ConfigureAwait(false);
-        await new Settlement(_workspace, server, branch).RotateAsync(connection, cancellationToken).ConfigureAwait(false);
-        await server.OpenDoorAsync(connection, cancellationToken).ConfigureAwait(false);
+        new Settlement(_workspace, server, branch).Rotate(connection, cancellationToken);
+        server.OpenDoor(connection, cancellationToken);
         await server.ProveAsync(server.Url("postgres", project.Superuser), cancellationToken).ConfigureAwait(false);
         Fault.Here("project:proved");
         var ready = branch with { Phase = BranchPhase.Ready };

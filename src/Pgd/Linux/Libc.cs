@@ -1,6 +1,9 @@
 using System.ComponentModel;
 using System.Runtime.InteropServices;
 
+// What is passed is passed as it is: so the calls can be compiled ahead.
+[assembly: System.Runtime.CompilerServices.DisableRuntimeMarshalling]
+
 namespace Pgd.Linux;
 
 /// <summary>The system calls that .NET has no call for.</summary>

@@ -2,8 +2,12 @@ using Npgsql;
 
 namespace Pgd.Postgres;
 
-/// <summary>The bootstrap superuser over the unix socket: the only way in while the door is closed.</summary>
-internal sealed class AdminConnection : IAsyncDisposable
+/// <summary>
+/// The bootstrap superuser over the unix socket: the only way in while the door is closed. The server is on this machine and answers most
+/// statements at once, so they are waited for where they are asked: code that could be resumed elsewhere is compiled at every start, and that
+/// takes far longer than the answers. What takes its time has a method that says so.
+/// </summary>
+internal sealed class AdminConnection : IDisposable
 {
     private readonly NpgsqlDataSource _source;
     private readonly NpgsqlConnection _connection;
@@ -16,19 +20,20 @@ internal sealed class AdminConnection : IAsyncDisposable
 
     public NpgsqlConnection Connection => _connection;
 
-    public static async Task<AdminConnection> OpenAsync(ServerAddress server, string database, CancellationToken cancellationToken, bool defaultSearchPath = false)
+    public static AdminConnection Open(ServerAddress server, string database, CancellationToken cancellationToken, bool defaultSearchPath = false)
     {
+        cancellationToken.ThrowIfCancellationRequested();
         // What the source set for all roles or databases must not hinder the administrator: options of a connection come before it.
         const string free = "-c default_transaction_read_only=off -c statement_timeout=0 -c lock_timeout=0 -c session_preload_libraries= -c local_preload_libraries=";
         // With a search path of the database's owner's choosing, a superuser's plain "now()" could be anybody's function (CVE-2018-1058).
         var source = Source(server.SocketFolder, server.Port, server.Superuser, null, database, defaultSearchPath ? free : $"{free} -c search_path=pg_catalog");
         try
         {
-            return new(source, await source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false));
+            return new(source, source.OpenConnection());
         }
         catch
         {
-            await source.DisposeAsync().ConfigureAwait(false);
+            source.Dispose();
             throw;
         }
     }
@@ -53,28 +58,19 @@ internal sealed class AdminConnection : IAsyncDisposable
             // Nothing of the caller's environment (PGOPTIONS, PGPASSFILE) may change what our own connections do.
             Passfile = "/dev/null",
             Options = options,
-
         }.ConnectionString);
         builder.ConfigureTypeLoading(t => t.EnableTypeLoading(false));
         return builder.Build();
     }
 
-    public async Task ExecuteAsync(string sql, CancellationToken cancellationToken)
-    {
-        var command = new NpgsqlCommand(sql, _connection);
-        await using (command.ConfigureAwait(false))
-            await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
-    }
+    public void Execute(string sql, CancellationToken cancellationToken) => Run(sql, command => command.ExecuteNonQuery(), cancellationToken);
 
     /// <summary>The rows, every column as text; ask for casts in the statement.</summary>
-    public async Task<IReadOnlyList<string?[]>> QueryAsync(string sql, CancellationToken cancellationToken)
+    public IReadOnlyList<string?[]> Query(string sql, CancellationToken cancellationToken) => Run(sql, static command =>
     {
         var rows = new List<string?[]>();
-        var command = new NpgsqlCommand(sql, _connection);
-        await using var _ = command.ConfigureAwait(false);
-        var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
-        await using var __ = reader.ConfigureAwait(false);
-        while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+        using var reader = command.ExecuteReader();
+        while (reader.Read())
         {
             var row = new string?[reader.FieldCount];
             for (var i = 0; i < row.Length; i++)
@@ -83,20 +79,40 @@ internal sealed class AdminConnection : IAsyncDisposable
         }
 
         return rows;
-    }
+    }, cancellationToken);
 
-    public async Task<string?> ScalarAsync(string sql, CancellationToken cancellationToken) =>
-        await QueryAsync(sql, cancellationToken).ConfigureAwait(false) is [[var value, ..], ..] ? value : null;
+    public string? Scalar(string sql, CancellationToken cancellationToken) => Query(sql, cancellationToken) is [[var value, ..], ..] ? value : null;
 
-    public async ValueTask DisposeAsync()
+    /// <summary>For statements that take their time.</summary>
+    public Task ExecuteAsync(string sql, CancellationToken cancellationToken) => Task.Run(() => Execute(sql, cancellationToken), cancellationToken);
+
+    /// <summary>For questions that take their time.</summary>
+    public Task<IReadOnlyList<string?[]>> QueryAsync(string sql, CancellationToken cancellationToken) => Task.Run(() => Query(sql, cancellationToken), cancellationToken);
+
+    public void Dispose()
     {
-        await _connection.DisposeAsync().ConfigureAwait(false);
-        await _source.DisposeAsync().ConfigureAwait(false);
+        _connection.Dispose();
+        _source.Dispose();
     }
 
     public static string QuoteIdentifier(string name) => '"' + name.Replace("\"", "\"\"", StringComparison.Ordinal) + '"';
 
     public static string QuoteLiteral(string text) => (text.Contains('\\', StringComparison.Ordinal) ? " E'" : "'") + text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("'", "''", StringComparison.Ordinal) + "'";
+
+    private T Run<T>(string sql, Func<NpgsqlCommand, T> run, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        using var command = new NpgsqlCommand(sql, _connection);
+        using var _ = cancellationToken.Register(static command => ((NpgsqlCommand)command!).Cancel(), command);
+        try
+        {
+            return run(command);
+        }
+        catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.QueryCanceled && cancellationToken.IsCancellationRequested)
+        {
+            throw new OperationCanceledException(e.Message, e, cancellationToken);
+        }
+    }
 }
 
 /// <summary>Where the administrator finds a server.</summary>

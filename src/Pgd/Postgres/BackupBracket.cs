@@ -25,7 +25,7 @@ internal sealed class BackupBracket
 
     public static async Task<BackupBracket> StartAsync(AdminConnection connection, int major, BranchName source, string label, CancellationToken cancellationToken)
     {
-        if (await connection.ScalarAsync("show wal_level", cancellationToken).ConfigureAwait(false) == "minimal")
+        if (connection.Scalar("show wal_level", cancellationToken) == "minimal")
         {
             throw new PgdException(ExitCode.Unsafe, $"{source} runs with wal_level=minimal, so a copy of its files cannot be made consistent while it runs",
                 $"Stop it first (dotnet pgd stop {source}), or set wal_level=replica and restart it.");
@@ -35,7 +35,7 @@ internal sealed class BackupBracket
         try
         {
             // Immediately reserved: a slot without a position would hold nothing.
-            await connection.ExecuteAsync($"select pg_create_physical_replication_slot('{slot}', true, true)", cancellationToken).ConfigureAwait(false);
+            connection.Execute($"select pg_create_physical_replication_slot('{slot}', true, true)", cancellationToken);
         }
         catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.ConfigurationLimitExceeded or PostgresErrorCodes.ObjectNotInPrerequisiteState)
         {
@@ -43,9 +43,9 @@ internal sealed class BackupBracket
         }
 
         var start = major >= 15 ? $"pg_backup_start('{label}', true)" : $"pg_start_backup('{label}', true, false)";
-        var lsn = await connection.ScalarAsync($"select {start}::text", cancellationToken).ConfigureAwait(false);
+        var lsn = (await connection.QueryAsync($"select {start}::text", cancellationToken).ConfigureAwait(false))[0][0];
         // In a standby the timeline of file names cannot be computed by this function; standbys do not come here.
-        var file = await connection.ScalarAsync($"select pg_walfile_name('{lsn}')", cancellationToken).ConfigureAwait(false);
+        var file = connection.Scalar($"select pg_walfile_name('{lsn}')", cancellationToken);
         return new(connection, major, file!);
     }
 
@@ -55,8 +55,9 @@ internal sealed class BackupBracket
         var stop = _major >= 15 ? "pg_backup_stop(false)" : "pg_stop_backup(false, false)";
         // On the boundary between two segments, 17 and later name the next one, which may not exist yet; the one before it is what is needed.
         var last = _major >= 17 ? "lsn - 1" : "lsn";
+        var at = DateTimeOffset.UtcNow;
         var row = (await _connection.QueryAsync($"select lsn::text, labelfile, spcmapfile, pg_walfile_name({last}), current_setting('wal_segment_size') from {stop}", cancellationToken).ConfigureAwait(false))[0];
-        return new(row[1]!, string.IsNullOrEmpty(row[2]) ? null : row[2], Segments(StartFile, row[3]!, SegmentBytes(row[4]!)));
+        return new(at, row[1]!, string.IsNullOrEmpty(row[2]) ? null : row[2], Segments(StartFile, row[3]!, SegmentBytes(row[4]!)));
     }
 
     /// <summary>The names of all segments from one to another, both included.</summary>
@@ -74,5 +75,5 @@ internal sealed class BackupBracket
     private static long SegmentBytes(string text) => long.Parse(text[..^2], CultureInfo.InvariantCulture) * (text.EndsWith("GB", StringComparison.Ordinal) ? 1L << 30 : 1L << 20);
 }
 
-/// <summary>What a copy needs to recover: the label, the map of tablespaces, and these segments.</summary>
-internal sealed record BackupEnd(string Label, string? TablespaceMap, IReadOnlyList<string> Segments);
+/// <summary>What a copy needs to recover: the label, the map of tablespaces, and these segments. It then shows the moment <paramref name="At"/>.</summary>
+internal sealed record BackupEnd(DateTimeOffset At, string Label, string? TablespaceMap, IReadOnlyList<string> Segments);

@@ -7,80 +7,137 @@ using Pgd.Storage;
 namespace Pgd.Postgres;
 
 /// <summary>Clones a source's data so that recovery can make it consistent, with every transaction that was acknowledged before.</summary>
-internal sealed class ConsistentClone(Workspace workspace, ProjectRecord project, BranchRecord source)
+internal sealed class ConsistentClone : IDisposable
 {
     // Replaying less than this takes less time than a checkpoint would.
     private const long CheckpointWorthwhile = 64 << 20;
 
-    private readonly IStorage _storage = workspace.Storages.Named(project.Storage);
-    private readonly BranchServer _server = new(workspace, project, source, source.Generation);
+    private readonly Workspace _workspace;
+    private readonly ProjectRecord _project;
+    private readonly BranchRecord _source;
+    private readonly IStorage _storage;
+    private readonly BranchServer _server;
+    private readonly CancellationTokenSource _abandoned;
+    private readonly Task _refusingLinks;
+    private readonly Task<RunningSource>? _connecting;
+
+    private ConsistentClone(Workspace workspace, ProjectRecord project, BranchRecord source, CancellationToken cancellationToken)
+    {
+        _workspace = workspace;
+        _project = project;
+        _source = source;
+        _storage = workspace.Storages.Named(project.Storage);
+        _server = new(workspace, project, source, source.Generation);
+        _abandoned = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var abandoned = _abandoned.Token;
+        _refusingLinks = Task.Run(() => DataDirectory.RefuseLinks(_server.RequireVolume().Data, source.FullName), cancellationToken);
+        if (_server.IsRunning())
+            _connecting = Task.Run(() => Connect(abandoned), abandoned);
+    }
+
+    /// <summary>
+    /// Begins to look at the source and to connect to it, while the caller prepares the rest. Even a snapshot that needs no answer is made sooner by that: the first
+    /// connection of a process compiles the driver, which takes longer than the copy, and goes on beside it.
+    /// </summary>
+    public static ConsistentClone Begin(Workspace workspace, ProjectRecord project, BranchRecord source, CancellationToken cancellationToken) => new(workspace, project, source, cancellationToken);
+
+    public void Dispose()
+    {
+        // It may not have been needed, and may not have answered yet.
+        _abandoned.Cancel();
+        _ = _connecting?.ContinueWith(static connecting =>
+        {
+            if (connecting.IsCompletedSuccessfully)
+                connecting.Result.Connection.Dispose();
+            else
+                _ = connecting.Exception;
+        }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        _abandoned.Dispose();
+    }
 
     public async Task<Clone> MakeAsync(VolumeKey target, bool fast, Consistency consistency, CancellationToken cancellationToken)
     {
         var from = _server.RequireVolume();
-        DataDirectory.RefuseLinks(from.Data, source.FullName);
+        await _refusingLinks.ConfigureAwait(false);
         DiskFull.RefuseWithout(0, from.Data);
-        if (!_server.IsRunning())
+        if (_connecting is null)
         {
             // Nothing changes these files: our shared lock keeps everyone of us from starting the server.
-            var still = await _storage.CloneAsync(from, target, running: false, workspace.Reporter, cancellationToken).ConfigureAwait(false);
-            return new(still, null, null, DataDirectory.Sanitize(still));
+            var still = await _storage.CloneAsync(from, target, running: false, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
+            return new(still, null, DataDirectory.Sanitize(still));
         }
-
-        var connection = await ConnectAsync(cancellationToken).ConfigureAwait(false);
-        await using var _ = connection.ConfigureAwait(false);
-        var now = (await connection.QueryAsync(
-            """
-            select pg_is_in_recovery()::text,
-                   case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end::text,
-                   extract(epoch from clock_timestamp())::text,
-                   case when pg_is_in_recovery() then 0 else pg_current_wal_insert_lsn() - (select redo_lsn from pg_control_checkpoint()) end::text
-            """, cancellationToken).ConfigureAwait(false))[0];
-        var (inRecovery, lsn, at, distance) = (now[0] == "true", now[1], Time(now[2]!), long.Parse(now[3]!, CultureInfo.InvariantCulture));
 
         if (consistency == Consistency.Backup || (consistency == Consistency.Auto && !_storage.IsAtomic))
-            return await BracketAsync(connection, from, target, inRecovery, cancellationToken).ConfigureAwait(false);
+            return await BracketAsync(await AskAsync().ConfigureAwait(false), from, target, cancellationToken).ConfigureAwait(false);
         if (!_storage.IsAtomic)
         {
-            throw new PgdException(ExitCode.Unsafe, $"{source.FullName} is running, and a copy on the storage {_storage.Name} without a backup bracket would be corrupt",
-                $"Leave out --consistency none, or stop it first: dotnet pgd stop {source.FullName}");
+            throw new PgdException(ExitCode.Unsafe, $"{_source.FullName} is running, and a copy on the storage {_storage.Name} without a backup bracket would be corrupt",
+                $"Leave out --consistency none, or stop it first: dotnet pgd stop {_source.FullName}");
         }
 
-        if (!fast && !inRecovery && consistency == Consistency.Auto && distance > CheckpointWorthwhile)
+        if (!fast && consistency == Consistency.Auto && !DataDirectory.IsStandby(from.Data) && DistanceFromCheckpoint(from.Data) > CheckpointWorthwhile)
         {
-            workspace.Reporter.Step($"checkpoint on {source.FullName}");
-            await connection.ExecuteAsync("checkpoint", cancellationToken).ConfigureAwait(false);
+            _workspace.Reporter.Step($"checkpoint on {_source.FullName}");
+            await (await AskAsync().ConfigureAwait(false)).Connection.ExecuteAsync("checkpoint", cancellationToken).ConfigureAwait(false);
         }
 
-        var volume = await _storage.CloneAsync(from, target, running: false, workspace.Reporter, cancellationToken).ConfigureAwait(false);
-        return new(volume, at, lsn, DataDirectory.Sanitize(volume));
+        // A snapshot needs no answer of the source: one that has no connection left to give can be branched as well.
+        var at = DateTimeOffset.UtcNow;
+        var volume = await _storage.CloneAsync(from, target, running: false, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
+        return new(volume, at, DataDirectory.Sanitize(volume));
     }
 
-    private async Task<AdminConnection> ConnectAsync(CancellationToken cancellationToken)
+    /// <summary>How much write-ahead log recovery would replay, by the files and to a segment: enough to tell whether a checkpoint is worth its time.</summary>
+    private static long DistanceFromCheckpoint(string data)
+    {
+        if (ControlData.TryRead(data) is not { } control)
+            return 0;
+        // The one written last; those that were made or renamed for later use are older, or the next one at most.
+        FileInfo? newest = null;
+        foreach (var file in new DirectoryInfo(Path.Combine(data, "pg_wal")).EnumerateFiles())
+        {
+            if (file.Name.Length == 24 && file.Name.All(char.IsAsciiHexDigitUpper) && (newest is null || file.LastWriteTimeUtc > newest.LastWriteTimeUtc))
+                newest = file;
+        }
+
+        if (newest is null)
+            return 0;
+        var end = (ulong.Parse(newest.Name.AsSpan(8, 8), NumberStyles.HexNumber, CultureInfo.InvariantCulture) << 32)
+            + ((ulong.Parse(newest.Name.AsSpan(16, 8), NumberStyles.HexNumber, CultureInfo.InvariantCulture) + 1) * (ulong)newest.Length);
+        return end > control.Redo ? (long)(end - control.Redo) : 0;
+    }
+
+    private RunningSource Connect(CancellationToken abandoned)
+    {
+        var connection = _server.Connect(abandoned);
+        return new(connection, connection.Scalar("select pg_is_in_recovery()::text", abandoned) == "true");
+    }
+
+    private async Task<RunningSource> AskAsync()
     {
         try
         {
-            return await _server.ConnectAsync(cancellationToken).ConfigureAwait(false);
+            return await _connecting!.ConfigureAwait(false);
         }
         catch (NpgsqlException e)
         {
-            throw new PgdException(ExitCode.Failed, $"the source {source.FullName} runs but cannot be asked: {e.Message}", $"Look at its log: dotnet pgd branch logs {source.FullName}", e);
+            throw new PgdException(ExitCode.Failed, $"the source {_source.FullName} runs but cannot be asked: {e.Message}", $"Look at its log: dotnet pgd branch logs {_source.FullName}", e);
         }
     }
 
-    private async Task<Clone> BracketAsync(AdminConnection connection, Volume from, VolumeKey target, bool inRecovery, CancellationToken cancellationToken)
+    private async Task<Clone> BracketAsync(RunningSource asked, Volume from, VolumeKey target, CancellationToken cancellationToken)
     {
-        if (inRecovery)
+        if (asked.InRecovery)
         {
-            throw new PgdException(ExitCode.Unsafe, $"{source.FullName} is a standby; on the storage {_storage.Name} it can only be branched while it is stopped",
-                $"Stop it first: dotnet pgd stop {source.FullName}");
+            throw new PgdException(ExitCode.Unsafe, $"{_source.FullName} is a standby; on the storage {_storage.Name} it can only be branched while it is stopped",
+                $"Stop it first: dotnet pgd stop {_source.FullName}");
         }
 
-        using var copying = await workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Copying(source.FullName)).ConfigureAwait(false);
-        workspace.Reporter.Step($"backup bracket on {source.FullName}");
-        var bracket = await BackupBracket.StartAsync(connection, project.PostgresMajor, source.FullName, $"pgd {target.BranchId}", cancellationToken).ConfigureAwait(false);
+        using var copying = await _workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Copying(_source.FullName)).ConfigureAwait(false);
+        _workspace.Reporter.Step($"backup bracket on {_source.FullName}");
+        var bracket = await BackupBracket.StartAsync(asked.Connection, _project.PostgresMajor, _source.FullName, $"pgd {target.BranchId}", cancellationToken).ConfigureAwait(false);
         Fault.Here("clone:bracket");
-        var volume = await _storage.CloneAsync(from, target, running: !_storage.IsAtomic, workspace.Reporter, cancellationToken).ConfigureAwait(false);
+        var volume = await _storage.CloneAsync(from, target, running: !_storage.IsAtomic, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
         Fault.Here("clone:copied");
         await CopyControlFileAsync(from, volume, cancellationToken).ConfigureAwait(false);
         Fault.Here("clone:control");
@@ -94,8 +151,7 @@ internal sealed class ConsistentClone(Workspace workspace, ProjectRecord project
         DataDirectory.Write(volume, Path.Combine(volume.Data, "backup_label"), end.Label);
         if (end.TablespaceMap is not null)
             DataDirectory.Write(volume, Path.Combine(volume.Data, "tablespace_map"), end.TablespaceMap);
-        var now = (await connection.QueryAsync("select pg_current_wal_lsn()::text, extract(epoch from clock_timestamp())::text", cancellationToken).ConfigureAwait(false))[0];
-        return new(volume, Time(now[1]!), now[0], Recovering: false);
+        return new(volume, end.At, Recovering: false);
     }
 
     // Written in one piece by the server, and yet a reader may see half of it.
@@ -107,7 +163,7 @@ internal sealed class ConsistentClone(Workspace workspace, ProjectRecord project
             if (ControlData.TryRead(to.Data) is not null)
                 return;
             if (attempt == 100)
-                throw new PgdException(ExitCode.Failed, $"the control file of {source.FullName} has a wrong checksum", $"Check the source: pg_controldata {from.Data}");
+                throw new PgdException(ExitCode.Failed, $"the control file of {_source.FullName} has a wrong checksum", $"Check the source: pg_controldata {from.Data}");
             await Task.Delay(10, cancellationToken).ConfigureAwait(false);
         }
     }
@@ -127,13 +183,13 @@ internal sealed class ConsistentClone(Workspace workspace, ProjectRecord project
             throw DiskFull.Error(target, e);
         }
     }
-
-    private static DateTimeOffset Time(string epoch) => DateTimeOffset.UnixEpoch.AddSeconds(double.Parse(epoch, CultureInfo.InvariantCulture));
 }
 
 /// <summary>A cloned volume, and the moment that it shows.</summary>
 /// <param name="Volume">The volume.</param>
-/// <param name="DataAsOf">The source's clock; null if its server did not run.</param>
-/// <param name="Lsn">The source's write-ahead log position.</param>
+/// <param name="DataAsOf">When; null if the source's server did not run.</param>
 /// <param name="Recovering">Whether the source was a standby, so that the clone has to be promoted.</param>
-internal sealed record Clone(Volume Volume, DateTimeOffset? DataAsOf, string? Lsn, bool Recovering);
+internal sealed record Clone(Volume Volume, DateTimeOffset? DataAsOf, bool Recovering);
+
+/// <summary>The source's server, once it has answered.</summary>
+internal sealed record RunningSource(AdminConnection Connection, bool InRecovery);

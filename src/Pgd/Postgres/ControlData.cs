@@ -3,9 +3,12 @@ using System.Numerics;
 
 namespace Pgd.Postgres;
 
-/// <summary>What <c>global/pg_control</c> says. Its first fields have stood at the same place since PostgreSQL 8; the rest is not read.</summary>
+/// <summary>What <c>global/pg_control</c> says. Its first fields have stood at the same place since PostgreSQL 11; the rest is not read.</summary>
 /// <remarks>Source: src/include/catalog/pg_control.h.</remarks>
-internal sealed record ControlData(ulong SystemIdentifier, ClusterState State)
+/// <param name="SystemIdentifier">The same in every clone.</param>
+/// <param name="State">How the cluster was left.</param>
+/// <param name="Redo">Where recovery would begin: the position of the last checkpoint's beginning in the write-ahead log.</param>
+internal sealed record ControlData(ulong SystemIdentifier, ClusterState State, ulong Redo)
 {
     public static string FileIn(string dataDirectory) => Path.Combine(dataDirectory, "global", "pg_control");
 
@@ -14,7 +17,7 @@ internal sealed record ControlData(ulong SystemIdentifier, ClusterState State)
     {
         var bytes = File.ReadAllBytes(FileIn(dataDirectory));
         return bytes.Length >= 512 && HasValidChecksum(bytes)
-            ? new(BinaryPrimitives.ReadUInt64LittleEndian(bytes), (ClusterState)BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(16)))
+            ? new(BinaryPrimitives.ReadUInt64LittleEndian(bytes), (ClusterState)BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(16)), BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(40)))
             : null;
     }
 

@@ -56,11 +56,14 @@ internal static class DataDirectory
         }
     }
 
+    /// <summary>Whether its server is a standby, or in the middle of a recovery from an archive.</summary>
+    public static bool IsStandby(string data) => File.Exists(Path.Combine(data, "standby.signal")) || File.Exists(Path.Combine(data, "recovery.signal"));
+
     /// <summary>Removes everything that speaks of another server's run. Returns whether the source was a standby or in the middle of a recovery.</summary>
     public static bool Sanitize(Volume volume)
     {
         var data = volume.Data;
-        var recovering = File.Exists(Path.Combine(data, "standby.signal")) || File.Exists(Path.Combine(data, "recovery.signal"));
+        var recovering = IsStandby(data);
         foreach (var file in LeftOverFiles)
             File.Delete(Path.Combine(data, file));
         foreach (var folder in EmptiedFolders.Select(f => Path.Combine(data, f)).Where(Directory.Exists))

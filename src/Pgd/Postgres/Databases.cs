@@ -3,9 +3,9 @@ namespace Pgd.Postgres;
 /// <summary>The databases of a server that can be connected to, with their owners.</summary>
 internal sealed class Databases(IReadOnlyList<Database> databases, IReadOnlyList<string> loginRoles)
 {
-    public static async Task<Databases> ListAsync(AdminConnection connection, CancellationToken cancellationToken)
+    public static Databases List(AdminConnection connection, CancellationToken cancellationToken)
     {
-        var rows = await connection.QueryAsync(
+        var rows = connection.Query(
             """
             select d.datname::text, r.rolname::text, r.rolcanlogin::text
               from pg_database d join pg_roles r on r.oid = d.datdba
@@ -13,7 +13,7 @@ internal sealed class Databases(IReadOnlyList<Database> databases, IReadOnlyList
              union all
             select null, rolname::text, null from pg_roles where rolcanlogin
              order by 1, 2
-            """, cancellationToken).ConfigureAwait(false);
+            """, cancellationToken);
         return new([.. rows.Where(r => r[0] is not null).Select(r => new Database(r[0]!, r[1]!, r[2] == "true"))], [.. rows.Where(r => r[0] is null).Select(r => r[1]!)]);
     }
 

@@ -18,15 +18,13 @@ internal static class IdentityProof
         var clock = Stopwatch.StartNew();
         while (true)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             try
             {
-                var source = AdminConnection.Source(url.Host, url.Port, url.User, url.Password, url.Database, "-c search_path=pg_catalog -c statement_timeout=0");
-                await using var _ = source.ConfigureAwait(false);
-                var connection = await source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
-                await using var __ = connection.ConfigureAwait(false);
-                var command = new NpgsqlCommand("show cluster_name", connection);
-                await using var ___ = command.ConfigureAwait(false);
-                var answer = await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) as string;
+                using var source = AdminConnection.Source(url.Host, url.Port, url.User, url.Password, url.Database, "-c search_path=pg_catalog -c statement_timeout=0");
+                using var connection = source.OpenConnection();
+                using var command = new NpgsqlCommand("show cluster_name", connection);
+                var answer = command.ExecuteScalar() as string;
                 if (answer == clusterName)
                     return;
                 throw new PgdException(ExitCode.Unsafe, $"{url.Host}:{url.Port} is answered by \"{answer}\", not by {branch} (\"{clusterName}\")",

@@ -7,34 +7,40 @@ namespace Pgd.Postgres;
 /// <summary>What happens to a branch between its start and its opening: nothing of the source's doors, passwords or links to others is left.</summary>
 internal sealed class Settlement(Workspace workspace, BranchServer server, BranchRecord branch)
 {
+    private readonly Dictionary<string, Task<string>> _verifiers = [];
+
+    /// <summary>A verifier takes thousands of rounds on purpose: those that every branch needs are made while its server starts.</summary>
+    public void Begin(string role) => _verifiers[role] = Task.Run(() => Verifier(role));
+
     /// <summary>Every login role gets a new password; the old ones, the source's, are void.</summary>
-    public async Task RotateAsync(AdminConnection connection, CancellationToken cancellationToken)
+    public void Rotate(AdminConnection connection, CancellationToken cancellationToken)
     {
-        var roles = await connection.QueryAsync("select rolname::text, rolcanlogin::text, (rolvaliduntil is not null)::text from pg_authid where rolcanlogin or rolpassword is not null order by 1", cancellationToken).ConfigureAwait(false);
-        var verifiers = new string[roles.Count];
-        Parallel.For(0, roles.Count, i => verifiers[i] = ScramVerifier.Of(workspace.HostKey.Password(branch, roles[i][0]!)));
+        var roles = connection.Query("select rolname::text, rolcanlogin::text, (rolvaliduntil is not null)::text from pg_authid where rolcanlogin or rolpassword is not null order by 1", cancellationToken);
+        foreach (var role in roles.Where(r => r[1] == "true" && !_verifiers.ContainsKey(r[0]!)))
+            Begin(role[0]!);
         // A verifier in a log gives nothing away, yet it does not have to be there.
-        var sql = new StringBuilder("begin; set local log_statement = 'none'; set local log_min_duration_statement = -1; set local log_min_error_statement = 'panic';");
-        for (var i = 0; i < roles.Count; i++)
+        connection.Execute("begin", cancellationToken);
+        foreach (var setting in (string[])["log_statement = 'none'", "log_min_duration_statement = -1", "log_min_error_statement = 'panic'"])
+            connection.Execute($"set local {setting}", cancellationToken);
+        foreach (var role in roles)
         {
-            sql.Append("alter role ").Append(AdminConnection.QuoteIdentifier(roles[i][0]!));
             // One that cannot log in may be allowed to later: not with the source's password.
-            sql.Append(roles[i][1] == "true" ? $" password '{verifiers[i]}'" : " password null");
+            var password = role[1] == "true" ? $"'{_verifiers[role[0]!].GetAwaiter().GetResult()}'" : "null";
             // A date that was set for the old password would end the new one.
-            sql.Append(roles[i][2] == "true" ? " valid until 'infinity';" : ";");
+            connection.Execute($"alter role {AdminConnection.QuoteIdentifier(role[0]!)} password {password}{(role[2] == "true" ? " valid until 'infinity'" : "")}", cancellationToken);
         }
 
-        await connection.ExecuteAsync(sql.Append("commit").ToString(), cancellationToken).ConfigureAwait(false);
+        connection.Execute("commit", cancellationToken);
     }
 
     /// <summary>
     /// Drops the subscriptions that came with the data. In this order: a plain DROP would drop the slot on the publisher,
     /// which is the real subscriber's.
     /// </summary>
-    public async Task DropSubscriptionsAsync(AdminConnection connection, CancellationToken cancellationToken)
+    public void DropSubscriptions(AdminConnection connection, CancellationToken cancellationToken)
     {
-        var rows = await connection.QueryAsync(
-            "select d.datname::text, s.subname::text, d.datallowconn::text from pg_subscription s join pg_database d on d.oid = s.subdbid order by 1, 2", cancellationToken).ConfigureAwait(false);
+        var rows = connection.Query(
+            "select d.datname::text, s.subname::text, d.datallowconn::text from pg_subscription s join pg_database d on d.oid = s.subdbid order by 1, 2", cancellationToken);
         foreach (var database in rows.GroupBy(r => r[0]!, StringComparer.Ordinal))
         {
             if (database.First()[2] == "false")
@@ -43,13 +49,12 @@ internal sealed class Settlement(Workspace workspace, BranchServer server, Branc
                 continue;
             }
 
-            var inside = await server.ConnectAsync(cancellationToken, database.Key).ConfigureAwait(false);
-            await using var _ = inside.ConfigureAwait(false);
+            using var inside = server.Connect(cancellationToken, database.Key);
             foreach (var name in database.Select(r => AdminConnection.QuoteIdentifier(r[1]!)))
             {
-                await inside.ExecuteAsync($"alter subscription {name} disable", cancellationToken).ConfigureAwait(false);
-                await inside.ExecuteAsync($"alter subscription {name} set (slot_name = none)", cancellationToken).ConfigureAwait(false);
-                await inside.ExecuteAsync($"drop subscription {name}", cancellationToken).ConfigureAwait(false);
+                inside.Execute($"alter subscription {name} disable", cancellationToken);
+                inside.Execute($"alter subscription {name} set (slot_name = none)", cancellationToken);
+                inside.Execute($"drop subscription {name}", cancellationToken);
             }
         }
     }
@@ -58,9 +63,8 @@ internal sealed class Settlement(Workspace workspace, BranchServer server, Branc
     /// <exception cref="PgdException">A file is missing or fails; the branch must not be opened.</exception>
     public async Task<string> AnonymizeAsync(AdminConnection connection, Anonymization anonymization, CancellationToken cancellationToken)
     {
-        var database = (await Databases.ListAsync(connection, cancellationToken).ConfigureAwait(false)).Choose(branch.FullName, anonymization.Database).Name;
-        var inside = await AdminConnection.OpenAsync(server.Address, database, cancellationToken, defaultSearchPath: true).ConfigureAwait(false);
-        await using var _ = inside.ConfigureAwait(false);
+        var database = Databases.List(connection, cancellationToken).Choose(branch.FullName, anonymization.Database).Name;
+        using var inside = AdminConnection.Open(server.Address, database, cancellationToken, defaultSearchPath: true);
         foreach (var file in anonymization.Files)
         {
             workspace.Reporter.Step($"anonymizing with {file}");
@@ -76,6 +80,8 @@ internal sealed class Settlement(Workspace workspace, BranchServer server, Branc
 
         return Digest(anonymization);
     }
+
+    private string Verifier(string role) => ScramVerifier.Of(workspace.HostKey.Password(branch, role));
 
     /// <summary>What was run: the files' content and the database.</summary>
     public static string Digest(Anonymization anonymization)

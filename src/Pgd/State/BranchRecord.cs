@@ -1,5 +1,3 @@
-using System.Text.Json.Serialization;
-
 namespace Pgd.State;
 
 /// <summary>What is kept of a branch: what could not be asked of the storage or the runtime. One JSON file each.</summary>
@@ -54,10 +52,8 @@ internal sealed record BranchRecord
     /// <summary>Migration files that ran on this generation, when no ledger table keeps them.</summary>
     public IReadOnlyList<AppliedMigration> Applied { get; init; } = [];
 
-    [JsonIgnore]
     public BranchName FullName => BranchName.Of(Project, Name);
 
-    [JsonIgnore]
     public BranchName? ParentName => Parent is null ? null : BranchName.Of(Project, Parent);
 }
 
@@ -65,7 +61,6 @@ internal sealed record BranchRecord
 internal sealed record AppliedMigration(string Path, string Sha256);
 
 /// <summary>How far an operation came; anything but <see cref="Ready"/> without a lock holder is left over from a killed one.</summary>
-[JsonConverter(typeof(JsonStringEnumConverter<BranchPhase>))]
 internal enum BranchPhase
 {
     Creating,

@@ -1,8 +1,5 @@
 using System.Text.Json;
-using System.Text.Json.Serialization;
-using System.Text.Json.Serialization.Metadata;
 using Pgd.Linux;
-using Pgd.Storage;
 
 namespace Pgd.State;
 
@@ -11,12 +8,12 @@ internal sealed class StateStore(Layout layout)
 {
     private const string BesideSuffix = ".new";
 
-    public ProjectRecord? FindProject(string name) => Read(layout.ProjectFile(name), StateJson.Default.ProjectRecord);
+    public ProjectRecord? FindProject(string name) => Read(layout.ProjectFile(name), RecordJson.ReadProject);
 
     public ProjectRecord RequireProject(string name) => FindProject(BranchName.CheckProject(name))
         ?? throw new PgdException(ExitCode.NotFound, $"there is no project {name}", Known("projects", ProjectNames(), $"dotnet pgd project create {name}"));
 
-    public BranchRecord? FindBranch(BranchName name) => Read(layout.BranchFile(name), StateJson.Default.BranchRecord);
+    public BranchRecord? FindBranch(BranchName name) => Read(layout.BranchFile(name), RecordJson.ReadBranch);
 
     public BranchRecord RequireBranch(BranchName name)
     {
@@ -40,9 +37,9 @@ internal sealed class StateStore(Layout layout)
     public IReadOnlyList<string> ProjectFolders() =>
         [.. List(layout.State, Directory.GetDirectories).Select(d => Path.GetFileName(d)).Where(BranchName.IsWellFormed).Order(StringComparer.Ordinal)];
 
-    public void Write(ProjectRecord record) => Write(layout.ProjectFile(record.Name), record, StateJson.Default.ProjectRecord);
+    public void Write(ProjectRecord record) => Write(layout.ProjectFile(record.Name), RecordJson.Write(record));
 
-    public void Write(BranchRecord record) => Write(layout.BranchFile(record.FullName), record, StateJson.Default.BranchRecord);
+    public void Write(BranchRecord record) => Write(layout.BranchFile(record.FullName), RecordJson.Write(record));
 
     public void Delete(BranchName name)
     {
@@ -85,7 +82,7 @@ internal sealed class StateStore(Layout layout)
         }
     }
 
-    private static T? Read<T>(string file, JsonTypeInfo<T> type)
+    private static T? Read<T>(string file, Func<JsonElement, T> read)
         where T : class
     {
         byte[] content;
@@ -116,7 +113,7 @@ internal sealed class StateStore(Layout layout)
                     "Update this tool: dotnet tool update Pgd.Tool");
             }
 
-            return JsonSerializer.Deserialize(content, type) ?? throw new JsonException("it is null");
+            return read(document.RootElement);
         }
         catch (JsonException e)
         {
@@ -124,7 +121,7 @@ internal sealed class StateStore(Layout layout)
         }
     }
 
-    private static void Write<T>(string file, T record, JsonTypeInfo<T> type)
+    private static void Write(string file, byte[] record)
     {
         // The lock lets one process write a record at a time: what a killed one left beside it is overwritten by the next.
         var beside = file + BesideSuffix;
@@ -138,7 +135,7 @@ internal sealed class StateStore(Layout layout)
                 UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
             }))
             {
-                JsonSerializer.Serialize(stream, record, type);
+                stream.Write(record);
                 stream.Flush(flushToDisk: true);
             }
 
@@ -153,11 +150,3 @@ internal sealed class StateStore(Layout layout)
         }
     }
 }
-
-// What lacks a field is damaged, and not a record with an empty one.
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
-    RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
-[JsonSerializable(typeof(BranchRecord))]
-[JsonSerializable(typeof(ProjectRecord))]
-[JsonSerializable(typeof(VolumeKey))]
-internal sealed partial class StateJson : JsonSerializerContext;

@@ -41,7 +41,7 @@ internal sealed class VolumeFolders(Layout layout)
             Directory.Delete(beside, recursive: true);
         Directory.CreateDirectory(beside);
         File.SetUnixFileMode(beside, passable);
-        File.WriteAllBytes(Path.Combine(beside, MarkFile), JsonSerializer.SerializeToUtf8Bytes(key, StateJson.Default.VolumeKey));
+        File.WriteAllBytes(Path.Combine(beside, MarkFile), RecordJson.Write(key));
         Fault.Here("volume:beside");
         Directory.Move(beside, folder);
         Fault.Here("volume:made");
@@ -129,7 +129,8 @@ internal sealed class VolumeFolders(Layout layout)
     {
         try
         {
-            return JsonSerializer.Deserialize(File.ReadAllBytes(Path.Combine(folder, MarkFile)), StateJson.Default.VolumeKey);
+            using var json = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, MarkFile)));
+            return RecordJson.ReadVolumeKey(json.RootElement);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException or JsonException)
         {

@@ -93,10 +93,10 @@ public abstract class CredentialsSuite(ShopFixture fixture) : IDisposable
         await _shop.CreateAsync("served", with: c => c with { Anonymization = Script("update orders set amount = -1") });
         var url = await _shop.ConnectAsync("served");
         var resetting = _shop.Workspace.Branches.ResetAsync(new() { Name = Shop.Name("served"), Anonymization = Script(WaitForTheTest, "update orders set amount = 1") }, CancellationToken.None);
-        await using (var inside = await AdministratorAsync("served", generation: 2, resetting))
+        using (var inside = await AdministratorAsync("served", generation: 2, resetting))
         {
             Assert.Equal("-1", await Sql.AskAsync(url, "select min(amount) from orders"));
-            Assert.Equal("", await inside.ScalarAsync("show listen_addresses", CancellationToken.None));
+            Assert.Equal("", inside.Scalar("show listen_addresses", CancellationToken.None));
             await inside.ExecuteAsync("select pg_advisory_lock(4711)", CancellationToken.None);
             await resetting;
         }
@@ -136,7 +136,7 @@ public abstract class CredentialsSuite(ShopFixture fixture) : IDisposable
         var before = _shop.Take();
         using var cancelled = new CancellationTokenSource();
         var creating = _shop.Workspace.Branches.CreateAsync(new() { Name = Shop.Name("cancelled"), Anonymization = Script(WaitForTheTest) }, cancelled.Token);
-        await using (await AdministratorAsync("cancelled", generation: 1, creating))
+        using (await AdministratorAsync("cancelled", generation: 1, creating))
             await cancelled.CancelAsync();
 
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => creating);
@@ -186,7 +186,7 @@ public abstract class CredentialsSuite(ShopFixture fixture) : IDisposable
 
     private async Task AssertClosedAsync(string branch, Task creating, params Libpq.ConnectionUrl[] urls)
     {
-        await using var inside = await AdministratorAsync(branch, generation: 1, creating);
+        using var inside = await AdministratorAsync(branch, generation: 1, creating);
         // The passwords are rotated by now: the door must be closed for the new ones as well as for the source's.
         var record = _shop.Workspace.State.FindBranch(Shop.Name(branch))!;
         foreach (var url in urls)
@@ -215,8 +215,8 @@ public abstract class CredentialsSuite(ShopFixture fixture) : IDisposable
                 return false;
             try
             {
-                inside ??= await AdminConnection.OpenAsync(new(_shop.Workspace.Layout.SocketFolder(record.Id, generation), record.Port, "postgres"), "shop", CancellationToken.None);
-                return await inside.ScalarAsync("select count(*)::text from pg_stat_activity where query like '%4711%' and pid <> pg_backend_pid()", CancellationToken.None) == "1";
+                inside ??= AdminConnection.Open(new(_shop.Workspace.Layout.SocketFolder(record.Id, generation), record.Port, "postgres"), "shop", CancellationToken.None);
+                return inside.Scalar("select count(*)::text from pg_stat_activity where query like '%4711%' and pid <> pg_backend_pid()", CancellationToken.None) == "1";
             }
             catch (NpgsqlException) when (inside is null)
             {

@@ -1,0 +1,203 @@
+using System.Text.Json;
+using Pgd.Storage;
+
+namespace Pgd.State;
+
+/// <summary>
+/// Records as JSON, field by field. A serializer would do it in three lines, but its code is generic over our types: it cannot be compiled ahead,
+/// and compiling it at every start took longer than most commands. What lacks a field is damaged, and not a record with an empty one.
+/// </summary>
+internal static class RecordJson
+{
+    private static readonly JsonWriterOptions Indented = new() { Indented = true };
+
+    public static byte[] Write(BranchRecord record) => Write(json =>
+    {
+        json.WriteNumber("format", record.Format);
+        json.WriteString("id", record.Id);
+        json.WriteString("project", record.Project);
+        json.WriteString("name", record.Name);
+        WriteText(json, "parent", record.Parent);
+        json.WriteString("phase", record.Phase switch { BranchPhase.Creating => "Creating", BranchPhase.Deleting => "Deleting", _ => "Ready" });
+        json.WriteNumber("generation", record.Generation);
+        if (record.PendingGeneration is { } pending)
+            json.WriteNumber("pendingGeneration", pending);
+        json.WriteNumber("port", record.Port);
+        json.WriteString("host", record.Host);
+        json.WriteNumber("rotation", record.Rotation);
+        json.WriteBoolean("shouldRun", record.ShouldRun);
+        json.WriteString("createdAt", record.CreatedAt);
+        WriteTime(json, "expiresAt", record.ExpiresAt);
+        WriteTime(json, "dataAsOf", record.DataAsOf);
+        WriteText(json, "dataLsn", record.DataLsn);
+        if (record.PullRequest is { } pull)
+        {
+            json.WriteStartObject("pullRequest");
+            json.WriteNumber("repositoryId", pull.RepositoryId);
+            json.WriteString("repository", pull.Repository);
+            json.WriteNumber("number", pull.Number);
+            WriteText(json, "headSha", pull.HeadSha);
+            WriteText(json, "runUrl", pull.RunUrl);
+            json.WriteEndObject();
+        }
+
+        json.WriteStartObject("labels");
+        foreach (var (name, value) in record.Labels)
+            json.WriteString(name, value);
+        json.WriteEndObject();
+        WriteText(json, "anonymizationDigest", record.AnonymizationDigest);
+        json.WriteStartArray("applied");
+        foreach (var file in record.Applied)
+        {
+            json.WriteStartObject();
+            json.WriteString("path", file.Path);
+            json.WriteString("sha256", file.Sha256);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    });
+
+    public static BranchRecord ReadBranch(JsonElement json) => new()
+    {
+        Format = Number(json, "format"),
+        Id = Text(json, "id"),
+        Project = Text(json, "project"),
+        Name = Text(json, "name"),
+        Parent = OptionalText(json, "parent"),
+        Phase = Text(json, "phase") switch
+        {
+            "Creating" => BranchPhase.Creating,
+            "Ready" => BranchPhase.Ready,
+            "Deleting" => BranchPhase.Deleting,
+            var other => throw new JsonException($"\"phase\" is \"{other}\""),
+        },
+        Generation = Number(json, "generation"),
+        PendingGeneration = Has(json, "pendingGeneration", out _) ? Number(json, "pendingGeneration") : null,
+        Port = Number(json, "port"),
+        Host = Text(json, "host"),
+        Rotation = Number(json, "rotation"),
+        ShouldRun = Boolean(json, "shouldRun"),
+        CreatedAt = OptionalTime(json, "createdAt") ?? throw Missing("createdAt"),
+        ExpiresAt = OptionalTime(json, "expiresAt"),
+        DataAsOf = OptionalTime(json, "dataAsOf"),
+        DataLsn = OptionalText(json, "dataLsn"),
+        PullRequest = Has(json, "pullRequest", out var pull)
+            ? new()
+            {
+                RepositoryId = Need(pull, "repositoryId", JsonValueKind.Number).TryGetInt64(out var id) ? id : throw Missing("repositoryId"),
+                Repository = Text(pull, "repository"),
+                Number = Number(pull, "number"),
+                HeadSha = OptionalText(pull, "headSha"),
+                RunUrl = OptionalText(pull, "runUrl"),
+            }
+            : null,
+        Labels = Labels(Need(json, "labels", JsonValueKind.Object)),
+        AnonymizationDigest = OptionalText(json, "anonymizationDigest"),
+        Applied = Applied(Need(json, "applied", JsonValueKind.Array)),
+    };
+
+    public static byte[] Write(ProjectRecord record) => Write(json =>
+    {
+        json.WriteNumber("format", record.Format);
+        json.WriteString("name", record.Name);
+        json.WriteString("storage", record.Storage);
+        json.WriteString("runtime", record.Runtime);
+        json.WriteNumber("postgresMajor", record.PostgresMajor);
+        json.WriteString("superuser", record.Superuser);
+        json.WriteNumber("firstPort", record.FirstPort);
+        json.WriteNumber("lastPort", record.LastPort);
+        json.WriteString("createdAt", record.CreatedAt);
+    });
+
+    public static ProjectRecord ReadProject(JsonElement json) => new()
+    {
+        Format = Number(json, "format"),
+        Name = Text(json, "name"),
+        Storage = Text(json, "storage"),
+        Runtime = Text(json, "runtime"),
+        PostgresMajor = Number(json, "postgresMajor"),
+        Superuser = Text(json, "superuser"),
+        FirstPort = Number(json, "firstPort"),
+        LastPort = Number(json, "lastPort"),
+        CreatedAt = OptionalTime(json, "createdAt") ?? throw Missing("createdAt"),
+    };
+
+    public static byte[] Write(VolumeKey key) => Write(json =>
+    {
+        json.WriteString("project", key.Project);
+        json.WriteString("branch", key.Branch);
+        json.WriteString("branchId", key.BranchId);
+        json.WriteNumber("generation", key.Generation);
+    });
+
+    public static VolumeKey ReadVolumeKey(JsonElement json) => new(Text(json, "project"), Text(json, "branch"), Text(json, "branchId"), Number(json, "generation"));
+
+    private static byte[] Write(Action<Utf8JsonWriter> fields)
+    {
+        using var stream = new MemoryStream();
+        using (var json = new Utf8JsonWriter(stream, Indented))
+        {
+            json.WriteStartObject();
+            fields(json);
+            json.WriteEndObject();
+        }
+
+        return stream.ToArray();
+    }
+
+    private static void WriteText(Utf8JsonWriter json, string name, string? value)
+    {
+        if (value is not null)
+            json.WriteString(name, value);
+    }
+
+    private static void WriteTime(Utf8JsonWriter json, string name, DateTimeOffset? value)
+    {
+        if (value is { } time)
+            json.WriteString(name, time);
+    }
+
+    private static Dictionary<string, string> Labels(JsonElement json)
+    {
+        var labels = new Dictionary<string, string>();
+        foreach (var label in json.EnumerateObject())
+            labels[label.Name] = label.Value.ValueKind == JsonValueKind.String ? label.Value.GetString()! : throw Missing(label.Name);
+        return labels;
+    }
+
+    private static List<AppliedMigration> Applied(JsonElement json)
+    {
+        var applied = new List<AppliedMigration>();
+        foreach (var file in json.EnumerateArray())
+            applied.Add(new(Text(file, "path"), Text(file, "sha256")));
+        return applied;
+    }
+
+    private static string Text(JsonElement json, string name) => OptionalText(json, name) ?? throw Missing(name);
+
+    private static string? OptionalText(JsonElement json, string name) =>
+        !Has(json, name, out var value) ? null : value.ValueKind == JsonValueKind.String ? value.GetString() : throw Missing(name);
+
+    private static int Number(JsonElement json, string name) =>
+        Need(json, name, JsonValueKind.Number).TryGetInt32(out var number) ? number : throw Missing(name);
+
+    private static DateTimeOffset? OptionalTime(JsonElement json, string name) =>
+        !Has(json, name, out var value) ? null
+        : value.ValueKind == JsonValueKind.String && value.TryGetDateTimeOffset(out var time) ? time
+        : throw Missing(name);
+
+    private static bool Boolean(JsonElement json, string name) =>
+        Has(json, name, out var value) && value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean() : throw Missing(name);
+
+    private static JsonElement Need(JsonElement json, string name, JsonValueKind kind) =>
+        Has(json, name, out var value) && value.ValueKind == kind ? value : throw Missing(name);
+
+    private static bool Has(JsonElement json, string name, out JsonElement value)
+    {
+        value = default;
+        return json.ValueKind == JsonValueKind.Object && json.TryGetProperty(name, out value) && value.ValueKind != JsonValueKind.Null;
+    }
+
+    private static JsonException Missing(string name) => new($"\"{name}\" is missing, or is not what it should be");
+}
