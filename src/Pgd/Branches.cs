@@ -269,7 +269,8 @@ public sealed class Branches
         var name = request.Name;
         if (name.IsMain)
             throw new PgdException(ExitCode.Misuse, $"{name} has no parent whose state it could take");
-        var parentName = RequireReady(name).ParentName!;
+        // Whether it is whole is asked under the lock: another operation may be at it.
+        var parentName = _workspace.State.RequireBranch(name).ParentName!;
         using var held = await _workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Project(name.Project, exclusive: false),
             LockRequest.Branch(name, exclusive: true), LockRequest.Branch(parentName, exclusive: false)).ConfigureAwait(false);
         var project = _workspace.State.RequireProject(name.Project);

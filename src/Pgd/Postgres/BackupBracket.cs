@@ -12,11 +12,13 @@ internal sealed class BackupBracket
 {
     private readonly AdminConnection _connection;
     private readonly int _major;
+    private readonly string _slot;
 
-    private BackupBracket(AdminConnection connection, int major, string startFile)
+    private BackupBracket(AdminConnection connection, int major, string slot, string startFile)
     {
         _connection = connection;
         _major = major;
+        _slot = slot;
         StartFile = startFile;
     }
 
@@ -46,7 +48,7 @@ internal sealed class BackupBracket
         var lsn = (await connection.QueryAsync($"select {start}::text", cancellationToken).ConfigureAwait(false))[0][0];
         // In a standby the timeline of file names cannot be computed by this function; standbys do not come here.
         var file = connection.Scalar($"select pg_walfile_name('{lsn}')", cancellationToken);
-        return new(connection, major, file!);
+        return new(connection, major, slot, file!);
     }
 
     /// <summary>Ends the backup. The write-ahead log from the start to here makes the copy consistent.</summary>
@@ -59,6 +61,9 @@ internal sealed class BackupBracket
         var row = (await _connection.QueryAsync($"select lsn::text, labelfile, spcmapfile, pg_walfile_name({last}), current_setting('wal_segment_size') from {stop}", cancellationToken).ConfigureAwait(false))[0];
         return new(at, row[1]!, string.IsNullOrEmpty(row[2]) ? null : row[2], Segments(StartFile, row[3]!, SegmentBytes(row[4]!)));
     }
+
+    /// <summary>Lets the source recycle its write-ahead log again. The end of the session would do so too, a moment later.</summary>
+    public void Release(CancellationToken cancellationToken) => _connection.Execute($"select pg_drop_replication_slot('{_slot}')", cancellationToken);
 
     /// <summary>The names of all segments from one to another, both included.</summary>
     internal static IReadOnlyList<string> Segments(string first, string last, long segmentBytes)

@@ -43,19 +43,25 @@ internal sealed class ConsistentClone : IDisposable
 
     public void Dispose()
     {
-        // It may not have been needed, and may not have answered yet.
         _abandoned.Cancel();
-        _ = _connecting?.ContinueWith(static connecting =>
-        {
-            if (connecting.IsCompletedSuccessfully)
-                connecting.Result.Connection.Dispose();
-            else
-                _ = connecting.Exception;
-        }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        LeaveSource();
         _abandoned.Dispose();
     }
 
     public async Task<Clone> MakeAsync(VolumeKey target, bool fast, Consistency consistency, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await CloneAsync(target, fast, consistency, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            // Nobody shall wait for a source's session longer than the copy takes.
+            LeaveSource();
+        }
+    }
+
+    private async Task<Clone> CloneAsync(VolumeKey target, bool fast, Consistency consistency, CancellationToken cancellationToken)
     {
         var from = _server.RequireVolume();
         await _refusingLinks.ConfigureAwait(false);
@@ -107,6 +113,15 @@ internal sealed class ConsistentClone : IDisposable
         return end > control.Redo ? (long)(end - control.Redo) : 0;
     }
 
+    // The connection may not have been needed, and may not be there yet.
+    private void LeaveSource() => _connecting?.ContinueWith(static connecting =>
+    {
+        if (connecting.IsCompletedSuccessfully)
+            connecting.Result.Connection.Dispose();
+        else
+            _ = connecting.Exception;
+    }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+
     private RunningSource Connect(CancellationToken abandoned)
     {
         var connection = _server.Connect(abandoned);
@@ -147,6 +162,7 @@ internal sealed class ConsistentClone : IDisposable
         DataDirectory.Sanitize(volume);
         Fault.Here("clone:sanitized");
         CopyWal(from, volume, end.Segments);
+        bracket.Release(cancellationToken);
         Fault.Here("clone:wal");
         DataDirectory.Write(volume, Path.Combine(volume.Data, "backup_label"), end.Label);
         if (end.TablespaceMap is not null)
