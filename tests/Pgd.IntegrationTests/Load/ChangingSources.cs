@@ -56,4 +56,51 @@ public sealed class ChangingSources
         await stop.CancelAsync();
         await others;
     }
+
+    [Theory]
+    [InlineData("btrfs")]
+    [InlineData("copy")]
+    public async Task A_source_that_has_no_connection_left_to_give_can_be_snapshotted_and_says_so_where_it_must_be_asked(string storage)
+    {
+        using var root = await ToolRoot.WithProjectAsync(storage);
+        foreach (var setting in (string[])["max_connections = 6", "superuser_reserved_connections = 0", "max_wal_senders = 3"])
+            await root.SqlAsync(ToolRoot.Main, $"alter system set {setting}");
+        await root.Workspace.Branches.RestartAsync(ToolRoot.Main, default);
+        var source = await root.ChecksumAsync(ToolRoot.Main);
+        var address = await root.ConnectionStringAsync(ToolRoot.Main);
+        var taken = new List<Npgsql.NpgsqlConnection>();
+        try
+        {
+            // Sessions that have just been left end a moment later: until no more fit in.
+            for (var full = false; !full;)
+            {
+                var connection = new Npgsql.NpgsqlConnection(address);
+                try
+                {
+                    await connection.OpenAsync();
+                    taken.Add(connection);
+                }
+                catch (Npgsql.PostgresException e) when (e.SqlState == Npgsql.PostgresErrorCodes.TooManyConnections)
+                {
+                    full = taken.Count == 6;
+                }
+            }
+
+            if (storage == "copy")
+            {
+                var refused = await Assert.ThrowsAsync<PgdException>(() => root.MakeAsync("dev"));
+                Assert.Equal(ExitCode.Failed, refused.ExitCode);
+                Assert.Contains("shop/main runs but cannot be asked", refused.Message, StringComparison.Ordinal);
+                return;
+            }
+
+            await root.MakeAsync("dev");
+            Assert.Equal(source, await root.ChecksumAsync(ToolRoot.Branch("dev")));
+        }
+        finally
+        {
+            foreach (var connection in taken)
+                await connection.DisposeAsync();
+        }
+    }
 }

@@ -1,0 +1,105 @@
+using System.Text;
+using System.Text.Json;
+using Pgd.State;
+using Pgd.Storage;
+using Xunit;
+
+namespace Pgd.Tests.State;
+
+public sealed class Records
+{
+    private static readonly BranchRecord Whole = new()
+    {
+        Id = "0123456789ab",
+        Project = "shop",
+        Name = "pr-42",
+        Parent = "main",
+        Phase = BranchPhase.Ready,
+        Generation = 3,
+        PendingGeneration = 4,
+        Port = 21001,
+        Host = "127.0.0.1",
+        Rotation = 2,
+        ShouldRun = false,
+        CreatedAt = new(2026, 11, 21, 12, 30, 0, 123, TimeSpan.FromHours(1)),
+        ExpiresAt = new(2026, 11, 28, 12, 30, 0, TimeSpan.Zero),
+        DataAsOf = new(2026, 11, 21, 11, 29, 59, TimeSpan.Zero),
+        DataLsn = "0/1A2B3C4D",
+        PullRequest = new() { RepositoryId = 5_000_000_000, Repository = "octo/shop", Number = 42, HeadSha = "ec26c3e", RunUrl = "https://github.example/runs/7" },
+        Labels = new Dictionary<string, string> { ["owner"] = "ada", ["a \"quoted\" one"] = "ü" },
+        AnonymizationDigest = "abcd",
+        Applied = [new("db/1.sql", "aa"), new("db/2.sql", "bb")],
+    };
+
+    private static readonly BranchRecord Bare = new() { Id = "0123456789ab", Project = "shop", Name = "main", Phase = BranchPhase.Creating, Generation = 1, Port = 21000, Host = "::1", CreatedAt = DateTimeOffset.UnixEpoch };
+
+    [Fact]
+    public void A_branchs_record_is_read_as_it_was_written()
+    {
+        foreach (var record in new[] { Whole, Bare, Bare with { Phase = BranchPhase.Deleting } })
+        {
+            var read = RecordJson.ReadBranch(Parse(RecordJson.Write(record)));
+
+            // Lists and dictionaries are equal only if they are the same object.
+            Assert.Equal(record.Labels, read.Labels);
+            Assert.Equal(record.Applied, read.Applied);
+            Assert.Equal(record, read with { Labels = record.Labels, Applied = record.Applied });
+        }
+    }
+
+    [Fact]
+    public void Every_property_of_a_record_is_kept()
+    {
+        // One that was forgotten here would be lost at the next write.
+        Assert.Equal(Names<BranchRecord>("FullName", "ParentName"), Fields(RecordJson.Write(Whole)));
+        Assert.Equal(Names<ProjectRecord>(), Fields(RecordJson.Write(Project)));
+        Assert.Equal(Names<VolumeKey>(), Fields(RecordJson.Write(Key)));
+    }
+
+    [Fact]
+    public void A_projects_record_and_a_volumes_mark_are_read_as_they_were_written()
+    {
+        Assert.Equal(Project, RecordJson.ReadProject(Parse(RecordJson.Write(Project))));
+        Assert.Equal(Key, RecordJson.ReadVolumeKey(Parse(RecordJson.Write(Key))));
+    }
+
+    [Theory]
+    [InlineData("\"port\": 21001", "\"port\": \"21001\"")]
+    [InlineData("\"port\": 21001", "\"port\": 21001.5")]
+    [InlineData("\"id\": \"0123456789ab\"", "\"id\": null")]
+    [InlineData("\"phase\": \"Ready\"", "\"phase\": \"Asleep\"")]
+    [InlineData("\"shouldRun\": false", "\"shouldRun\": 0")]
+    [InlineData("\"createdAt\": ", "\"createdAt\": \"yesterday\", \"made\": ")]
+    [InlineData("\"labels\": {", "\"labels\": [], \"tags\": {")]
+    [InlineData("\"sha256\": \"aa\"", "\"sha1\": \"aa\"")]
+    [InlineData("\"repositoryId\": 5000000000", "\"repositoryId\": true")]
+    public void What_is_missing_or_something_else_is_damage(string good, string bad)
+    {
+        var json = Encoding.UTF8.GetString(RecordJson.Write(Whole));
+        Assert.Contains(good, json, StringComparison.Ordinal);
+
+        Assert.Throws<JsonException>(() => RecordJson.ReadBranch(Parse(Encoding.UTF8.GetBytes(json.Replace(good, bad, StringComparison.Ordinal)))));
+    }
+
+    [Fact]
+    public void What_is_not_known_is_passed_over()
+    {
+        var json = Encoding.UTF8.GetString(RecordJson.Write(Bare)).Replace("\"port\"", "\"later\": { \"x\": [1] }, \"port\"", StringComparison.Ordinal);
+
+        Assert.Equal(Bare.Port, RecordJson.ReadBranch(Parse(Encoding.UTF8.GetBytes(json))).Port);
+    }
+
+    private static ProjectRecord Project { get; } = new()
+    {
+        Name = "shop", Storage = "btrfs", Runtime = "native", PostgresMajor = 17, Superuser = "postgres", FirstPort = 21000, LastPort = 21999, CreatedAt = new(2026, 11, 21, 12, 30, 0, TimeSpan.Zero),
+    };
+
+    private static VolumeKey Key { get; } = new("shop", "pr-42", "0123456789ab", 3);
+
+    private static IEnumerable<string> Names<T>(params string[] computed) =>
+        typeof(T).GetProperties().Select(property => property.Name).Where(name => name != "EqualityContract" && !computed.Contains(name)).Select(name => char.ToLowerInvariant(name[0]) + name[1..]).Order();
+
+    private static IEnumerable<string> Fields(byte[] json) => Parse(json).EnumerateObject().Select(field => field.Name).Order();
+
+    private static JsonElement Parse(byte[] json) => JsonDocument.Parse(json).RootElement;
+}
