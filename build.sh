@@ -10,7 +10,7 @@ Usage: ./build.sh TARGET [OPTIONS]
           one comment and a teardown, each step verified
             --scale N      size of the sample data in pgbench units of 15 MB (10)
             --storage S    auto, btrfs, reflink or copy (auto)
-            --runtime R    auto or native (auto)
+            --runtime R    auto, native or docker (auto)
             --root DIR     where to put it (a temporary folder)
             --keep         leave the project running, and say how to connect
             --yes          install what is missing without asking

@@ -34,6 +34,8 @@ for need in "$@"; do
     node) { has node && has npm; } || packages+=(nodejs npm) ;;
     git) has git || packages+=(git) ;;
     curl) has curl || packages+=(curl) ;;
+    docker) { has docker && has dockerd; } || packages+=(docker.io iptables) ;;
+    debootstrap) has debootstrap || packages+=(debootstrap) ;;
     ps) has ps || packages+=(procps) ;;
     ss) has ss || packages+=(iproute2) ;;
     *)

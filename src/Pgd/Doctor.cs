@@ -26,6 +26,7 @@ public sealed partial class Doctor
         Check("root", Root);
         Check("server binaries", Binaries);
         Check("server account", Account);
+        Check("docker", Engine);
         foreach (var storage in Directory.Exists(_workspace.Root) ? _workspace.Storages.All : [])
             Check($"storage {storage.Name}", () => [storage.Unavailable() is { } why ? new("", Severity.Warning, $"cannot be used here: {why}") : new("", Severity.Ok, "can be used")]);
         Check("disk space", Space);
@@ -75,6 +76,7 @@ public sealed partial class Doctor
         foreach (var project in projects)
             await FixProjectAsync(project, dryRun, repairs, cancellationToken).ConfigureAwait(false);
         await FixStrayVolumesAsync(dryRun, repairs, cancellationToken).ConfigureAwait(false);
+        await FixRuntimesAsync(dryRun, repairs).ConfigureAwait(false);
         await FixSocketsAsync(dryRun, repairs).ConfigureAwait(false);
         await FixLooseFilesAsync(dryRun, repairs).ConfigureAwait(false);
         return repairs;
@@ -142,12 +144,29 @@ public sealed partial class Doctor
     private IEnumerable<Finding> Binaries()
     {
         var found = _workspace.Runtimes.Native.Binaries.Found;
-        if (found.Count == 0)
-            yield return new("", Severity.Problem, "there are no PostgreSQL server binaries on this machine", "apt-get install postgresql, or name their folder in config.yaml under postgres: binaries.");
+        if (found.Count == 0 && _workspace.Runtimes.Docker.Unavailable() is null)
+            yield return new("", Severity.Ok, "none on this machine; servers run in containers");
+        else if (found.Count == 0)
+            yield return new("", Severity.Problem, "there are no PostgreSQL server binaries on this machine, and no Docker engine to run others", "apt-get install postgresql, or name their folder in config.yaml under postgres: binaries.");
         else
             yield return new("", Severity.Ok, string.Join(", ", found.Select(b => $"PostgreSQL {b.Major} in {b.Folder}")));
-        foreach (var project in _workspace.State.ProjectNames().Select(_workspace.State.FindProject).OfType<ProjectRecord>().Where(p => found.All(b => b.Major != p.PostgresMajor)))
+        foreach (var project in _workspace.State.ProjectNames().Select(_workspace.State.FindProject).OfType<ProjectRecord>().Where(p => p.Runtime == _workspace.Runtimes.Native.Name && found.All(b => b.Major != p.PostgresMajor)))
             yield return new("", Severity.Problem, $"the project {project.Name} needs PostgreSQL {project.PostgresMajor}", $"apt-get install postgresql-{project.PostgresMajor}");
+    }
+
+    private IEnumerable<Finding> Engine()
+    {
+        var needing = _workspace.State.ProjectNames().Select(_workspace.State.FindProject).OfType<ProjectRecord>().Where(p => p.Image is not null).ToList();
+        if (_workspace.Runtimes.Docker.Refusal() is { } refusal)
+        {
+            yield return needing.Count > 0 ? new("", Severity.Problem, $"{refusal.Message}; {string.Join(", ", needing.Select(p => p.Name))} cannot be used", refusal.Hint)
+                : new("", Severity.Ok, $"not used: {refusal.Message}");
+            yield break;
+        }
+
+        yield return new("", Severity.Ok, "the engine answers");
+        foreach (var project in needing.Where(p => !_workspace.Runtimes.Docker.Has(p.Image!)))
+            yield return new("", Severity.Problem, $"the image {project.Image!.Reference} ({project.Image.Id}) of the project {project.Name} is gone", $"Fetch it again: docker pull {project.Image.Reference}");
     }
 
     private IEnumerable<Finding> Account() => [_workspace.Runtimes.Native.ServerAccount() is { } account
@@ -263,6 +282,7 @@ public sealed partial class Doctor
     // Data that carries our mark and that no record knows: its record went before it, or was lost. Only the former is ours to decide.
     private async Task FixStrayVolumesAsync(bool dryRun, List<Repair> repairs, CancellationToken cancellationToken)
     {
+        var runtimes = AskedRuntimes();
         foreach (var volume in new VolumeFolders(_workspace.Layout).List())
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -271,7 +291,7 @@ public sealed partial class Doctor
             if (held is null || _workspace.State.FindBranch(name)?.Id == volume.Key.BranchId)
                 continue;
             var storage = _workspace.State.FindProject(volume.Key.Project) is { } project ? _workspace.Storages.Named(project.Storage) : _workspace.Storages.All.First(s => s.Unavailable() is null);
-            var runs = _workspace.Runtimes.All.FirstOrDefault(r => r.IsRunning(volume));
+            var runs = runtimes.FirstOrDefault(r => r.IsRunning(volume));
             // A running server without a record serves someone: that is for its owner to judge.
             repairs.Add(runs is not null
                 ? new("data", volume.Directory, $"belongs to no record, and its server runs; it is left alone. Stop it (pg_ctl -D {volume.Data} stop) and fix again", Done: false)
@@ -282,6 +302,8 @@ public sealed partial class Doctor
                 }, dryRun).ConfigureAwait(false));
         }
     }
+
+    private List<IRuntime> AskedRuntimes() => [.. _workspace.Runtimes.Asked([.. _workspace.State.ProjectNames().Select(_workspace.State.FindProject).OfType<ProjectRecord>()])];
 
     // The deletion of a project locks the project alone.
     private HeldLocks? TryLock(BranchName name)
@@ -298,6 +320,25 @@ public sealed partial class Doctor
         return null;
     }
 
+    private async Task FixRuntimesAsync(bool dryRun, List<Repair> repairs)
+    {
+        foreach (var runtime in AskedRuntimes())
+        {
+            // Asked before the records are: a record comes before its container.
+            var known = new HashSet<string>(StringComparer.Ordinal);
+            var leftovers = runtime.Leftovers(known);
+            known.UnionWith(_workspace.State.AllBranches().Select(b => b.Id));
+            foreach (var leftover in leftovers.Count == 0 ? [] : runtime.Leftovers(known).Where(l => leftovers.Any(o => o.Name == l.Name)))
+            {
+                repairs.Add(await DoAsync("container", leftover.Name, "belongs to no record: removed", () =>
+                {
+                    leftover.Remove();
+                    return Task.CompletedTask;
+                }, dryRun).ConfigureAwait(false));
+            }
+        }
+    }
+
     private async Task FixSocketsAsync(bool dryRun, List<Repair> repairs)
     {
         if (!Directory.Exists(_workspace.Layout.Sockets))
@@ -307,7 +348,7 @@ public sealed partial class Doctor
         var known = _workspace.State.AllBranches().SelectMany(b => (int?[])[b.Generation, b.PendingGeneration], (b, g) => (b, g)).Where(x => x.g is not null)
             .Select(x => _workspace.Layout.SocketFolder(x.b.Id, x.g!.Value)).ToHashSet(StringComparer.Ordinal);
         // A server without a record is left alone, and so is its door.
-        known.UnionWith(_workspace.Runtimes.All.SelectMany(r => r.List()).Select(s => s.SocketFolder).OfType<string>());
+        known.UnionWith(AskedRuntimes().SelectMany(r => r.List()).Select(s => s.SocketFolder).OfType<string>());
         foreach (var folder in folders.Where(f => !known.Contains(f)))
         {
             repairs.Add(await DoAsync("socket", folder, "belongs to no record: removed", () =>
@@ -417,7 +458,7 @@ public enum Severity
 }
 
 /// <summary>One thing that a repair did.</summary>
-/// <param name="Kind">branch, reset, project, record, data, socket or file.</param>
+/// <param name="Kind">branch, reset, project, record, data, container, socket or file.</param>
 /// <param name="Subject">Which one.</param>
 /// <param name="Text">What was or would be done, and why.</param>
 /// <param name="Done">False if it could not be done; <paramref name="Text"/> then says why.</param>

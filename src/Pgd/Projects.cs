@@ -28,28 +28,23 @@ public sealed class Projects
         using var held = await _workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Project(name.Project, exclusive: true), LockRequest.Branch(name, exclusive: true)).ConfigureAwait(false);
         await RefuseExistingAsync(name).ConfigureAwait(false);
 
-        var runtime = _workspace.Runtimes.Choose(request.Runtime ?? _workspace.Configuration.Runtime);
+        var runtime = _workspace.Runtimes.Choose(request.Runtime ?? _workspace.Configuration.Runtime, request.Image);
         var ports = request.Ports ?? _workspace.Configuration.PortRange ?? PortRange.Default;
-        var major = request.PostgresMajor ?? runtime.NewestMajor()!.Value;
-        if (runtime is Native native)
-        {
-            native.Binaries.For(major);
-            if (native.Impassable(_workspace.Layout.Volumes) is { } impassable)
-                throw impassable;
-        }
+        var programs = await runtime.ChooseAsync(request.PostgresMajor, request.Image, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
 
         var project = new ProjectRecord
         {
             Name = name.Project,
             Storage = _workspace.Storages.Choose(request.Storage ?? _workspace.Configuration.Storage).Name,
             Runtime = runtime.Name,
-            PostgresMajor = major,
+            PostgresMajor = programs.Major,
+            Image = programs.Image,
             Superuser = Superuser,
             FirstPort = ports.First,
             LastPort = ports.Last,
             CreatedAt = DateTimeOffset.UtcNow,
         };
-        using var dump = await OpenDumpAsync(request, major, cancellationToken).ConfigureAwait(false);
+        using var dump = await OpenDumpAsync(request, programs.Major, cancellationToken).ConfigureAwait(false);
 
         var undo = new Undo(_workspace.Reporter);
         await using var _ = undo.ConfigureAwait(false);
@@ -200,7 +195,7 @@ public sealed class Projects
         var volume = _workspace.Storages.Named(project.Storage).Create(server.Key);
         Fault.Here("project:volume");
         _workspace.Reporter.Step($"initdb, PostgreSQL {project.PostgresMajor}, on {project.Storage}");
-        await _workspace.Runtimes.Named(project.Runtime).InitializeAsync(volume, project.PostgresMajor, project.Superuser, cancellationToken).ConfigureAwait(false);
+        await _workspace.Runtimes.Named(project.Runtime).InitializeAsync(volume, project, cancellationToken).ConfigureAwait(false);
         Fault.Here("project:initdb");
 
         using var connection = await server.StartAsync(open: false, listen: true, new Dictionary<string, string>(), cancellationToken).ConfigureAwait(false);

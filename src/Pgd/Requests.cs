@@ -15,6 +15,9 @@ public sealed record ProjectCreate
     /// <summary>A runtime's name or <c>auto</c>; null for what the configuration says.</summary>
     public string? Runtime { get; init; }
 
+    /// <summary>The image whose PostgreSQL its servers run, for the runtime <c>docker</c>; null for one of the version.</summary>
+    public string? Image { get; init; }
+
     /// <summary>The ports of its branches; null for what the configuration says.</summary>
     public PortRange? Ports { get; init; }
 

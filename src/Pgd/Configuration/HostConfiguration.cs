@@ -12,7 +12,7 @@ public sealed record HostConfiguration
     /// <summary>The storage of new projects: <c>auto</c>, <c>btrfs</c>, <c>reflink</c> or <c>copy</c>.</summary>
     public string? Storage { get; init; }
 
-    /// <summary>The runtime of new projects: <c>auto</c> or <c>native</c>.</summary>
+    /// <summary>The runtime of new projects: <c>auto</c>, <c>native</c> or <c>docker</c>.</summary>
     public string? Runtime { get; init; }
 
     /// <summary>The ports of new projects' branches.</summary>

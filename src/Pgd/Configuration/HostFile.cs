@@ -5,7 +5,7 @@ internal static class HostFile
 {
     public static readonly string[] Storages = ["auto", "btrfs", "reflink", "copy"];
 
-    public static readonly string[] Runtimes = ["auto", "native"];
+    public static readonly string[] Runtimes = ["auto", "native", "docker"];
 
     public static HostConfiguration From(YamlSection top, string home)
     {

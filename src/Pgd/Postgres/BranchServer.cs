@@ -40,17 +40,17 @@ internal sealed class BranchServer(Workspace workspace, ProjectRecord project, B
     {
         var volume = RequireVolume();
         if (open)
-            HostBasedAuthentication.WriteOpen(volume, project.Superuser, branch.Host);
+            HostBasedAuthentication.WriteOpen(volume, project.Superuser, branch.Host, _runtime.SeesClients);
         else
             HostBasedAuthentication.WriteClosed(volume, project.Superuser);
-        _runtime.PrepareSocketFolder(Address.SocketFolder);
+        _runtime.PrepareSocketFolder(Address.SocketFolder, project);
         Fault.Here("start:folder");
 
         var settings = ServerSettings.Common(ClusterName, branch.Port, listen ? Addresses.Listen(branch.Host) : "", Address.SocketFolder, volume);
         foreach (var (name, value) in IsMain ? extra : ServerSettings.Quarantine(project.PostgresMajor).Concat(extra))
             settings[name] = value;
         var logged = File.Exists(volume.Log) ? new FileInfo(volume.Log).Length : 0;
-        var started = await _runtime.StartAsync(volume, project.PostgresMajor, settings, cancellationToken).ConfigureAwait(false);
+        var started = await _runtime.StartAsync(volume, project, settings, cancellationToken).ConfigureAwait(false);
         return await WaitUntilReadyAsync(volume, started, logged, cancellationToken).ConfigureAwait(false);
     }
 
@@ -89,7 +89,7 @@ internal sealed class BranchServer(Workspace workspace, ProjectRecord project, B
     /// <summary>Lets everyone with a password in.</summary>
     public void OpenDoor(AdminConnection connection, CancellationToken cancellationToken)
     {
-        HostBasedAuthentication.WriteOpen(RequireVolume(), project.Superuser, branch.Host);
+        HostBasedAuthentication.WriteOpen(RequireVolume(), project.Superuser, branch.Host, _runtime.SeesClients);
         Fault.Here("door:written");
         var before = connection.Query("select pg_conf_load_time()::text, pg_reload_conf()::text", cancellationToken)[0][0];
         // The server reads its settings, tells its sessions to do so, reads its rules, and only then takes new connections: who sees the one

@@ -1,3 +1,4 @@
+using Pgd.State;
 using Pgd.Storage;
 
 namespace Pgd.Runtime;
@@ -11,17 +12,21 @@ internal interface IRuntime
     /// <summary>Why this runtime cannot be used here; null if it can.</summary>
     string? Unavailable();
 
-    /// <summary>The newest major that it can run; null if there is none.</summary>
-    int? NewestMajor();
+    /// <summary>Whether servers see the addresses that their clients have on this machine.</summary>
+    bool SeesClients { get; }
+
+    /// <summary>Chooses what a new project's servers run: a major, or an image with one in it. Fetches what is missing and can be fetched.</summary>
+    /// <exception cref="PgdException">There is none of that kind (<see cref="ExitCode.MachineLacks"/>).</exception>
+    Task<ServerPrograms> ChooseAsync(int? major, string? image, IReporter reporter, CancellationToken cancellationToken);
 
     /// <summary>Makes a new cluster in an empty volume.</summary>
-    Task InitializeAsync(Volume volume, int major, string superuser, CancellationToken cancellationToken);
+    Task InitializeAsync(Volume volume, ProjectRecord project, CancellationToken cancellationToken);
 
     /// <summary>Makes what a server's account must be able to enter: the socket folder.</summary>
-    void PrepareSocketFolder(string folder);
+    void PrepareSocketFolder(string folder, ProjectRecord project);
 
     /// <summary>Starts a server and returns at once; whether it can be used is asked by connecting to it.</summary>
-    Task<StartedServer> StartAsync(Volume volume, int major, IReadOnlyDictionary<string, string> settings, CancellationToken cancellationToken);
+    Task<StartedServer> StartAsync(Volume volume, ProjectRecord project, IReadOnlyDictionary<string, string> settings, CancellationToken cancellationToken);
 
     /// <summary>Whether the volume's server runs.</summary>
     bool IsRunning(Volume volume);
@@ -29,13 +34,24 @@ internal interface IRuntime
     /// <summary>Stops the volume's server and waits until it is gone; one that does not run is fine.</summary>
     Task StopAsync(Volume volume, StopMode mode, CancellationToken cancellationToken);
 
+    /// <summary>What killed operations left that belongs to none of these branches, and is not a running server: that serves someone.</summary>
+    IReadOnlyList<Leftover> Leftovers(IReadOnlySet<string> branchIds);
+
     /// <summary>The volume folders whose servers run, found without any record.</summary>
     IReadOnlyList<RunningServer> List();
 }
 
+/// <summary>What a project's servers run.</summary>
+/// <param name="Major">PostgreSQL's major version.</param>
+/// <param name="Image">The image that it is in; null for programs of this machine.</param>
+internal sealed record ServerPrograms(int Major, ServerImage? Image);
+
 /// <summary>A server that was just started and may still die of what it finds.</summary>
 /// <param name="HasExited">Asks whether it has.</param>
 internal sealed record StartedServer(Func<bool> HasExited);
+
+/// <summary>Something of ours that nobody needs any more.</summary>
+internal sealed record Leftover(string Name, Action Remove);
 
 /// <summary>How a server is stopped.</summary>
 internal enum StopMode

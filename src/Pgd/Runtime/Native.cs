@@ -25,17 +25,26 @@ internal sealed class Native(HostConfiguration configuration, Layout layout) : I
         : _binaries.Found.Count == 0 ? "there are no PostgreSQL server binaries on this machine"
         : null;
 
-    public int? NewestMajor() => _binaries.Found.Count == 0 ? null : _binaries.Found[0].Major;
+    public bool SeesClients => true;
 
-    public async Task InitializeAsync(Volume volume, int major, string superuser, CancellationToken cancellationToken)
+    public Task<ServerPrograms> ChooseAsync(int? major, string? image, IReporter reporter, CancellationToken cancellationToken)
+    {
+        if (image is not null)
+            throw new PgdException(ExitCode.Misuse, $"the runtime {Name} runs programs of this machine, and none of an image", "Leave out --image, or choose --runtime docker.");
+        if (Impassable(layout.Volumes) is { } impassable)
+            throw impassable;
+        return Task.FromResult(new ServerPrograms(_binaries.For(major ?? _binaries.Found[0].Major).Major, null));
+    }
+
+    public async Task InitializeAsync(Volume volume, ProjectRecord project, CancellationToken cancellationToken)
     {
         var account = ServerAccount();
         if (account is not null && Libc.LChown(volume.Data, account.UserId, account.GroupId) != 0)
             throw Libc.LastError(volume.Data);
-        var binary = _binaries.For(major);
+        var binary = _binaries.For(project.PostgresMajor);
         try
         {
-            await Shell.RunAsync(new(binary.Initdb, "--pgdata", volume.Data, "--username", superuser, "--encoding", "UTF8", "--locale", "C.UTF-8",
+            await Shell.RunAsync(new(binary.Initdb, "--pgdata", volume.Data, "--username", project.Superuser, "--encoding", "UTF8", "--locale", "C.UTF-8",
                 "--data-checksums", "--auth-local", "peer", "--auth-host", "scram-sha-256")
             { User = account?.Name, Environment = CleanEnvironment(), WorkingDirectory = "/" }, cancellationToken).ConfigureAwait(false);
         }
@@ -45,7 +54,7 @@ internal sealed class Native(HostConfiguration configuration, Layout layout) : I
         }
     }
 
-    public void PrepareSocketFolder(string folder)
+    public void PrepareSocketFolder(string folder, ProjectRecord project)
     {
         const UnixFileMode closed = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
         Directory.CreateDirectory(folder, closed);
@@ -54,11 +63,11 @@ internal sealed class Native(HostConfiguration configuration, Layout layout) : I
             throw Libc.LastError(folder);
     }
 
-    public async Task<StartedServer> StartAsync(Volume volume, int major, IReadOnlyDictionary<string, string> settings, CancellationToken cancellationToken)
+    public async Task<StartedServer> StartAsync(Volume volume, ProjectRecord project, IReadOnlyDictionary<string, string> settings, CancellationToken cancellationToken)
     {
         await WaitForTheDeadAsync(volume, cancellationToken).ConfigureAwait(false);
         var account = ServerAccount();
-        var binary = _binaries.For(major);
+        var binary = _binaries.For(project.PostgresMajor);
         PrepareLog(volume);
         Fault.Here("start:log");
 
@@ -118,6 +127,9 @@ internal sealed class Native(HostConfiguration configuration, Layout layout) : I
             }
         }
     }
+
+    // A process that ended is gone.
+    public IReadOnlyList<Leftover> Leftovers(IReadOnlySet<string> branchIds) => [];
 
     public IReadOnlyList<RunningServer> List()
     {

@@ -81,6 +81,9 @@ internal sealed record ProjectRecord
 
     public required int PostgresMajor { get; init; }
 
+    /// <summary>The image that its servers run; null where they run programs of this machine.</summary>
+    public ServerImage? Image { get; init; }
+
     /// <summary>The bootstrap superuser's real name.</summary>
     public required string Superuser { get; init; }
 
@@ -90,3 +93,11 @@ internal sealed record ProjectRecord
 
     public required DateTimeOffset CreatedAt { get; init; }
 }
+
+/// <summary>The image of a project's servers.</summary>
+/// <param name="Reference">What it was asked for by.</param>
+/// <param name="Id">The digest of its content, which is what runs: a tag may come to mean another one.</param>
+/// <param name="Libc"><c>glibc</c> or <c>musl</c>: they sort text differently, so data of the one must not be served by the other.</param>
+/// <param name="UserId">The account that it gives to a server.</param>
+/// <param name="GroupId">That account's group.</param>
+internal sealed record ServerImage(string Reference, string Id, string Libc, uint UserId, uint GroupId);

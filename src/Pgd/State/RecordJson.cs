@@ -104,6 +104,17 @@ internal static class RecordJson
         json.WriteString("storage", record.Storage);
         json.WriteString("runtime", record.Runtime);
         json.WriteNumber("postgresMajor", record.PostgresMajor);
+        if (record.Image is { } image)
+        {
+            json.WriteStartObject("image");
+            json.WriteString("reference", image.Reference);
+            json.WriteString("id", image.Id);
+            json.WriteString("libc", image.Libc);
+            json.WriteNumber("userId", image.UserId);
+            json.WriteNumber("groupId", image.GroupId);
+            json.WriteEndObject();
+        }
+
         json.WriteString("superuser", record.Superuser);
         json.WriteNumber("firstPort", record.FirstPort);
         json.WriteNumber("lastPort", record.LastPort);
@@ -117,6 +128,9 @@ internal static class RecordJson
         Storage = Text(json, "storage"),
         Runtime = Text(json, "runtime"),
         PostgresMajor = Number(json, "postgresMajor"),
+        Image = Has(json, "image", out var image)
+            ? new(Text(image, "reference"), Text(image, "id"), Text(image, "libc"), (uint)Number(image, "userId"), (uint)Number(image, "groupId"))
+            : null,
         Superuser = Text(json, "superuser"),
         FirstPort = Number(json, "firstPort"),
         LastPort = Number(json, "lastPort"),

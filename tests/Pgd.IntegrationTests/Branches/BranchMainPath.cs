@@ -13,7 +13,7 @@ public abstract class BranchMainPath(ShopFixture fixture)
     {
         var project = await Shop.Workspace.Projects.GetAsync("shop", CancellationToken.None);
 
-        Assert.Equal((Shop.Storage, "native", Shop.Major), (project.Storage, project.Runtime, project.PostgresMajor));
+        Assert.Equal((Shop.Storage, Shop.Runtime, Shop.Major), (project.Storage, project.Runtime, project.PostgresMajor));
         Assert.Equal("scram-sha-256", await Shop.AskAsync("main", "show password_encryption"));
         Assert.Equal("on", await Shop.AskAsync("main", "show data_checksums"));
         Assert.Equal("UTF8", await Shop.AskAsync("main", "show server_encoding"));
@@ -172,3 +172,12 @@ public sealed class BranchMainPathOnCopy17(Copy17 fixture) : BranchMainPath(fixt
 
 /// <inheritdoc/>
 public sealed class BranchMainPathOnCopy18(Copy18 fixture) : BranchMainPath(fixture), IClassFixture<Copy18>;
+
+/// <inheritdoc/>
+public sealed class BranchMainPathOnBtrfsInDocker17(BtrfsDocker17 fixture) : BranchMainPath(fixture), IClassFixture<BtrfsDocker17>;
+
+/// <inheritdoc/>
+public sealed class BranchMainPathOnReflinkInDocker17(ReflinkDocker17 fixture) : BranchMainPath(fixture), IClassFixture<ReflinkDocker17>;
+
+/// <inheritdoc/>
+public sealed class BranchMainPathOnCopyInDocker17(CopyDocker17 fixture) : BranchMainPath(fixture), IClassFixture<CopyDocker17>;

@@ -15,12 +15,14 @@ public sealed class Shop : IAsyncDisposable
     private static readonly TimeSpan LongestCreate = TimeSpan.FromMinutes(1.5);
     private readonly Reporter _reporter = new();
 
-    private Shop(string storage, string fileSystem, int major)
+    private Shop(string storage, string fileSystem, int major, string runtime)
     {
         Lab.Require(Environment.IsPrivilegedProcess, "Mounting file systems and running servers as another account need root");
-        (Storage, Major) = (storage, major);
+        (Storage, Major, Runtime) = (storage, major, runtime);
+        // Before anything is made: it may not be there.
+        Image = runtime == "docker" ? Lab.Current.Docker.Image(major) : null;
         Root = Lab.Current.FileSystem(fileSystem).NewRoot();
-        Workspace = new(new() { Root = Root, Storage = storage, PortRange = NewPorts(), PostgresBinaries = [Lab.Current.Servers.Folder(major)] }, _reporter);
+        Workspace = new(new() { Root = Root, Storage = storage, PortRange = NewPorts(), Runtime = runtime, PostgresBinaries = runtime == "native" ? [Lab.Current.Servers.Folder(major)] : [] }, _reporter);
     }
 
     public static BranchName Main { get; } = BranchName.Of("shop", "main");
@@ -31,6 +33,11 @@ public sealed class Shop : IAsyncDisposable
 
     public int Major { get; }
 
+    public string Runtime { get; }
+
+    /// <summary>The image of the project's servers.</summary>
+    public string? Image { get; }
+
     public bool IsAtomic => Storage == "btrfs";
 
     public Workspace Workspace { get; }
@@ -38,10 +45,10 @@ public sealed class Shop : IAsyncDisposable
     /// <summary>What the engine warned of since this was last asked.</summary>
     public IReadOnlyCollection<string> TakeWarnings() => _reporter.Take();
 
-    public static async Task<Shop> OpenAsync(string storage, string fileSystem, int major = 15)
+    public static async Task<Shop> OpenAsync(string storage, string fileSystem, int major = 15, string runtime = "native")
     {
-        var shop = new Shop(storage, fileSystem, major);
-        await shop.Workspace.Projects.CreateAsync(new() { Name = "shop", PostgresMajor = major }, CancellationToken.None);
+        var shop = new Shop(storage, fileSystem, major, runtime);
+        await shop.Workspace.Projects.CreateAsync(new() { Name = "shop", PostgresMajor = major, Image = shop.Image }, CancellationToken.None);
         await shop.AskAsync(Main, "create table orders (id int primary key, amount int not null); insert into orders select i, i from generate_series(1, 1000) i");
         return shop;
     }
@@ -82,7 +89,10 @@ public sealed class Shop : IAsyncDisposable
     /// <summary>The process of a branch's server. Its children have the same name for a moment, before they take their own.</summary>
     internal async Task<LabProcess> ServerAsync(string branch)
     {
-        var id = int.Parse((await File.ReadAllLinesAsync($"{await DataAsync(branch)}/postmaster.pid"))[0], System.Globalization.CultureInfo.InvariantCulture);
+        var data = await DataAsync(branch);
+        if (Runtime == "docker")
+            return LabProcess.All().Single(p => p.CommandLine.StartsWith($"postgres -D {data} ", StringComparison.Ordinal));
+        var id = int.Parse((await File.ReadAllLinesAsync($"{data}/postmaster.pid"))[0], System.Globalization.CultureInfo.InvariantCulture);
         return LabProcess.All().Single(p => p.Id == id);
     }
 
@@ -90,7 +100,15 @@ public sealed class Shop : IAsyncDisposable
     public async Task KillAsync(string branch)
     {
         var data = await DataAsync(branch);
-        (await ServerAsync(branch)).Kill();
+        var server = await ServerAsync(branch);
+        server.Kill();
+        // A container is not gone until its engine has noticed.
+        if (Runtime == "docker")
+        {
+            var killed = await Workspace.Branches.GetAsync(Name(branch), CancellationToken.None);
+            await Eventually.TrueAsync(() => !DockerLab.Listing(Root).Contains($"container pgd-{killed.Id}-g{killed.Generation} running"), "the container has ended");
+        }
+
         await Eventually.TrueAsync(() => !LabProcess.All().Any(p => p.WorkingDirectory == data), $"no process in {data}");
     }
 

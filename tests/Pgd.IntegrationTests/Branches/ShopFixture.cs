@@ -3,7 +3,7 @@ using Xunit;
 namespace Pgd.IntegrationTests.Branches;
 
 /// <summary>One project for all tests of a class: making it takes longer than any of them. They leave <c>main</c> as it was.</summary>
-public abstract class ShopFixture(string storage, string fileSystem, int major) : IAsyncLifetime
+public abstract class ShopFixture(string storage, string fileSystem, int major, string runtime = "native") : IAsyncLifetime
 {
     private Shop? _shop;
 
@@ -11,7 +11,7 @@ public abstract class ShopFixture(string storage, string fileSystem, int major) 
     public Shop Shop => _shop ?? throw new InvalidOperationException("The fixture has not been initialized.");
 
     /// <inheritdoc/>
-    public async ValueTask InitializeAsync() => _shop = await Shop.OpenAsync(storage, fileSystem, major);
+    public async ValueTask InitializeAsync() => _shop = await Shop.OpenAsync(storage, fileSystem, major, runtime);
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
@@ -48,3 +48,15 @@ public sealed class Copy17() : ShopFixture("copy", "ext4", 17);
 
 /// <summary>ext4, PostgreSQL 18.</summary>
 public sealed class Copy18() : ShopFixture("copy", "ext4", 18);
+
+/// <summary>btrfs, PostgreSQL 17 in containers.</summary>
+public sealed class BtrfsDocker17() : ShopFixture("btrfs", "btrfs", 17, "docker");
+
+/// <summary>btrfs, PostgreSQL 15 in containers.</summary>
+public sealed class BtrfsDocker15() : ShopFixture("btrfs", "btrfs", 15, "docker");
+
+/// <summary>XFS, PostgreSQL 17 in containers.</summary>
+public sealed class ReflinkDocker17() : ShopFixture("reflink", "xfs", 17, "docker");
+
+/// <summary>ext4, PostgreSQL 17 in containers.</summary>
+public sealed class CopyDocker17() : ShopFixture("copy", "ext4", 17, "docker");

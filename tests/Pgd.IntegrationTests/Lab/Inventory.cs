@@ -23,7 +23,7 @@ public sealed class Inventory
     public static Inventory Take(string root)
     {
         var entries = new SortedSet<string>(StringComparer.Ordinal);
-        foreach (var entry in Files(root).Concat(Mounts(root)).Concat(Processes(root)))
+        foreach (var entry in Files(root).Concat(Mounts(root)).Concat(Processes(root)).Concat(Lab.Current.Docker.IsUsed ? DockerLab.Listing(root) : []))
             entries.Add(entry);
         return new(entries);
     }
@@ -84,7 +84,7 @@ public sealed class Inventory
 
     private static IEnumerable<string> Processes(string root)
     {
-        var ours = LabProcess.All().Where(process => LabFolder.Contains(root, process.WorkingDirectory) || Mentions(process.CommandLine, root)).ToList();
+        var ours = LabProcess.All().Where(process => (LabFolder.Contains(root, process.WorkingDirectory) || Mentions(process.CommandLine, root)) && !process.CommandLine.StartsWith("docker", StringComparison.Ordinal)).ToList();
         // A server's children come and go; the server does not.
         var ids = ours.Select(process => process.Id).ToHashSet();
         foreach (var process in ours.Where(process => !ids.Contains(process.ParentId)))

@@ -23,6 +23,9 @@ public sealed class Lab
     /// <summary>PostgreSQL's server programs.</summary>
     public ServerBinariesLab Servers { get; } = new();
 
+    /// <summary>A Docker engine.</summary>
+    public DockerLab Docker { get; } = new();
+
     /// <summary>The run's shared file system of a kind: <c>btrfs</c>, <c>xfs</c> (with reflinks) or <c>ext4</c>.</summary>
     public LoopFileSystem FileSystem(string kind) => FileSystems.Shared(kind);
 
@@ -41,5 +44,10 @@ public sealed class Lab
 public sealed class LabFixture : IDisposable
 {
     /// <inheritdoc/>
-    public void Dispose() => Lab.Current.FileSystems.Dispose();
+    public void Dispose()
+    {
+        // Its containers use what is on the file systems.
+        Lab.Current.Docker.Dispose();
+        Lab.Current.FileSystems.Dispose();
+    }
 }

@@ -59,7 +59,8 @@ public sealed class Records
     [Fact]
     public void A_projects_record_and_a_volumes_mark_are_read_as_they_were_written()
     {
-        Assert.Equal(Project, RecordJson.ReadProject(Parse(RecordJson.Write(Project))));
+        foreach (var project in new[] { Project, Project with { Image = null, Runtime = "native" } })
+            Assert.Equal(project, RecordJson.ReadProject(Parse(RecordJson.Write(project))));
         Assert.Equal(Key, RecordJson.ReadVolumeKey(Parse(RecordJson.Write(Key))));
     }
 
@@ -91,7 +92,7 @@ public sealed class Records
 
     private static ProjectRecord Project { get; } = new()
     {
-        Name = "shop", Storage = "btrfs", Runtime = "native", PostgresMajor = 17, Superuser = "postgres", FirstPort = 21000, LastPort = 21999, CreatedAt = new(2026, 11, 21, 12, 30, 0, TimeSpan.Zero),
+        Name = "shop", Storage = "btrfs", Runtime = "docker", PostgresMajor = 17, Image = new("postgres:17-alpine", "sha256:0123", "musl", 70, 71), Superuser = "postgres", FirstPort = 21000, LastPort = 21999, CreatedAt = new(2026, 11, 21, 12, 30, 0, TimeSpan.Zero),
     };
 
     private static VolumeKey Key { get; } = new("shop", "pr-42", "0123456789ab", 3);

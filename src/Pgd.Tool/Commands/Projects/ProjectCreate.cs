@@ -12,7 +12,8 @@ internal static class ProjectCreate
         var name = new Argument<string?>("name") { HelpName = "NAME", Description = "Name of the project: lower-case letters, digits and inner hyphens", Arity = ArgumentArity.ExactlyOne };
         var version = new Option<string?>("--pg-version") { HelpName = "N", Description = "Major version of PostgreSQL (default: the newest on this machine)" };
         var storage = Arguments.OneOf("--storage", "Where data lives and how it is copied (default: auto)", "auto", "btrfs", "reflink", "copy");
-        var runtime = Arguments.OneOf("--runtime", "What runs the servers (default: auto)", "auto", "native");
+        var runtime = Arguments.OneOf("--runtime", "What runs the servers (default: auto)", "auto", "native", "docker");
+        var image = new Option<string?>("--image") { HelpName = "IMAGE", Description = "Image with PostgreSQL in it, for the runtime docker (default: postgres:N-alpine)" };
         var ports = new Option<string?>("--port-range") { HelpName = "FIRST-LAST", Description = $"Ports of its branches (default: {PortRange.Default.ToString()})" };
         var dump = new Option<string?>("--from-dump") { HelpName = "FILE|-", Description = "Fill it from a dump made by pg_dump or pg_dumpall; - reads standard input" };
 
@@ -21,7 +22,7 @@ internal static class ProjectCreate
             "project create prod --pg-version 17 --storage btrfs",
             "# Fill it from a running database, without a file in between",
             "pg_dump -Fc \"$PRODUCTION_URL\" | dotnet pgd project create prod --from-dump -")
-            .With(name, version, storage, runtime, ports, dump)
+            .With(name, version, storage, runtime, image, ports, dump)
             .Does(async (run, cancellationToken) =>
             {
                 var project = await run.Workspace.Projects.CreateAsync(new()
@@ -30,6 +31,7 @@ internal static class ProjectCreate
                     PostgresMajor = run[version] is { } text ? Major(text) : null,
                     Storage = run[storage],
                     Runtime = run[runtime],
+                    Image = run[image],
                     Ports = run[ports] is { } range ? PortRange.Parse(range) : null,
                     FromDump = run[dump] is { } file and not "-" ? Path.GetFullPath(file, run.Session.WorkingDirectory) : run[dump],
                     Input = run[dump] == "-" ? run.Session.Input() : null,

@@ -1,0 +1,266 @@
+using System.Diagnostics;
+using System.Globalization;
+using Pgd.Docker;
+using Pgd.Linux;
+using Pgd.Postgres;
+using Pgd.State;
+using Pgd.Storage;
+
+namespace Pgd.Runtime;
+
+/// <summary>
+/// A container for each server. It runs <c>postgres</c> itself, not the image's entry point, and sees the volume and the socket's folder at the
+/// same paths as this machine: so settings, log and administration are those of a server that runs without one.
+/// </summary>
+internal sealed class Docker(Layout layout, DockerEngine engine) : IRuntime, IDisposable
+{
+    private const string RootLabel = "pgd.root", IdLabel = "pgd.id", GenerationLabel = "pgd.generation", DataLabel = "pgd.data", SocketLabel = "pgd.socket", ClusterLabel = "pgd.cluster";
+    private const int NewestMajor = 17;
+    private static readonly TimeSpan LongestStop = TimeSpan.FromSeconds(60), LongestImmediateStop = TimeSpan.FromSeconds(5), BetweenQuestions = TimeSpan.FromMilliseconds(50);
+
+    public string Name => "docker";
+
+    public bool SeesClients => false;
+
+    public string? Unavailable() => !OperatingSystem.IsLinux() ? "branches need Linux" : Refusal()?.Message;
+
+    /// <summary>Why the engine cannot be used, and what to do; null if it can.</summary>
+    public PgdException? Refusal() => engine.Unavailable();
+
+    /// <summary>Whether an image is on this machine.</summary>
+    public bool Has(ServerImage image) => engine.FindImage(image.Id) is not null;
+
+    public void Dispose() => engine.Dispose();
+
+    public async Task<ServerPrograms> ChooseAsync(int? major, string? image, IReporter reporter, CancellationToken cancellationToken)
+    {
+        if (engine.Unavailable() is { } unavailable)
+            throw unavailable;
+        var reference = image ?? string.Create(CultureInfo.InvariantCulture, $"postgres:{major ?? NewestMajor}-alpine");
+        var found = engine.FindImage(reference);
+        if (found is null)
+        {
+            reporter.Step($"pulling {reference}");
+            await engine.PullAsync(reference, reporter, cancellationToken).ConfigureAwait(false);
+            found = engine.FindImage(reference) ?? throw new PgdException(ExitCode.MachineLacks, $"the image {reference} was pulled, and is not there");
+        }
+
+        reporter.Step($"looking into {reference}");
+        var inside = await ImageContents.ReadAsync(engine, found, reference, layout, cancellationToken).ConfigureAwait(false);
+        if (major is not null && major != inside.Major)
+            throw new PgdException(ExitCode.Misuse, $"the image {reference} has PostgreSQL {inside.Major}, not {major}", $"Leave out --pg-version, or choose another image with --image.");
+        if (inside.Major is < ServerBinaries.OldestMajor or > ServerBinaries.NewestMajor)
+            throw new PgdException(ExitCode.Misuse, $"the image {reference} has PostgreSQL {inside.Major}, which is not supported", $"Choose an image with a version from {ServerBinaries.OldestMajor} to {ServerBinaries.NewestMajor}.");
+        return new(inside.Major, new(reference, found.Id, inside.Libc, inside.UserId, inside.GroupId));
+    }
+
+    public async Task InitializeAsync(Volume volume, ProjectRecord project, CancellationToken cancellationToken)
+    {
+        GiveAway(volume.Data, project);
+        WriteAccounts(volume, project);
+        var name = $"{NameOf(volume.Key)}-initdb";
+        RemoveOwn(name, volume);
+        engine.Create(new()
+        {
+            Name = name,
+            Image = ImageOf(project).Id,
+            Command = ["initdb", "--pgdata", volume.Data, "--username", project.Superuser, "--encoding", "UTF8", "--locale", "C.UTF-8", "--data-checksums", "--auth-local", "peer", "--auth-host", "scram-sha-256"],
+            User = UserOf(project),
+            Labels = LabelsOf(volume, null, null),
+            Environment = ["LANG=C.UTF-8"],
+            Mounts = [new(volume.Directory, volume.Directory), Accounts(volume)],
+            Network = "none",
+        });
+        try
+        {
+            Fault.Here("initdb:container");
+            engine.Start(name);
+            if (await engine.WaitAsync(name, cancellationToken).ConfigureAwait(false) is var status and not 0)
+            {
+                var said = engine.Logs(name, 8).Trim();
+                var failed = new PgdException(ExitCode.Failed, $"initdb failed with status {status} in the image {ImageOf(project).Reference}: {said}");
+                throw DiskFull.Is(new IOException(said)) ? DiskFull.Error(volume.Data, failed) : failed;
+            }
+        }
+        finally
+        {
+            engine.Remove(name);
+        }
+    }
+
+    public void PrepareSocketFolder(string folder, ProjectRecord project)
+    {
+        const UnixFileMode closed = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+        Directory.CreateDirectory(folder, closed);
+        File.SetUnixFileMode(folder, closed);
+        GiveAway(folder, project);
+    }
+
+    public Task<StartedServer> StartAsync(Volume volume, ProjectRecord project, IReadOnlyDictionary<string, string> settings, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        PrepareLog(volume, project);
+        WriteAccounts(volume, project);
+        Fault.Here("start:log");
+        var name = NameOf(volume.Key);
+        // Of a stop that was killed, or of a machine that went down: what it knew is in the volume.
+        RemoveOwn(name, volume);
+
+        var (address, socket) = (settings["listen_addresses"], settings["unix_socket_directories"]);
+        var port = int.Parse(settings["port"], CultureInfo.InvariantCulture);
+        var command = new List<string> { "/bin/sh", "-c", """exec "$@" >>"$0" 2>&1 </dev/null""", volume.Log, "postgres", "-D", volume.Data };
+        foreach (var (setting, value) in settings)
+        {
+            command.Add("-c");
+            // Inside, every address is the container's own; outside, only the published one leads there.
+            command.Add(setting == "listen_addresses" && address.Length > 0 ? "listen_addresses=*" : $"{setting}={value}");
+        }
+
+        engine.Create(new()
+        {
+            Name = name,
+            Image = ImageOf(project).Id,
+            Command = command,
+            User = UserOf(project),
+            Labels = LabelsOf(volume, settings["cluster_name"], socket),
+            Environment = ["LANG=C.UTF-8"],
+            Mounts = [new(volume.Directory, volume.Directory), new(socket, socket), Accounts(volume)],
+            Port = address.Length > 0 ? new(port, address == "*" ? "0.0.0.0" : address, port) : null,
+            Network = address.Length > 0 ? null : "none",
+        });
+        Fault.Here("start:container");
+        try
+        {
+            engine.Start(name);
+        }
+        catch (PgdException e) when (e.Message.Contains("port is already allocated", StringComparison.Ordinal) || e.Message.Contains("address already in use", StringComparison.Ordinal))
+        {
+            engine.Remove(name);
+            throw PortTaken.Error(BranchName.Of(volume.Key.Project, volume.Key.Branch), port);
+        }
+
+        Fault.Here("start:launched");
+        var asked = Stopwatch.StartNew();
+        var exited = false;
+        return Task.FromResult(new StartedServer(() =>
+        {
+            // Asked many times a second, and the engine is not that quick.
+            if (!exited && asked.Elapsed > BetweenQuestions)
+            {
+                asked.Restart();
+                exited = engine.Find(name) is not { Running: true };
+            }
+
+            return exited;
+        }));
+    }
+
+    public bool IsRunning(Volume volume) => engine.Find(NameOf(volume.Key)) is { Running: true } state && IsOf(state.Labels, volume);
+
+    public async Task StopAsync(Volume volume, StopMode mode, CancellationToken cancellationToken)
+    {
+        var name = NameOf(volume.Key);
+        if (mode == StopMode.Immediate)
+            RemoveOwn($"{name}-initdb", volume);
+        if (engine.Find(name) is not { } state || !IsOf(state.Labels, volume))
+            return;
+        if (state.Running)
+        {
+            Fault.Here("stop:asking");
+            try
+            {
+                await engine.StopAsync(name, mode == StopMode.Fast ? "SIGINT" : "SIGQUIT", mode == StopMode.Fast ? LongestStop : LongestImmediateStop, cancellationToken).ConfigureAwait(false);
+            }
+            catch (TimeoutException) when (mode == StopMode.Immediate)
+            {
+                // Removing it ends it.
+            }
+            catch (TimeoutException e)
+            {
+                throw new PgdException(ExitCode.Failed, $"the server of {volume.Key} (container {name}) does not stop", $"Look at its log: dotnet pgd branch logs {volume.Key.Project}/{volume.Key.Branch}", e);
+            }
+
+            Fault.Here("stop:asked");
+        }
+
+        engine.Remove(name);
+    }
+
+    public IReadOnlyList<RunningServer> List() =>
+        [.. engine.List($"{RootLabel}={layout.Root}").Where(c => c.Running && c.Labels.ContainsKey(ClusterLabel))
+            .Select(c => new RunningServer(c.Labels.GetValueOrDefault(DataLabel, ""), c.Labels.GetValueOrDefault(ClusterLabel), c.Labels.GetValueOrDefault(SocketLabel), 0))];
+
+    public IReadOnlyList<Leftover> Leftovers(IReadOnlySet<string> branchIds) =>
+        [.. engine.List($"{RootLabel}={layout.Root}")
+            .Where(c => c.Labels.TryGetValue(IdLabel, out var id) ? !branchIds.Contains(id) && !(c.Running && c.Labels.ContainsKey(ClusterLabel)) : ImageContents.IsAbandoned(c))
+            .Select(c => new Leftover(c.Name, () => engine.Remove(c.Id)))];
+
+    /// <summary>The name of a server's container: no two branches have the same, whatever they are called.</summary>
+    internal static string NameOf(VolumeKey key) => BranchServer.ClusterNameOf(key.BranchId, key.Generation);
+
+    private static ServerImage ImageOf(ProjectRecord project) =>
+        project.Image ?? throw new PgdException(ExitCode.Failed, $"the record of the project {project.Name} names no image");
+
+    // Root's servers run as the image's own account; anybody else's as himself, so that the files stay his.
+    private static (uint User, uint Group) AccountOf(ProjectRecord project) =>
+        Libc.EffectiveUserId() == 0 ? (ImageOf(project).UserId, ImageOf(project).GroupId) : (Libc.EffectiveUserId(), Libc.EffectiveGroupId());
+
+    private static string UserOf(ProjectRecord project) => string.Create(CultureInfo.InvariantCulture, $"{AccountOf(project).User}:{AccountOf(project).Group}");
+
+    private static void GiveAway(string path, ProjectRecord project)
+    {
+        var (user, group) = AccountOf(project);
+        if (Libc.EffectiveUserId() == 0 && Libc.LChown(path, user, group) != 0)
+            throw Libc.LastError(path);
+    }
+
+    private static void PrepareLog(Volume volume, ProjectRecord project)
+    {
+        if (File.Exists(volume.Log))
+            return;
+        Libc.CreateNew(volume.Log, UnixFileMode.UserRead | UnixFileMode.UserWrite).Dispose();
+        GiveAway(volume.Log, project);
+    }
+
+    // The server must know its own account and ours by name, which the image's list does not.
+    private static void WriteAccounts(Volume volume, ProjectRecord project)
+    {
+        var (user, group) = AccountOf(project);
+        var lines = new List<string> { string.Create(CultureInfo.InvariantCulture, $"{Environment.UserName}:x:{Libc.EffectiveUserId()}:{Libc.EffectiveGroupId()}::/:/bin/false") };
+        if (user != Libc.EffectiveUserId())
+            lines.Add(string.Create(CultureInfo.InvariantCulture, $"postgres:x:{user}:{group}::/:/bin/false"));
+        File.WriteAllLines(AccountsFile(volume), lines);
+        File.SetUnixFileMode(AccountsFile(volume), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
+    }
+
+    private static Mount Accounts(Volume volume) => new(AccountsFile(volume), "/etc/passwd", ReadOnly: true);
+
+    private static string AccountsFile(Volume volume) => Path.Combine(volume.Directory, "passwd");
+
+    private Dictionary<string, string> LabelsOf(Volume volume, string? cluster, string? socket)
+    {
+        var labels = new Dictionary<string, string>
+        {
+            [RootLabel] = layout.Root,
+            ["pgd.project"] = volume.Key.Project,
+            ["pgd.branch"] = volume.Key.Branch,
+            [IdLabel] = volume.Key.BranchId,
+            [GenerationLabel] = volume.Key.Generation.ToString(CultureInfo.InvariantCulture),
+            [DataLabel] = volume.Data,
+        };
+        if (cluster is not null && socket is not null)
+            (labels[ClusterLabel], labels[SocketLabel]) = (cluster, socket);
+        return labels;
+    }
+
+    private bool IsOf(IReadOnlyDictionary<string, string> labels, Volume volume) =>
+        labels.GetValueOrDefault(RootLabel) == layout.Root && labels.GetValueOrDefault(IdLabel) == volume.Key.BranchId
+        && labels.GetValueOrDefault(GenerationLabel) == volume.Key.Generation.ToString(CultureInfo.InvariantCulture);
+
+    // Only what carries our labels for that very volume: the name alone says nothing.
+    private void RemoveOwn(string name, Volume volume)
+    {
+        if (engine.Find(name) is { } state && IsOf(state.Labels, volume))
+            engine.Remove(name);
+    }
+}
