@@ -67,6 +67,8 @@ void Test()
     // At a desk, what stays missing skips tests, which then say so.
     if (Status("bash", ["build/packages.sh", .. Flag("yes"), .. testNeeds]) is var status and not 0 && !string.IsNullOrEmpty(EnvironmentVariable("CI")))
         Fail(status, null);
+    if (Output("bash", ["build/node.sh"]) is { Length: > 0 } node)
+        Environment.SetEnvironmentVariable("PATH", $"{node}:{EnvironmentVariable("PATH")}");
     CheckLinks();
     Build();
     RunTests(Argument("filter", ""));
@@ -96,6 +98,15 @@ void Quietly(string what, string program, IEnumerable<string> arguments)
         return;
     Console.WriteLine(output.Trim());
     Fail(process.ExitCode, null);
+}
+
+// What a program printed; nothing where it failed, which it has then said itself.
+string Output(string program, IEnumerable<string> arguments)
+{
+    using var process = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo(program, arguments) { RedirectStandardOutput = true });
+    var output = process.StandardOutput.ReadToEnd().Trim();
+    process.WaitForExit();
+    return process.ExitCode == 0 ? output : "";
 }
 
 int Status(string program, IEnumerable<string> arguments)

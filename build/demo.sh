@@ -80,6 +80,8 @@ trap 'exit 143' TERM HUP
 begin=$(now)
 title "What the demo needs"
 build/packages.sh "${yes[@]}" server client pgbench curl ps ss || exit
+# Prism, if Node.js is here, needs one that is not too old.
+! command -v npm >/dev/null || { node=$(bash build/node.sh) && PATH=${node:+$node:}$PATH; } || exit
 # Debian keeps pgbench with the server, outside of PATH, when the client package's wrapper is missing.
 PATH=$PATH:$(compgen -G '/usr/lib/postgresql/*/bin' | sort --version-sort | tail -n 1)
 

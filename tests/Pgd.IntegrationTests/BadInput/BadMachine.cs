@@ -200,13 +200,12 @@ public sealed class BadMachine
 
     private static ToolResult Hidden(ToolRoot root, params string[] arguments)
     {
-        // In a mount namespace of its own: no one else notices.
-        using var run = root.StartAs(["unshare", "--mount", "sh", "-c", "mount -t tmpfs none /usr/lib/postgresql && exec \"$@\"", "sh"], [], arguments);
+        // In a mount namespace of its own: no one else notices. And without an engine that could run servers instead.
+        using var run = root.StartAs(["unshare", "--mount", "sh", "-c", "mount -t tmpfs none /usr/lib/postgresql && exec \"$@\"", "sh"], new() { ["DOCKER_HOST"] = "unix:///nonexistent/docker.sock" }, arguments);
         return run.Wait();
     }
 
-    private static LabProcess Server(ToolRoot root, string branch) =>
-        LabProcess.All().Single(p => p.IsServer && p.CommandLine.Contains($" -D {root.Folder}/volumes/shop/{branch}/", StringComparison.Ordinal));
+    private static LabProcess Server(ToolRoot root, string branch) => LabProcess.Server($"{root.Folder}/volumes/shop/{branch}/g1/data");
 
     private static Socket Listen(int port)
     {

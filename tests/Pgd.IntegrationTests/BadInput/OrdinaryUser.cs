@@ -32,6 +32,28 @@ public sealed class OrdinaryUser
     }
 
     [Fact]
+    public void An_ordinary_user_who_may_use_Docker_runs_servers_in_containers_as_himself()
+    {
+        Lab.Require(Environment.IsPrivilegedProcess, "Becoming another user needs root");
+        var image = Lab.Current.Docker.Image(17);
+        using var root = new ToolRoot("btrfs");
+        LabCommand.Run("chown", "nobody:nogroup", root.Folder);
+        string[] member = ["setpriv", "--reuid=nobody", "--regid=nogroup", $"--groups={LabCommand.Run("stat", "--format=%g", DockerLab.Socket).Trim()}", "--"];
+
+        foreach (string[] command in (string[][])[["project", "create", "shop", "--image", image], ["branch", "create", "shop/dev"], ["branch", "reset", "shop/dev"], ["stop", "shop/dev"], ["start", "shop/dev"]])
+            ExpectAs(member, 0, root, command);
+        Assert.Equal("65534", File.ReadLines($"/proc/{LabProcess.Server($"{root.Folder}/volumes/shop/dev/g2/data").Id}/status").First(line => line.StartsWith("Uid:", StringComparison.Ordinal)).Split('\t')[1]);
+        Assert.Empty(LabCommand.Run("find", $"{root.Folder}/volumes", "!", "-user", "nobody").Trim());
+        Assert.Contains("postgresql://shop:", ExpectAs(member, 0, root, "branch", "url", "shop/dev").Output, StringComparison.Ordinal);
+        var forbidden = ExpectAs(AsNobody, (int)ExitCode.MachineLacks, root, "branch", "create", "shop/other");
+        Assert.Contains("nobody may not use the Docker engine", forbidden.Error, StringComparison.Ordinal);
+        Assert.Contains("usermod --append --groups docker", forbidden.Error, StringComparison.Ordinal);
+
+        ExpectAs(member, 0, root, "project", "delete", "shop", "--force");
+        Assert.Equal(["file host.key", "file locks/ports.lock", "folder locks", "folder s", "folder state", "folder volumes"], Inventory.Take(root.Folder).Entries);
+    }
+
+    [Fact]
     public void A_kill_is_repaired_by_an_ordinary_user_too()
     {
         Lab.Require(Environment.IsPrivilegedProcess, "Becoming another user needs root");
@@ -64,7 +86,7 @@ public sealed class OrdinaryUser
             Assert.DoesNotContain("looks like a bug", result.Error, StringComparison.Ordinal);
         }
 
-        Assert.Equal((int)ExitCode.Failed, AsAnother(root, "doctor").Status);
+        Assert.Equal((int)ExitCode.Failed, AsAnother(AsNobody, root, "doctor").Status);
         Assert.Equal(before, root.Listing());
     }
 
@@ -80,16 +102,18 @@ public sealed class OrdinaryUser
         Assert.False(Directory.Exists(folder));
     }
 
-    private static ToolResult Expect(int status, ToolRoot root, params string[] command)
+    private static ToolResult Expect(int status, ToolRoot root, params string[] command) => ExpectAs(AsNobody, status, root, command);
+
+    private static ToolResult ExpectAs(string[] whom, int status, ToolRoot root, params string[] command)
     {
-        var result = AsAnother(root, command);
+        var result = AsAnother(whom, root, command);
         Assert.True(result.Status == status, $"{string.Join(' ', command)}: {result}");
         return result;
     }
 
-    private static ToolResult AsAnother(ToolRoot root, params string[] command)
+    private static ToolResult AsAnother(string[] whom, ToolRoot root, params string[] command)
     {
-        using var run = root.StartAs(AsNobody, [], command);
+        using var run = root.StartAs(whom, [], command);
         return run.Wait();
     }
 }

@@ -86,15 +86,8 @@ public sealed class Shop : IAsyncDisposable
     /// <summary>The data directory that serves a branch now.</summary>
     public async Task<string> DataAsync(string branch) => Path.Combine((await GetAsync(branch)).Directory, "data");
 
-    /// <summary>The process of a branch's server. Its children have the same name for a moment, before they take their own.</summary>
-    internal async Task<LabProcess> ServerAsync(string branch)
-    {
-        var data = await DataAsync(branch);
-        if (Runtime == "docker")
-            return LabProcess.All().Single(p => p.CommandLine.StartsWith($"postgres -D {data} ", StringComparison.Ordinal));
-        var id = int.Parse((await File.ReadAllLinesAsync($"{data}/postmaster.pid"))[0], System.Globalization.CultureInfo.InvariantCulture);
-        return LabProcess.All().Single(p => p.Id == id);
-    }
+    /// <summary>The process of a branch's server.</summary>
+    internal async Task<LabProcess> ServerAsync(string branch) => LabProcess.Server(await DataAsync(branch));
 
     /// <summary>Kills a branch's server, and waits until its children have noticed.</summary>
     public async Task KillAsync(string branch)

@@ -11,20 +11,22 @@ public abstract class KillMatrix : IAsyncLifetime
     private const int Killed = 128 + ToolRoot.Sigkill;
     private readonly string _storage;
     private readonly bool _everyPlace;
+    private readonly bool _docker;
     private readonly List<string> _faults = [];
     private ToolRoot _root = null!;
 
     /// <summary>Steps that all storages share are killed on one of them; with PGD_SOAK in the environment on all.</summary>
-    protected KillMatrix(string storage, bool everyPlace)
+    protected KillMatrix(string storage, bool everyPlace, bool docker = false)
     {
         _storage = storage;
+        _docker = docker;
         _everyPlace = everyPlace || Soak.IsOn;
     }
 
     private static BranchName Dev => ToolRoot.Branch("dev");
 
     /// <inheritdoc/>
-    public async ValueTask InitializeAsync() => _root = await ToolRoot.WithProjectAsync(_storage);
+    public async ValueTask InitializeAsync() => _root = await ToolRoot.WithProjectAsync(_storage, image: _docker ? Lab.Current.Docker.Image(17) : null);
 
     /// <inheritdoc/>
     public ValueTask DisposeAsync()
@@ -212,7 +214,7 @@ public abstract class KillMatrix : IAsyncLifetime
     // Outside of a soak once each, because what is done over and over is done in the same way; but a record is first made and then replaced.
     private bool IsWanted(string place) =>
         (Soak.IsOn || place.EndsWith("#1", StringComparison.Ordinal) || place == "record:beside#2")
-        && (_everyPlace || place.Split(':')[0] is "volume" or "clone" or "copy" or "remove");
+        && (_everyPlace || (_docker ? place.Split(':')[0] is "start" or "stop" : place.Split(':')[0] is "volume" or "clone" or "copy" or "remove"));
 
     private void Kill(string place, string[] command)
     {
@@ -323,4 +325,17 @@ public sealed class KillMatrixOnCopy() : KillMatrix("copy", everyPlace: false)
 {
     [Fact]
     public Task A_create_that_is_killed_while_it_copies_leaves_nothing_after_the_doctor_and_can_be_repeated() => KillCreateAsync();
+}
+
+/// <summary>Where servers are containers.</summary>
+public sealed class KillMatrixInDocker() : KillMatrix("btrfs", everyPlace: false, docker: true)
+{
+    [Fact]
+    public Task A_create_that_is_killed_while_its_container_is_made_leaves_nothing_after_the_doctor_and_can_be_repeated() => KillCreateAsync();
+
+    [Fact]
+    public Task A_reset_that_is_killed_while_its_containers_change_serves_old_or_new_data_at_the_same_address_after_the_doctor_and_can_be_repeated() => KillResetAsync();
+
+    [Fact]
+    public Task A_delete_that_is_killed_while_its_container_is_removed_is_finished_by_the_doctor_or_by_repeating_it() => KillDeleteAsync();
 }

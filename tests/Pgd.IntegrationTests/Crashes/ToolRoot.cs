@@ -43,12 +43,12 @@ internal sealed partial class ToolRoot : IDisposable
     public static BranchName Branch(string name) => BranchName.Of(Project, name);
 
     /// <summary>A root with a project that has some data to lose.</summary>
-    public static async Task<ToolRoot> WithProjectAsync(string storage, string? folder = null)
+    public static async Task<ToolRoot> WithProjectAsync(string storage, string? folder = null, string? image = null)
     {
         var root = new ToolRoot(storage, folder);
         try
         {
-            await root.MakeProjectAsync();
+            await root.MakeProjectAsync(image);
             return root;
         }
         catch
@@ -58,9 +58,9 @@ internal sealed partial class ToolRoot : IDisposable
         }
     }
 
-    public async Task MakeProjectAsync()
+    public async Task MakeProjectAsync(string? image = null)
     {
-        await Workspace.Projects.CreateAsync(new() { Name = Project }, default);
+        await Workspace.Projects.CreateAsync(new() { Name = Project, Image = image }, default);
         await SqlAsync(Main, "create table orders (id int primary key, note text); insert into orders select i, md5(i::text) from generate_series(1, 1000) i");
     }
 

@@ -38,7 +38,7 @@ internal sealed class ToolRun : IDisposable
         IReadOnlyList<string> line = [.. through ?? [], "dotnet", Program, .. arguments];
         var start = new ProcessStartInfo(line[0], line.Skip(1)) { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = "/" };
         start.Environment.Clear();
-        foreach (var name in (string[])["PATH", "DOTNET_ROOT"])
+        foreach (var name in (string[])["PATH", "DOTNET_ROOT", "DOCKER_HOST"])
             start.Environment[name] = Environment.GetEnvironmentVariable(name);
         start.Environment["HOME"] = "/nonexistent";
         foreach (var (name, value) in environment)

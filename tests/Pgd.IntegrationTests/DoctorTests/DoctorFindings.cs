@@ -48,7 +48,7 @@ public sealed class DoctorFindings
         var dev = await root.MakeAsync("dev");
         await root.MakeAsync("rest");
         await root.Workspace.Branches.StopAsync(ToolRoot.Branch("rest"), default);
-        LabProcess.All().Single(p => p.IsServer && p.CommandLine.Contains($" -D {dev.Directory}/", StringComparison.Ordinal)).Kill();
+        LabProcess.Server($"{dev.Directory}/data").Kill();
         await Until.TrueAsync(() => !LabProcess.All().Any(p => p.IsServer && LabFolder.Contains(dev.Directory, p.WorkingDirectory)), "it is gone");
 
         var finding = await ProblemAsync(root, "branch shop/dev");

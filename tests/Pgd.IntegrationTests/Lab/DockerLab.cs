@@ -17,6 +17,9 @@ public sealed class DockerLab : IDisposable
 
     internal DockerLab() => _unavailable = new(Begin);
 
+    /// <summary>The engine's socket.</summary>
+    public static string Socket => Environment.GetEnvironmentVariable("DOCKER_HOST") is { Length: > 0 } host ? host["unix://".Length..] : "/var/run/docker.sock";
+
     /// <summary>Whether a test has asked for it: then containers count among what a root has.</summary>
     public bool IsUsed => _unavailable.IsValueCreated && _unavailable.Value.Length == 0;
 
@@ -63,6 +66,8 @@ public sealed class DockerLab : IDisposable
         if (!Environment.IsPrivilegedProcess || !LabCommand.Exists("dockerd"))
             return "docker version says that none answers, and there is no dockerd to start, or we are not root";
         Directory.CreateDirectory(Folder);
+        // Others may pass through to the socket.
+        File.SetUnixFileMode(Folder, LabFolder.Traversable);
         _lock = LabFolder.WaitForLock($"{Folder}/lock");
         // Its own output would come between the tests'.
         _engine = Process.Start(new ProcessStartInfo("/bin/sh", ["-c", $"exec dockerd --data-root {Folder}/data --exec-root {Folder}/run --pidfile {Folder}/pid --host unix://{OwnSocket} >{Folder}/log 2>&1 </dev/null"]))!;

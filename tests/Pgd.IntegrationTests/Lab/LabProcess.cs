@@ -23,6 +23,13 @@ internal sealed partial record LabProcess(int Id, int ParentId, long StartTime, 
         return found;
     }
 
+    /// <summary>The server of a data directory. Its children have its command line, too, until they take titles of their own.</summary>
+    public static LabProcess Server(string data)
+    {
+        var found = All().Where(process => process.CommandLine.Contains($"postgres -D {data} ", StringComparison.Ordinal)).ToList();
+        return found.Single(process => found.TrueForAll(other => other.Id != process.ParentId));
+    }
+
     /// <summary>Ends it at once, if it is still the same process.</summary>
     public void Kill()
     {
