@@ -31,8 +31,6 @@ internal sealed record ContainerSpec
     /// <summary>The network; null for the engine's default one, "none" for none.</summary>
     public string? Network { get; init; }
 
-    public long? Memory { get; init; }
-
     /// <summary>As the engine's API wants it.</summary>
     public byte[] ToJson()
     {
@@ -65,12 +63,8 @@ internal sealed record ContainerSpec
             json.WriteStartObject("HostConfig");
             if (Network is not null)
                 json.WriteString("NetworkMode", Network);
-            if (Memory is { } memory)
-                json.WriteNumber("Memory", memory);
             // Parallel queries share memory there; the engine's default of 64 MB is too little for one of them.
             json.WriteNumber("ShmSize", 1L << 30);
-            // Reaps what a server leaves; and the server's own signals reach it, because it is not the first process.
-            json.WriteBoolean("Init", false);
             WriteList(json, "SecurityOpt", ["no-new-privileges"]);
             json.WriteStartObject("LogConfig");
             json.WriteString("Type", "json-file");

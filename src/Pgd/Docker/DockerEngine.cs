@@ -83,11 +83,7 @@ internal sealed class DockerEngine : IDisposable
         using var answer = Send(HttpMethod.Get, $"images/{Uri.EscapeDataString(reference)}/json", null, HttpStatusCode.NotFound);
         if (answer.StatusCode == HttpStatusCode.NotFound)
             return null;
-        var json = Json(answer);
-        var path = "";
-        if (json.GetProperty("Config").TryGetProperty("Env", out var variables) && variables.ValueKind == JsonValueKind.Array)
-            path = variables.EnumerateArray().Select(v => v.GetString() ?? "").FirstOrDefault(v => v.StartsWith("PATH=", StringComparison.Ordinal))?["PATH=".Length..] ?? "";
-        return new(json.GetProperty("Id").GetString()!, path);
+        return new(Json(answer).GetProperty("Id").GetString()!);
     }
 
     /// <summary>Fetches an image from its registry.</summary>
@@ -143,10 +139,7 @@ internal sealed class DockerEngine : IDisposable
         if (answer.StatusCode == HttpStatusCode.NotFound)
             return null;
         var json = Json(answer);
-        var state = json.GetProperty("State");
-        var networks = json.GetProperty("NetworkSettings").GetProperty("Networks").EnumerateObject().Select(n => n.Value.GetProperty("IPAddress").GetString()).FirstOrDefault(a => !string.IsNullOrEmpty(a));
-        return new(json.GetProperty("Id").GetString()!, state.GetProperty("Running").GetBoolean(), state.GetProperty("ExitCode").GetInt32(), state.GetProperty("Pid").GetInt32(),
-            Labels(json.GetProperty("Config").GetProperty("Labels")), networks);
+        return new(json.GetProperty("State").GetProperty("Running").GetBoolean(), Labels(json.GetProperty("Config").GetProperty("Labels")));
     }
 
     /// <summary>The containers, running or not, that carry a label.</summary>
@@ -161,13 +154,11 @@ internal sealed class DockerEngine : IDisposable
     /// <summary>Asks a container's first process to end by a signal, and ends it when that takes too long. One that does not run is fine.</summary>
     public async Task StopAsync(string container, string signal, TimeSpan patience, CancellationToken cancellationToken)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, string.Create(CultureInfo.InvariantCulture, $"v{ApiVersion()}/containers/{container}/kill?signal={signal}"));
-        using (var answer = await TryAsync(() => _http.SendAsync(request, cancellationToken)).ConfigureAwait(false))
+        using (var answer = Send(HttpMethod.Post, $"containers/{container}/kill?signal={signal}", null, HttpStatusCode.NotFound, HttpStatusCode.Conflict))
         {
             // 409: it does not run.
-            if (answer.StatusCode is HttpStatusCode.NotFound or HttpStatusCode.Conflict)
+            if (!answer.IsSuccessStatusCode)
                 return;
-            Require(answer);
         }
 
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -345,11 +336,10 @@ internal sealed class DockerEngine : IDisposable
 
 /// <summary>An image that is on this machine.</summary>
 /// <param name="Id">Its content's digest: a tag may come to mean another one.</param>
-/// <param name="Path">Where it looks for programs.</param>
-internal sealed record DockerImage(string Id, string Path);
+internal sealed record DockerImage(string Id);
 
 /// <summary>A container as it is now.</summary>
-internal sealed record ContainerState(string Id, bool Running, int ExitCode, int ProcessId, IReadOnlyDictionary<string, string> Labels, string? Address);
+internal sealed record ContainerState(bool Running, IReadOnlyDictionary<string, string> Labels);
 
 /// <summary>A container in a list.</summary>
 internal sealed record ContainerSummary(string Id, string Name, bool Running, IReadOnlyDictionary<string, string> Labels);

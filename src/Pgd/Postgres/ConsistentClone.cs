@@ -19,7 +19,7 @@ internal sealed class ConsistentClone : IDisposable
     private readonly BranchServer _server;
     private readonly CancellationTokenSource _abandoned;
     private readonly Task _refusingLinks;
-    private readonly Task<RunningSource>? _connecting;
+    private Task<RunningSource>? _connecting;
 
     private ConsistentClone(Workspace workspace, ProjectRecord project, BranchRecord source, CancellationToken cancellationToken)
     {
@@ -29,10 +29,9 @@ internal sealed class ConsistentClone : IDisposable
         _storage = workspace.Storages.Named(project.Storage);
         _server = new(workspace, project, source, source.Generation);
         _abandoned = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var abandoned = _abandoned.Token;
         _refusingLinks = Task.Run(() => DataDirectory.RefuseLinks(_server.RequireVolume().Data, source.FullName), cancellationToken);
         if (_server.IsRunning())
-            _connecting = Task.Run(() => Connect(abandoned), abandoned);
+            _connecting = ConnectAsync();
     }
 
     /// <summary>
@@ -66,13 +65,15 @@ internal sealed class ConsistentClone : IDisposable
         var from = _server.RequireVolume();
         await _refusingLinks.ConfigureAwait(false);
         DiskFull.RefuseWithout(0, from.Data);
-        if (_connecting is null)
+        // Asked again: somebody may have started or killed it by hand since.
+        if (!_server.IsRunning())
         {
             // Nothing changes these files: our shared lock keeps everyone of us from starting the server.
             var still = await _storage.CloneAsync(from, target, running: false, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
             return new(still, null, DataDirectory.Sanitize(still));
         }
 
+        _connecting ??= ConnectAsync();
         if (consistency == Consistency.Backup || (consistency == Consistency.Auto && !_storage.IsAtomic))
             return await BracketAsync(await AskAsync().ConfigureAwait(false), from, target, cancellationToken).ConfigureAwait(false);
         if (!_storage.IsAtomic)
@@ -122,10 +123,14 @@ internal sealed class ConsistentClone : IDisposable
             _ = connecting.Exception;
     }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
 
-    private RunningSource Connect(CancellationToken abandoned)
+    private Task<RunningSource> ConnectAsync()
     {
-        var connection = _server.Connect(abandoned);
-        return new(connection, connection.Scalar("select pg_is_in_recovery()::text", abandoned) == "true");
+        var abandoned = _abandoned.Token;
+        return Task.Run(() =>
+        {
+            var connection = _server.Connect(abandoned);
+            return new RunningSource(connection, connection.Scalar("select pg_is_in_recovery()::text", abandoned) == "true");
+        }, abandoned);
     }
 
     private async Task<RunningSource> AskAsync()

@@ -103,4 +103,22 @@ public sealed class ChangingSources
                 await connection.DisposeAsync();
         }
     }
+
+    [Fact]
+    public async Task A_source_is_asked_for_a_checkpoint_only_where_much_would_have_to_be_replayed_and_never_if_told_so()
+    {
+        using var root = await ToolRoot.WithProjectAsync("btrfs");
+        var steps = new System.Collections.Concurrent.ConcurrentQueue<string>();
+        root.Heard.OnStep = steps.Enqueue;
+        await root.SqlAsync(ToolRoot.Main, "checkpoint");
+        await root.MakeAsync("near");
+        Assert.DoesNotContain("checkpoint on shop/main", steps);
+
+        // 100 MB and more of write-ahead log.
+        await root.SqlAsync(ToolRoot.Main, "create table much as select i, repeat(md5(i::text), 10) t from generate_series(1, 350000) i");
+        await root.Workspace.Branches.CreateAsync(new() { Name = ToolRoot.Branch("fast"), Fast = true }, default);
+        Assert.DoesNotContain("checkpoint on shop/main", steps);
+        await root.MakeAsync("far");
+        Assert.Contains("checkpoint on shop/main", steps);
+    }
 }
