@@ -53,6 +53,12 @@ public sealed record Branch
 
     /// <summary>The folder that holds the branch's files.</summary>
     public required string Directory { get; init; }
+
+    /// <summary>PostgreSQL's data directory.</summary>
+    public required string DataDirectory { get; init; }
+
+    /// <summary>Whether it is a cluster that somebody else made and runs; then pgd only reads it, and the port is that of its server, 0 if unknown.</summary>
+    public bool Adopted { get; init; }
 }
 
 /// <summary>Whether a branch can be used.</summary>

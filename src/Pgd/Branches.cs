@@ -107,7 +107,7 @@ public sealed class Branches
     {
         ArgumentNullException.ThrowIfNull(name);
         using var held = await LockAsync(name, cancellationToken).ConfigureAwait(false);
-        var (project, branch) = (_workspace.State.RequireProject(name.Project), RequireReady(name));
+        var (project, branch) = (_workspace.State.RequireProject(name.Project), RequireOwn(name));
         await StartAsync(project, branch, cancellationToken).ConfigureAwait(false);
         return View(project, branch with { ShouldRun = true });
     }
@@ -118,7 +118,7 @@ public sealed class Branches
     {
         ArgumentNullException.ThrowIfNull(name);
         using var held = await LockAsync(name, cancellationToken).ConfigureAwait(false);
-        var (project, branch) = (_workspace.State.RequireProject(name.Project), RequireReady(name));
+        var (project, branch) = (_workspace.State.RequireProject(name.Project), RequireOwn(name));
         _workspace.State.Write(branch with { ShouldRun = false });
         await new BranchServer(_workspace, project, branch, branch.Generation).StopAsync(StopMode.Fast, cancellationToken).ConfigureAwait(false);
         return View(project, branch);
@@ -130,7 +130,7 @@ public sealed class Branches
     {
         ArgumentNullException.ThrowIfNull(name);
         using var held = await LockAsync(name, cancellationToken).ConfigureAwait(false);
-        var (project, branch) = (_workspace.State.RequireProject(name.Project), RequireReady(name));
+        var (project, branch) = (_workspace.State.RequireProject(name.Project), RequireOwn(name));
         await new BranchServer(_workspace, project, branch, branch.Generation).StopAsync(StopMode.Fast, cancellationToken).ConfigureAwait(false);
         await StartAsync(project, branch, cancellationToken).ConfigureAwait(false);
         return View(project, branch with { ShouldRun = true });
@@ -147,7 +147,7 @@ public sealed class Branches
     public async Task<ConnectionUrl> ConnectAsync(BranchName name, string? database, string? role, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(name);
-        var (project, branch) = (_workspace.State.RequireProject(name.Project), RequireReady(name));
+        var (project, branch) = (_workspace.State.RequireProject(name.Project), RequireOwn(name));
         var server = new BranchServer(_workspace, project, branch, branch.Generation);
         if (!server.IsRunning())
             throw new PgdException(ExitCode.Failed, $"{name} is stopped", $"Start it: dotnet pgd start {name}");
@@ -260,7 +260,9 @@ public sealed class Branches
             ExpiresAt = branch.ExpiresAt,
             PullRequest = branch.PullRequest,
             Labels = branch.Labels,
-            Directory = Path.Combine(_workspace.Layout.Volumes, project.Name, branch.Name, $"g{branch.Generation}"),
+            Directory = _workspace.Storages.Folders.Folder(server.Key),
+            DataDirectory = server.FindVolume()?.Data ?? "",
+            Adopted = branch.IsAdopted,
         };
     }
 
@@ -505,6 +507,8 @@ public sealed class Branches
             $"{name} is half {(record.Phase == BranchPhase.Creating ? "made" : "deleted")}", "If no other operation is at it, clean up: dotnet pgd doctor --fix");
     }
 
+    private BranchRecord RequireOwn(BranchName name) => RequireReady(name) is { IsAdopted: false } own ? own : throw AdoptedCluster.NotOurs(name);
+
     private Task<HeldLocks> LockAsync(BranchName name, CancellationToken cancellationToken)
     {
         _ = _workspace.State.RequireBranch(name);
@@ -514,7 +518,7 @@ public sealed class Branches
     private string LogFile(BranchName name)
     {
         var (project, branch) = (_workspace.State.RequireProject(name.Project), _workspace.State.RequireBranch(name));
-        return new BranchServer(_workspace, project, branch, branch.Generation).RequireVolume().Log;
+        return branch.IsAdopted ? throw AdoptedCluster.NotOurs(name) : new BranchServer(_workspace, project, branch, branch.Generation).RequireVolume().Log;
     }
 
     private static DateTimeOffset? Expiry(TimeSpan timeToLive) => timeToLive == TimeSpan.Zero ? null : DateTimeOffset.UtcNow + timeToLive;

@@ -214,6 +214,8 @@ public sealed partial class Doctor
             var server = new BranchServer(_workspace, project, branch, branch.Generation);
             if (server.FindVolume() is null)
                 findings.Add(new(check, Severity.Problem, $"its data is missing from the storage {project.Storage}", $"If it is gone for good: dotnet pgd branch delete {branch.FullName}"));
+            else if (branch.IsAdopted)
+                findings.Add(CheckAdopted(check, server.RequireVolume().Data, project));
             else if (!server.IsRunning())
                 findings.Add(branch.ShouldRun ? new(check, Severity.Problem, "its server does not run", $"dotnet pgd start {branch.FullName}") : new(check, Severity.Ok, "stopped"));
             else
@@ -229,6 +231,12 @@ public sealed partial class Doctor
             findings.Add(new(check, Severity.Problem, $"could not be asked: {e.Message}", $"dotnet pgd branch logs {branch.FullName}"));
         }
     }
+
+    private static Finding CheckAdopted(string check, string data, ProjectRecord project) =>
+        !Libc.Exists(Path.Combine(data, "PG_VERSION")) ? new(check, Severity.Problem, $"it was adopted from {data}, where there is no cluster any more", "Is its file system mounted?")
+            : AdoptedCluster.Find(data).Major is var major && major != project.PostgresMajor ? new(check, Severity.Problem, $"it was adopted with PostgreSQL {project.PostgresMajor}, and its data is of {major} now",
+                $"Adopt it again: dotnet pgd project delete {project.Name}, then dotnet pgd project create {project.Name} --adopt {data}")
+            : new(check, Severity.Ok, $"adopted from {data}, {(AdoptedCluster.MayRun(data) ? "running" : "stopped")}");
 
     private async Task FixProjectAsync(string name, bool dryRun, List<Repair> repairs, CancellationToken cancellationToken)
     {
@@ -283,14 +291,15 @@ public sealed partial class Doctor
     private async Task FixStrayVolumesAsync(bool dryRun, List<Repair> repairs, CancellationToken cancellationToken)
     {
         var runtimes = AskedRuntimes();
-        foreach (var volume in new VolumeFolders(_workspace.Layout).List())
+        foreach (var volume in _workspace.Storages.Folders.List())
         {
             cancellationToken.ThrowIfCancellationRequested();
             var name = BranchName.Of(volume.Key.Project, volume.Key.Branch);
             using var held = TryLock(name);
             if (held is null || _workspace.State.FindBranch(name)?.Id == volume.Key.BranchId)
                 continue;
-            var storage = _workspace.State.FindProject(volume.Key.Project) is { } project ? _workspace.Storages.Named(project.Storage) : _workspace.Storages.All.First(s => s.Unavailable() is null);
+            var storage = _workspace.State.FindProject(volume.Key.Project) is { } project ? _workspace.Storages.Named(project.Storage)
+                : volume.Mounts.Count > 0 ? _workspace.Storages.Zfs : _workspace.Storages.All.First(s => s != _workspace.Storages.Zfs && s.Unavailable() is null);
             var runs = runtimes.FirstOrDefault(r => r.IsRunning(volume));
             // A running server without a record serves someone: that is for its owner to judge.
             repairs.Add(runs is not null

@@ -4,13 +4,14 @@ using Pgd.Postgres;
 using Pgd.Processes;
 using Pgd.Runtime;
 using Pgd.State;
+using Pgd.Storage;
 
 namespace Pgd;
 
 /// <summary>Projects: PostgreSQL lineages.</summary>
 public sealed class Projects
 {
-    private const string Superuser = "postgres";
+    private const string DefaultSuperuser = "postgres";
     private readonly Workspace _workspace;
 
     internal Projects(Workspace workspace) => _workspace = workspace;
@@ -28,18 +29,19 @@ public sealed class Projects
         using var held = await _workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Project(name.Project, exclusive: true), LockRequest.Branch(name, exclusive: true)).ConfigureAwait(false);
         await RefuseExistingAsync(name).ConfigureAwait(false);
 
+        var adopted = request.Adopt is { } place ? Adoptable(request, place) : null;
         var runtime = _workspace.Runtimes.Choose(request.Runtime ?? _workspace.Configuration.Runtime, request.Image);
         var ports = request.Ports ?? _workspace.Configuration.PortRange ?? PortRange.Default;
-        var programs = await runtime.ChooseAsync(request.PostgresMajor, request.Image, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
+        var programs = await runtime.ChooseAsync(adopted?.Major ?? request.PostgresMajor, request.Image, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
 
         var project = new ProjectRecord
         {
             Name = name.Project,
-            Storage = _workspace.Storages.Choose(request.Storage ?? _workspace.Configuration.Storage).Name,
+            Storage = (adopted is null ? _workspace.Storages.Choose(request.Storage ?? _workspace.Configuration.Storage, request.Pool) : StorageFor(adopted, request)).Name,
             Runtime = runtime.Name,
             PostgresMajor = programs.Major,
             Image = programs.Image,
-            Superuser = Superuser,
+            Superuser = request.Superuser ?? DefaultSuperuser,
             FirstPort = ports.First,
             LastPort = ports.Last,
             CreatedAt = DateTimeOffset.UtcNow,
@@ -51,6 +53,13 @@ public sealed class Projects
         undo.Push($"remove the project {project.Name}", () => _workspace.State.DeleteProject(project.Name));
         _workspace.State.Write(project);
         Fault.Here("project:record");
+        if (adopted is not null)
+        {
+            Adopt(project, name, adopted, undo);
+            undo.Keep();
+            return View(project, branches: 1);
+        }
+
         await Ports.WithFreePortAsync(_workspace.Reporter, refused =>
             DiskFull.TellAsync(_workspace.Root, () => MakeMainAsync(project, name, dump, refused, cancellationToken))).ConfigureAwait(false);
         undo.Keep();
@@ -96,6 +105,62 @@ public sealed class Projects
 
         _workspace.State.DeleteProject(name);
         _workspace.Locks.Sweep();
+    }
+
+    private static AdoptedCluster Adoptable(ProjectCreate request, string place)
+    {
+        if (request.FromDump is not null)
+            throw new PgdException(ExitCode.Misuse, "a project is either adopted or filled from a dump", "Leave out --adopt or --from-dump.");
+        var cluster = AdoptedCluster.Find(place);
+        return request.PostgresMajor is { } major && major != cluster.Major
+            ? throw new PgdException(ExitCode.Misuse, $"the cluster in {cluster.Data} is of PostgreSQL {cluster.Major}, not {major}", "Leave out --pg-version.")
+            : cluster;
+    }
+
+    /// <summary>Branches come from where the cluster is: only what holds its files can share them.</summary>
+    private IStorage StorageFor(AdoptedCluster cluster, ProjectCreate request)
+    {
+        var storages = _workspace.Storages;
+        var (table, name) = (MountTable.Read(), request.Storage ?? _workspace.Configuration.Storage);
+        var (holder, own) = (table.Of(cluster.Data), table.Of(_workspace.Root));
+        if (holder is { Type: "zfs" } && name is null or "auto" or "zfs")
+        {
+            storages.Zfs.PrepareFor(holder!.Source, request.Pool);
+            return storages.Zfs;
+        }
+
+        if (name is not (null or "auto") || request.Pool is not null)
+            return storages.Choose(name, request.Pool);
+        return holder?.Source != own?.Source ? storages.Named("copy")
+            : holder?.Type == "btrfs" && Btrfs.IsSubvolume(cluster.Data) ? storages.Choose("btrfs")
+            : storages.Named("reflink") is { } reflink && reflink.Unavailable() is null ? reflink
+            : storages.Named("copy");
+    }
+
+    /// <summary>Writes down where it is. Nothing of it is touched, and it is not asked.</summary>
+    private void Adopt(ProjectRecord project, BranchName name, AdoptedCluster cluster, Undo undo)
+    {
+        var main = new BranchRecord
+        {
+            Id = Branches.NewId(),
+            Project = project.Name,
+            Name = name.Branch,
+            Phase = BranchPhase.Creating,
+            Generation = 1,
+            Port = AdoptedCluster.PortOf(cluster.Data) ?? 0,
+            Host = "127.0.0.1",
+            IsAdopted = true,
+            CreatedAt = DateTimeOffset.UtcNow,
+        };
+        undo.Push($"remove {name}", () => _workspace.State.Delete(name));
+        _workspace.State.Write(main);
+        Fault.Here("adopt:record");
+        var server = new BranchServer(_workspace, project, main, main.Generation);
+        undo.Push($"forget {cluster.Data}", server.TakeBackAsync);
+        _workspace.Storages.Folders.Make(new Volume(server.Key, _workspace.Storages.Folders.Folder(server.Key)) { Data = cluster.Data, IsAdopted = true });
+        Fault.Here("adopt:volume");
+        _workspace.State.Write(main with { Phase = BranchPhase.Ready });
+        _workspace.Reporter.Step($"adopted {cluster.Data}, PostgreSQL {cluster.Major}, {(AdoptedCluster.MayRun(cluster.Data) ? "running" : "stopped")}, on {project.Storage}");
     }
 
     private async Task RefuseExistingAsync(BranchName name)

@@ -12,6 +12,15 @@ public sealed record ProjectCreate
     /// <summary>A storage's name or <c>auto</c>; null for what the configuration says.</summary>
     public string? Storage { get; init; }
 
+    /// <summary>For ZFS the pool, or a dataset in it; null for what the configuration says, or the only pool.</summary>
+    public string? Pool { get; init; }
+
+    /// <summary>A data directory, or the dataset that it is in, of a cluster that exists already: it becomes <c>main</c>, and is only ever read.</summary>
+    public string? Adopt { get; init; }
+
+    /// <summary>The bootstrap superuser of an adopted cluster; null for <c>postgres</c>.</summary>
+    public string? Superuser { get; init; }
+
     /// <summary>A runtime's name or <c>auto</c>; null for what the configuration says.</summary>
     public string? Runtime { get; init; }
 

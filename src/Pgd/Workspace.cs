@@ -24,7 +24,7 @@ public sealed class Workspace
         Locks = new(Layout, configuration.WaitForLock ?? DefaultWaitForLock, reporter);
         HostKey = new(Layout);
         Ports = new(State, Locks);
-        Storages = new(Layout);
+        Storages = new(Layout, configuration);
         Runtimes = new(configuration, Layout);
         Projects = new(this);
         Branches = new(this);

@@ -9,7 +9,7 @@ public sealed record HostConfiguration
     /// <summary>The folder that holds everything; <c>PGD_ROOT</c>, <c>--root</c>.</summary>
     public string? Root { get; init; }
 
-    /// <summary>The storage of new projects: <c>auto</c>, <c>btrfs</c>, <c>reflink</c> or <c>copy</c>.</summary>
+    /// <summary>The storage of new projects: <c>auto</c>, <c>zfs</c>, <c>btrfs</c>, <c>reflink</c> or <c>copy</c>.</summary>
     public string? Storage { get; init; }
 
     /// <summary>The runtime of new projects: <c>auto</c>, <c>native</c> or <c>docker</c>.</summary>
@@ -33,6 +33,9 @@ public sealed record HostConfiguration
     /// <summary>The account that servers run as when the tool runs as root; <c>postgres</c> by default.</summary>
     public string? PostgresUser { get; init; }
 
+    /// <summary>What the storage <c>zfs</c> needs to know.</summary>
+    public ZfsConfiguration? Zfs { get; init; }
+
     /// <summary>This layer, with what it does not say taken from <paramref name="below"/>.</summary>
     public HostConfiguration Over(HostConfiguration below)
     {
@@ -48,6 +51,7 @@ public sealed record HostConfiguration
             WaitForLock = WaitForLock ?? below.WaitForLock,
             PostgresBinaries = PostgresBinaries.Count > 0 ? PostgresBinaries : below.PostgresBinaries,
             PostgresUser = PostgresUser ?? below.PostgresUser,
+            Zfs = Zfs is null ? below.Zfs : below.Zfs is null ? Zfs : Zfs.Over(below.Zfs),
         };
     }
 }

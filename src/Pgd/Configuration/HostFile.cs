@@ -3,13 +3,14 @@ namespace Pgd.Configuration;
 /// <summary>The host's part of the configuration as a file says it.</summary>
 internal static class HostFile
 {
-    public static readonly string[] Storages = ["auto", "btrfs", "reflink", "copy"];
+    public static readonly string[] Storages = ["auto", "zfs", "btrfs", "reflink", "copy"];
 
     public static readonly string[] Runtimes = ["auto", "native", "docker"];
 
     public static HostConfiguration From(YamlSection top, string home)
     {
         var postgres = top.Section("postgres");
+        var zfs = top.Section("zfs");
         var configuration = new HostConfiguration
         {
             Root = Folder(top.Text("root", value => Fault(value)), home),
@@ -21,11 +22,24 @@ internal static class HostFile
             WaitForLock = top.Span("wait-lock"),
             PostgresBinaries = [.. postgres.Texts("binaries").Select(value => Fault(value) is { } fault ? throw postgres.Misuse("binaries", $"\"postgres.binaries\" {fault}") : Folder(value, home)!)],
             PostgresUser = postgres.Text("user"),
+            Zfs = new()
+            {
+                Pool = zfs.Text("pool"),
+                RefuseAbove = Percent(zfs, "refuse-above"),
+                WarnAbove = Percent(zfs, "warn-above"),
+                BranchQuota = zfs.Text("branch-quota"),
+                SourceReservation = zfs.Text("source-reservation"),
+                Properties = zfs.Section("properties").Map(),
+            },
         };
         top.RefuseUnknown();
         postgres.RefuseUnknown();
+        zfs.RefuseUnknown();
         return configuration;
     }
+
+    private static int? Percent(YamlSection section, string key) =>
+        section.Number(key) is not { } number ? null : number is >= 1 and <= 100 ? number : throw section.Misuse(key, $"\"zfs.{key}\" must be between 1 and 100, not {number}");
 
     // The same file serves callers in any folder: a relative path would mean something else for each.
     private static string? Fault(string value) =>

@@ -9,7 +9,7 @@ internal static class HostVariables
     private static readonly string[] Known =
     [
         "PGD_ROOT", "PGD_STORAGE", "PGD_RUNTIME", "PGD_PORT_RANGE", "PGD_DEFAULT_TTL", "PGD_HOST", "PGD_WAIT_LOCK",
-        "PGD_POSTGRES_BINARIES", "PGD_POSTGRES_USER", "PGD_DEBUG",
+        "PGD_POSTGRES_BINARIES", "PGD_POSTGRES_USER", "PGD_ZFS_POOL", "PGD_DEBUG",
     ];
 
     public static HostConfiguration From(IReadOnlyDictionary<string, string> environment)
@@ -26,6 +26,7 @@ internal static class HostVariables
             WaitForLock = Read("PGD_WAIT_LOCK", Duration.Parse),
             PostgresBinaries = Get("PGD_POSTGRES_BINARIES")?.Split(':', StringSplitOptions.RemoveEmptyEntries) ?? [],
             PostgresUser = Get("PGD_POSTGRES_USER"),
+            Zfs = Get("PGD_ZFS_POOL") is { } pool ? new() { Pool = pool } : null,
         };
 
         // An empty variable is how CI systems write "not set".

@@ -52,6 +52,10 @@ internal sealed class YamlSection(string file, string path, YamlMappingNode? map
         var node => [ScalarOf(node, key).Value!],
     };
 
+    /// <summary>All keys with their texts, whatever they are called.</summary>
+    public IReadOnlyDictionary<string, string> Map() =>
+        mapping?.Children.Keys.OfType<YamlScalarNode>().ToDictionary(key => key.Value!, key => Text(key.Value!)!, StringComparer.Ordinal) ?? [];
+
     /// <summary>The text of a key read by <paramref name="read"/>, whose refusal gets the file and the line.</summary>
     public T? Value<T>(string key, Func<string, T> read)
         where T : struct

@@ -16,6 +16,11 @@ internal static partial class Libc
 
     public const int LOCK_SH = 1, LOCK_EX = 2, LOCK_NB = 4;
 
+    // <linux/mount.h>, <sys/mount.h>
+    public const nuint MS_NOSUID = 2, MS_NODEV = 4;
+
+    public const int UMOUNT_NOFOLLOW = 8;
+
     public const int SEEK_DATA = 3, SEEK_HOLE = 4;
 
     // <linux/fs.h>, <linux/btrfs.h>
@@ -43,6 +48,12 @@ internal static partial class Libc
     [LibraryImport("libc", EntryPoint = "fchown", SetLastError = true)]
     public static partial int FChown(SafeHandle file, uint owner, uint group);
 
+    [LibraryImport("libc", EntryPoint = "mount", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int Mount(string source, string target, string fileSystem, nuint flags, string options);
+
+    [LibraryImport("libc", EntryPoint = "umount2", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int Unmount(string target, int flags);
+
     [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
     public static partial int Ioctl(SafeHandle file, nuint request, nint argument);
 
@@ -67,6 +78,9 @@ internal static partial class Libc
     [LibraryImport("libc", EntryPoint = "getpwnam_r", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static unsafe partial int GetPwNam(string name, byte* entry, byte* buffer, nuint length, nint* result);
 
+    [LibraryImport("libc", EntryPoint = "getpwuid_r", SetLastError = true)]
+    private static unsafe partial int GetPwUid(uint user, byte* entry, byte* buffer, nuint length, nint* result);
+
     /// <summary>The error of the last call, as an exception that names what was done to which path.</summary>
     public static IOException LastError(string what)
     {
@@ -81,6 +95,21 @@ internal static partial class Libc
         var (directory, noFollow) = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? (0x4000, 0x8000) : (0x10000, 0x20000);
         var descriptor = Open(path, flags | directory | noFollow, 0);
         return descriptor < 0 ? throw LastError(path) : new(descriptor, ownsHandle: true);
+    }
+
+    /// <summary>Where a folder really is, whatever links lead to it; null if there is none.</summary>
+    public static string? RealFolder(string path)
+    {
+        try
+        {
+            // The dot is a folder, and so no link.
+            using var folder = OpenDirectory(path + "/.");
+            return new FileInfo($"/proc/self/fd/{folder.DangerousGetHandle()}").LinkTarget;
+        }
+        catch (IOException e) when (e.HResult is ENOENT or ENOTDIR)
+        {
+            return null;
+        }
     }
 
     /// <summary>Opens a file for reading; never through a symbolic link in its last part, and without waiting for the writer of a pipe.</summary>
@@ -135,7 +164,7 @@ internal static partial class Libc
         var buffer = stackalloc byte[256];
         if (Statx(directory, path, flags, basic, buffer) != 0)
             throw LastError(path);
-        return new(*(uint*)(buffer + 20), *(uint*)(buffer + 24), (UnixFileMode)(*(ushort*)(buffer + 28) & 0xFFF), (*(ushort*)(buffer + 28) & 0xF000) == 0x8000, *(ulong*)(buffer + 32), *(long*)(buffer + 40), *(long*)(buffer + 48) * 512);
+        return new(*(uint*)(buffer + 20), *(uint*)(buffer + 24), (UnixFileMode)(*(ushort*)(buffer + 28) & 0xFFF), (*(ushort*)(buffer + 28) & 0xF000) == 0x8000, *(ulong*)(buffer + 32), *(long*)(buffer + 40), *(long*)(buffer + 48) * 512, ((ulong)*(uint*)(buffer + 136) << 32) | *(uint*)(buffer + 140));
     }
 
     /// <summary>The magic number of the file system that holds a path, its free bytes for us and its size.</summary>
@@ -163,10 +192,23 @@ internal static partial class Libc
         // struct passwd { char *name; char *passwd; uid_t uid; gid_t gid; … }
         return new(name, *(uint*)(entry + 16), *(uint*)(entry + 20));
     }
+
+    /// <summary>The account with a number; null if there is none.</summary>
+    public static unsafe Account? FindAccount(uint user)
+    {
+        var entry = stackalloc byte[128];
+        var buffer = new byte[16384];
+        nint result = 0;
+        fixed (byte* text = buffer)
+        {
+            return GetPwUid(user, entry, text, (nuint)buffer.Length, &result) != 0 || result == 0 ? null
+                : new(Marshal.PtrToStringUTF8(*(nint*)entry)!, *(uint*)(entry + 16), *(uint*)(entry + 20));
+        }
+    }
 }
 
 /// <summary>What a path is, as far as copying it needs to know.</summary>
-internal readonly record struct FileStatus(uint Owner, uint Group, UnixFileMode Mode, bool IsRegular, ulong Inode, long Size, long AllocatedBytes);
+internal readonly record struct FileStatus(uint Owner, uint Group, UnixFileMode Mode, bool IsRegular, ulong Inode, long Size, long AllocatedBytes, ulong Device);
 
 /// <summary>An account of this host.</summary>
 internal sealed record Account(string Name, uint UserId, uint GroupId);

@@ -33,17 +33,27 @@ internal sealed class BranchServer(Workspace workspace, ProjectRecord project, B
     public Volume RequireVolume() => FindVolume()
         ?? throw new PgdException(ExitCode.Failed, $"the data of {branch.FullName} is missing from the storage {project.Storage}", "See what is there: dotnet pgd doctor");
 
-    public bool IsRunning() => FindVolume() is { } volume && _runtime.IsRunning(volume);
+    public bool IsRunning() => FindVolume() is { } volume && (branch.IsAdopted ? AdoptedCluster.MayRun(volume.Data) : _runtime.IsRunning(volume));
+
+    /// <summary>The volume, with its files reachable.</summary>
+    public Volume Attach()
+    {
+        var volume = RequireVolume();
+        _storage.Attach(volume);
+        return volume;
+    }
 
     /// <summary>Starts the server. With <paramref name="open"/> false no one but the administrator can connect.</summary>
     public async Task<AdminConnection> StartAsync(bool open, bool listen, IReadOnlyDictionary<string, string> extra, CancellationToken cancellationToken)
     {
-        var volume = RequireVolume();
+        if (branch.IsAdopted)
+            throw AdoptedCluster.NotOurs(branch.FullName);
+        var volume = Attach();
         if (open)
             HostBasedAuthentication.WriteOpen(volume, project.Superuser, branch.Host, _runtime.SeesClients);
         else
             HostBasedAuthentication.WriteClosed(volume, project.Superuser);
-        _runtime.PrepareSocketFolder(Address.SocketFolder, project);
+        _runtime.PrepareSocketFolder(Address.SocketFolder, volume);
         Fault.Here("start:folder");
 
         var settings = ServerSettings.Common(ClusterName, branch.Port, listen ? Addresses.Listen(branch.Host) : "", Address.SocketFolder, volume);
@@ -58,6 +68,9 @@ internal sealed class BranchServer(Workspace workspace, ProjectRecord project, B
 
     public async Task StopAsync(StopMode mode, CancellationToken cancellationToken)
     {
+        // One that was adopted is somebody else's, whatever happens to our record of it.
+        if (branch.IsAdopted)
+            return;
         if (FindVolume() is { } volume)
             await _runtime.StopAsync(volume, mode, cancellationToken).ConfigureAwait(false);
         Fault.Here("stop:gone");

@@ -29,8 +29,8 @@ internal sealed class ConsistentClone : IDisposable
         _storage = workspace.Storages.Named(project.Storage);
         _server = new(workspace, project, source, source.Generation);
         _abandoned = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        _refusingLinks = Task.Run(() => DataDirectory.RefuseLinks(_server.RequireVolume().Data, source.FullName), cancellationToken);
-        if (_server.IsRunning())
+        _refusingLinks = Task.Run(() => DataDirectory.RefuseLinks(_server.Attach().Data, source.FullName, _storage.Follows), cancellationToken);
+        if (!source.IsAdopted && _server.IsRunning())
             _connecting = ConnectAsync();
     }
 
@@ -65,6 +65,8 @@ internal sealed class ConsistentClone : IDisposable
         var from = _server.RequireVolume();
         await _refusingLinks.ConfigureAwait(false);
         DiskFull.RefuseWithout(0, from.Data);
+        if (_source.IsAdopted)
+            return await CloneAdoptedAsync(from, target, consistency, cancellationToken).ConfigureAwait(false);
         // Asked again: somebody may have started or killed it by hand since.
         if (!_server.IsRunning())
         {
@@ -92,6 +94,28 @@ internal sealed class ConsistentClone : IDisposable
         var at = DateTimeOffset.UtcNow;
         var volume = await _storage.CloneAsync(from, target, running: false, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
         return new(volume, at, DataDirectory.Sanitize(volume));
+    }
+
+    /// <summary>
+    /// A cluster that is not ours is only ever read, and never asked: a snapshot needs no answer, and a copy of files is made of a stopped one alone.
+    /// Whoever runs it holds no lock of ours, so what was copied counts only if nobody has started it meanwhile.
+    /// </summary>
+    private async Task<Clone> CloneAdoptedAsync(Volume from, VolumeKey target, Consistency consistency, CancellationToken cancellationToken)
+    {
+        if (consistency == Consistency.Backup)
+            throw new PgdException(ExitCode.Unsafe, $"{_source.FullName} was adopted: pgd has no connection to it, and so makes no backup bracket", "Leave out --consistency backup.");
+        var at = DateTimeOffset.UtcNow;
+        var runs = AdoptedCluster.MayRun(from.Data);
+        if (runs && !_storage.IsAtomic)
+            throw Running();
+        var before = ControlData.Bytes(from.Data);
+        var volume = await _storage.CloneAsync(from, target, running: false, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
+        if (!_storage.IsAtomic && (AdoptedCluster.MayRun(from.Data) || !before.AsSpan().SequenceEqual(ControlData.Bytes(from.Data))))
+            throw Running();
+        return new(volume, runs ? at : null, DataDirectory.Sanitize(volume));
+
+        PgdException Running() => new(ExitCode.Unsafe, $"{_source.FullName} runs in {from.Data}, and a copy on the storage {_storage.Name} of a running cluster that pgd does not run itself would be corrupt",
+            "Stop it for the time of the copy, or keep it on ZFS or btrfs.");
     }
 
     /// <summary>How much write-ahead log recovery would replay, by the files and to a segment: enough to tell whether a checkpoint is worth its time.</summary>

@@ -12,10 +12,13 @@ internal sealed record ControlData(ulong SystemIdentifier, ClusterState State, u
 {
     public static string FileIn(string dataDirectory) => Path.Combine(dataDirectory, "global", "pg_control");
 
+    /// <summary>The file as it is: every start and every checkpoint changes it.</summary>
+    public static byte[] Bytes(string dataDirectory) => File.ReadAllBytes(FileIn(dataDirectory));
+
     /// <summary>Reads the file; null if it was caught in the middle of a write.</summary>
     public static ControlData? TryRead(string dataDirectory)
     {
-        var bytes = File.ReadAllBytes(FileIn(dataDirectory));
+        var bytes = Bytes(dataDirectory);
         return bytes.Length >= 512 && HasValidChecksum(bytes)
             ? new(BinaryPrimitives.ReadUInt64LittleEndian(bytes), (ClusterState)BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(16)), BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(40)))
             : null;

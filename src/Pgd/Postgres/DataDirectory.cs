@@ -32,7 +32,10 @@ internal static class DataDirectory
 
     /// <summary>Refuses a source whose files are not all inside it: a clone's server would write into the source's own.</summary>
     /// <exception cref="PgdException"><see cref="ExitCode.Unsafe"/>.</exception>
-    public static void RefuseLinks(string dataDirectory, BranchName name)
+    /// <param name="dataDirectory">The source's data directory.</param>
+    /// <param name="name">Whose it is.</param>
+    /// <param name="followed">The links that the storage follows.</param>
+    public static void RefuseLinks(string dataDirectory, BranchName name, Func<string, bool> followed)
     {
         var links = new FileSystemEnumerable<string>(
             dataDirectory,
@@ -45,6 +48,8 @@ internal static class DataDirectory
         foreach (var link in links)
         {
             var inside = link[(dataDirectory.Length + 1)..];
+            if (followed(inside))
+                continue;
             var target = new FileInfo(link).LinkTarget ?? "?";
             throw new PgdException(ExitCode.Unsafe,
                 inside.StartsWith("pg_tblspc/", StringComparison.Ordinal)

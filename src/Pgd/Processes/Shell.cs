@@ -74,6 +74,27 @@ internal static class Shell
         return new(process.ExitCode, await output.ConfigureAwait(false), await error.ConfigureAwait(false));
     }
 
+    /// <summary>Runs a program that takes moments, and waits for it on this thread.</summary>
+    public static CommandResult Run(Command command)
+    {
+        using var process = new Process { StartInfo = StartInfo(command) };
+        try
+        {
+            process.Start();
+        }
+        catch (Win32Exception e)
+        {
+            throw new PgdException(ExitCode.MachineLacks, $"{command.Program} cannot be started: {e.Message}", inner: e);
+        }
+
+        process.StandardInput.Close();
+        // Read beside the other: a full pipe would stop the program.
+        var error = process.StandardError.ReadToEndAsync(CancellationToken.None);
+        var output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return new(process.ExitCode, output, error.GetAwaiter().GetResult());
+    }
+
     public static string LastLines(string text, int lines = 8) =>
         string.Join('\n', text.Split('\n', StringSplitOptions.RemoveEmptyEntries).TakeLast(lines)).Trim();
 

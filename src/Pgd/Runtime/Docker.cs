@@ -56,8 +56,10 @@ internal sealed class Docker(Layout layout, DockerEngine engine) : IRuntime, IDi
 
     public async Task InitializeAsync(Volume volume, ProjectRecord project, CancellationToken cancellationToken)
     {
-        GiveAway(volume.Data, project);
-        WriteAccounts(volume, project);
+        // Root's servers run as the image's own account; anybody else's as himself, so that the files stay his.
+        if (Libc.EffectiveUserId() == 0 && Libc.LChown(volume.Data, ImageOf(project).UserId, ImageOf(project).GroupId) != 0)
+            throw Libc.LastError(volume.Data);
+        WriteAccounts(volume);
         var name = $"{NameOf(volume.Key)}-initdb";
         RemoveOwn(name, volume);
         engine.Create(new()
@@ -65,10 +67,10 @@ internal sealed class Docker(Layout layout, DockerEngine engine) : IRuntime, IDi
             Name = name,
             Image = ImageOf(project).Id,
             Command = ["initdb", "--pgdata", volume.Data, "--username", project.Superuser, "--encoding", "UTF8", "--locale", "C.UTF-8", "--data-checksums", "--auth-local", "peer", "--auth-host", "scram-sha-256"],
-            User = UserOf(project),
+            User = UserOf(volume),
             Labels = LabelsOf(volume, null, null),
             Environment = ["LANG=C.UTF-8"],
-            Mounts = [new(volume.Directory, volume.Directory), Accounts(volume)],
+            Mounts = [.. Folders(volume), Accounts(volume)],
             Network = "none",
         });
         try
@@ -88,19 +90,19 @@ internal sealed class Docker(Layout layout, DockerEngine engine) : IRuntime, IDi
         }
     }
 
-    public void PrepareSocketFolder(string folder, ProjectRecord project)
+    public void PrepareSocketFolder(string folder, Volume volume)
     {
         const UnixFileMode closed = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
         Directory.CreateDirectory(folder, closed);
         File.SetUnixFileMode(folder, closed);
-        GiveAway(folder, project);
+        GiveAway(folder, volume);
     }
 
     public Task<StartedServer> StartAsync(Volume volume, ProjectRecord project, IReadOnlyDictionary<string, string> settings, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        PrepareLog(volume, project);
-        WriteAccounts(volume, project);
+        PrepareLog(volume);
+        WriteAccounts(volume);
         Fault.Here("start:log");
         var name = NameOf(volume.Key);
         // Of a stop that was killed, or of a machine that went down: what it knew is in the volume.
@@ -121,10 +123,10 @@ internal sealed class Docker(Layout layout, DockerEngine engine) : IRuntime, IDi
             Name = name,
             Image = ImageOf(project).Id,
             Command = command,
-            User = UserOf(project),
+            User = UserOf(volume),
             Labels = LabelsOf(volume, settings["cluster_name"], socket),
             Environment = ["LANG=C.UTF-8"],
-            Mounts = [new(volume.Directory, volume.Directory), new(socket, socket), Accounts(volume)],
+            Mounts = [.. Folders(volume), new(socket, socket), Accounts(volume)],
             Port = address.Length > 0 ? new(port, address == "*" ? "0.0.0.0" : address, port) : null,
             Network = address.Length > 0 ? null : "none",
         });
@@ -201,31 +203,32 @@ internal sealed class Docker(Layout layout, DockerEngine engine) : IRuntime, IDi
     private static ServerImage ImageOf(ProjectRecord project) =>
         project.Image ?? throw new PgdException(ExitCode.Failed, $"the record of the project {project.Name} names no image");
 
-    // Root's servers run as the image's own account; anybody else's as himself, so that the files stay his.
-    private static (uint User, uint Group) AccountOf(ProjectRecord project) =>
-        Libc.EffectiveUserId() == 0 ? (ImageOf(project).UserId, ImageOf(project).GroupId) : (Libc.EffectiveUserId(), Libc.EffectiveGroupId());
+    // PostgreSQL runs as whom its data belongs to, which a clone has from its source.
+    private static (uint User, uint Group) AccountOf(Volume volume) => Libc.Status(volume.Data) is var status ? (status.Owner, status.Group) : default;
 
-    private static string UserOf(ProjectRecord project) => string.Create(CultureInfo.InvariantCulture, $"{AccountOf(project).User}:{AccountOf(project).Group}");
+    private static string UserOf(Volume volume) => string.Create(CultureInfo.InvariantCulture, $"{AccountOf(volume).User}:{AccountOf(volume).Group}");
 
-    private static void GiveAway(string path, ProjectRecord project)
+    private static IEnumerable<Mount> Folders(Volume volume) => volume.Folders.Select(f => new Mount(f, f));
+
+    private static void GiveAway(string path, Volume volume)
     {
-        var (user, group) = AccountOf(project);
+        var (user, group) = AccountOf(volume);
         if (Libc.EffectiveUserId() == 0 && Libc.LChown(path, user, group) != 0)
             throw Libc.LastError(path);
     }
 
-    private static void PrepareLog(Volume volume, ProjectRecord project)
+    private static void PrepareLog(Volume volume)
     {
         if (File.Exists(volume.Log))
             return;
         Libc.CreateNew(volume.Log, UnixFileMode.UserRead | UnixFileMode.UserWrite).Dispose();
-        GiveAway(volume.Log, project);
+        GiveAway(volume.Log, volume);
     }
 
     // The server must know its own account and ours by name, which the image's list does not.
-    private static void WriteAccounts(Volume volume, ProjectRecord project)
+    private static void WriteAccounts(Volume volume)
     {
-        var (user, group) = AccountOf(project);
+        var (user, group) = AccountOf(volume);
         var lines = new List<string> { string.Create(CultureInfo.InvariantCulture, $"{Environment.UserName}:x:{Libc.EffectiveUserId()}:{Libc.EffectiveGroupId()}::/:/bin/false") };
         if (user != Libc.EffectiveUserId())
             lines.Add(string.Create(CultureInfo.InvariantCulture, $"postgres:x:{user}:{group}::/:/bin/false"));

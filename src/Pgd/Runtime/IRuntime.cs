@@ -23,7 +23,7 @@ internal interface IRuntime
     Task InitializeAsync(Volume volume, ProjectRecord project, CancellationToken cancellationToken);
 
     /// <summary>Makes what a server's account must be able to enter: the socket folder.</summary>
-    void PrepareSocketFolder(string folder, ProjectRecord project);
+    void PrepareSocketFolder(string folder, Volume volume);
 
     /// <summary>Starts a server and returns at once; whether it can be used is asked by connecting to it.</summary>
     Task<StartedServer> StartAsync(Volume volume, ProjectRecord project, IReadOnlyDictionary<string, string> settings, CancellationToken cancellationToken);

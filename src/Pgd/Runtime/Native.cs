@@ -54,19 +54,19 @@ internal sealed class Native(HostConfiguration configuration, Layout layout) : I
         }
     }
 
-    public void PrepareSocketFolder(string folder, ProjectRecord project)
+    public void PrepareSocketFolder(string folder, Volume volume)
     {
         const UnixFileMode closed = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
         Directory.CreateDirectory(folder, closed);
         File.SetUnixFileMode(folder, closed);
-        if (ServerAccount() is { } account && Libc.LChown(folder, account.UserId, account.GroupId) != 0)
+        if (AccountOf(volume) is { } account && Libc.LChown(folder, account.UserId, account.GroupId) != 0)
             throw Libc.LastError(folder);
     }
 
     public async Task<StartedServer> StartAsync(Volume volume, ProjectRecord project, IReadOnlyDictionary<string, string> settings, CancellationToken cancellationToken)
     {
         await WaitForTheDeadAsync(volume, cancellationToken).ConfigureAwait(false);
-        var account = ServerAccount();
+        var account = AccountOf(volume);
         var binary = _binaries.For(project.PostgresMajor);
         PrepareLog(volume);
         Fault.Here("start:log");
@@ -140,7 +140,7 @@ internal sealed class Native(HostConfiguration configuration, Layout layout) : I
                 continue;
             // A server's children show a title instead of arguments, so only the server itself is found here.
             var data = arguments.SkipWhile(a => a != "-D").Skip(1).FirstOrDefault();
-            if (data is not null && data.StartsWith(layout.Volumes + "/", StringComparison.Ordinal))
+            if (data is not null && (data.StartsWith(layout.Volumes + "/", StringComparison.Ordinal) || data.StartsWith(layout.Mounts + "/", StringComparison.Ordinal)))
                 servers.Add(new(data, Setting(arguments, "cluster_name="), Setting(arguments, "unix_socket_directories="), pid));
         }
 
@@ -159,6 +159,11 @@ internal sealed class Native(HostConfiguration configuration, Layout layout) : I
             $"Make it (useradd --system --shell /usr/sbin/nologin {name}), or name another in config.yaml under postgres: user.");
         return account.UserId != 0 ? account : throw new PgdException(ExitCode.Misuse, $"the account {name} is root, and PostgreSQL does not run as root", "Name another in config.yaml under postgres: user.");
     }
+
+    /// <summary>The account of a volume's server: PostgreSQL runs as whom its data belongs to, which a clone has from its source.</summary>
+    private static Account? AccountOf(Volume volume) => Libc.EffectiveUserId() != 0 ? null : Libc.Status(volume.Data).Owner is var owner && Libc.FindAccount(owner) is { } account ? account
+        : throw new PgdException(ExitCode.MachineLacks, $"{volume.Data} belongs to the user id {owner}, which is no account of this machine, so no server of this machine can run as it",
+            $"Choose --runtime docker, or make the account: useradd --system --uid {owner} --shell /usr/sbin/nologin postgres{owner}");
 
     /// <summary>Why the account that servers run as could not get to a folder; null if it can.</summary>
     public PgdException? Impassable(string folder)
@@ -181,12 +186,12 @@ internal sealed class Native(HostConfiguration configuration, Layout layout) : I
         return null;
     }
 
-    private void PrepareLog(Volume volume)
+    private static void PrepareLog(Volume volume)
     {
         if (File.Exists(volume.Log))
             return;
         using var log = Libc.CreateNew(volume.Log, UnixFileMode.UserRead | UnixFileMode.UserWrite);
-        if (ServerAccount() is { } account && Libc.FChown(log, account.UserId, account.GroupId) != 0)
+        if (AccountOf(volume) is { } account && Libc.FChown(log, account.UserId, account.GroupId) != 0)
             throw Libc.LastError(volume.Log);
     }
 

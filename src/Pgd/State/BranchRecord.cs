@@ -34,6 +34,9 @@ internal sealed record BranchRecord
     /// <summary>Whether the user wants the server to run; a stop stays a stop over a reboot.</summary>
     public bool ShouldRun { get; init; } = true;
 
+    /// <summary>Whether it is a cluster that somebody else made and runs: a source to read, and nothing more.</summary>
+    public bool IsAdopted { get; init; }
+
     public required DateTimeOffset CreatedAt { get; init; }
 
     public DateTimeOffset? ExpiresAt { get; init; }

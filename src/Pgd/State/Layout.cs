@@ -16,6 +16,12 @@ internal sealed class Layout(string root)
 
     public string Volumes => Path.Combine(Root, "volumes");
 
+    /// <summary>Where datasets are mounted.</summary>
+    public string Mounts => Path.Combine(Root, "zfs");
+
+    /// <summary>The file with the name of the dataset that holds the volumes of this root, where they are on ZFS.</summary>
+    public string Dataset => Path.Combine(Root, "zfs.dataset");
+
     public string Locks => Path.Combine(Root, "locks");
 
     public string Sockets => Path.Combine(Root, "s");

@@ -26,6 +26,8 @@ internal static class RecordJson
         json.WriteString("host", record.Host);
         json.WriteNumber("rotation", record.Rotation);
         json.WriteBoolean("shouldRun", record.ShouldRun);
+        if (record.IsAdopted)
+            json.WriteBoolean("isAdopted", true);
         json.WriteString("createdAt", record.CreatedAt);
         WriteTime(json, "expiresAt", record.ExpiresAt);
         WriteTime(json, "dataAsOf", record.DataAsOf);
@@ -78,6 +80,7 @@ internal static class RecordJson
         Host = Text(json, "host"),
         Rotation = Number(json, "rotation"),
         ShouldRun = Boolean(json, "shouldRun"),
+        IsAdopted = Has(json, "isAdopted", out _) && Boolean(json, "isAdopted"),
         CreatedAt = OptionalTime(json, "createdAt") ?? throw Missing("createdAt"),
         ExpiresAt = OptionalTime(json, "expiresAt"),
         DataAsOf = OptionalTime(json, "dataAsOf"),
@@ -137,15 +140,43 @@ internal static class RecordJson
         CreatedAt = OptionalTime(json, "createdAt") ?? throw Missing("createdAt"),
     };
 
-    public static byte[] Write(VolumeKey key) => Write(json =>
+    public static byte[] Write(Volume volume) => Write(json =>
     {
-        json.WriteString("project", key.Project);
-        json.WriteString("branch", key.Branch);
-        json.WriteString("branchId", key.BranchId);
-        json.WriteNumber("generation", key.Generation);
+        json.WriteString("project", volume.Key.Project);
+        json.WriteString("branch", volume.Key.Branch);
+        json.WriteString("branchId", volume.Key.BranchId);
+        json.WriteNumber("generation", volume.Key.Generation);
+        if (volume.Mounts.Count == 0 && !volume.IsAdopted)
+            return;
+        json.WriteString("data", volume.Data);
+        json.WriteBoolean("isAdopted", volume.IsAdopted);
+        json.WriteStartArray("mounts");
+        foreach (var mount in volume.Mounts)
+        {
+            json.WriteStartObject();
+            json.WriteString("dataset", mount.Dataset);
+            json.WriteString("folder", mount.Folder);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteStartArray("origins");
+        foreach (var origin in volume.Origins)
+            json.WriteStringValue(origin);
+        json.WriteEndArray();
     });
 
-    public static VolumeKey ReadVolumeKey(JsonElement json) => new(Text(json, "project"), Text(json, "branch"), Text(json, "branchId"), Number(json, "generation"));
+    public static Volume ReadVolume(JsonElement json, string folder)
+    {
+        var volume = new Volume(new(Text(json, "project"), Text(json, "branch"), Text(json, "branchId"), Number(json, "generation")), folder);
+        return !Has(json, "data", out _) ? volume : volume with
+        {
+            Data = Text(json, "data"),
+            IsAdopted = Boolean(json, "isAdopted"),
+            Mounts = [.. Need(json, "mounts", JsonValueKind.Array).EnumerateArray().Select(m => new DatasetMount(Text(m, "dataset"), Text(m, "folder")))],
+            Origins = [.. Need(json, "origins", JsonValueKind.Array).EnumerateArray().Select(o => o.GetString() ?? throw Missing("origins"))],
+        };
+    }
 
     private static byte[] Write(Action<Utf8JsonWriter> fields)
     {

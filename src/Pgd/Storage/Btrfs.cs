@@ -59,7 +59,7 @@ internal sealed class Btrfs(VolumeFolders folders) : IStorage
 
     public void CopyFile(string source, string target) => new Reflink(folders).CopyFile(source, target);
 
-    public void Delete(VolumeKey key) => folders.Delete(key, DeleteSubvolume);
+    public void Delete(VolumeKey key) => folders.Delete(key, volume => DeleteSubvolume(volume.Data));
 
     public Volume? Find(VolumeKey key) => folders.Find(key);
 
@@ -100,7 +100,7 @@ internal sealed class Btrfs(VolumeFolders folders) : IStorage
         }
     }
 
-    private static bool IsSubvolume(string path) => Libc.Status(path).Inode == Libc.BTRFS_FIRST_FREE_OBJECTID;
+    public static bool IsSubvolume(string path) => Libc.Status(path).Inode == Libc.BTRFS_FIRST_FREE_OBJECTID;
 
     private static byte[] Arguments(int nameOffset, string name)
     {

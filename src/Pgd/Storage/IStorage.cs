@@ -15,6 +15,9 @@ internal interface IStorage
     /// <summary>Why this storage cannot be used on this root; null if it can.</summary>
     string? Unavailable();
 
+    /// <summary>The links inside a source's data directory that a clone follows: what they lead to is cloned with it. All others are refused.</summary>
+    bool Follows(string link) => false;
+
     /// <summary>Makes an empty volume.</summary>
     /// <exception cref="PgdException">Something that is not ours has its place (<see cref="ExitCode.Exists"/>).</exception>
     Volume Create(VolumeKey key);
@@ -24,6 +27,11 @@ internal interface IStorage
     /// change and vanish meanwhile and that the write-ahead log is left to the caller.
     /// </summary>
     Task<Volume> CloneAsync(Volume source, VolumeKey key, bool running, IReporter reporter, CancellationToken cancellationToken);
+
+    /// <summary>Makes a volume's files reachable, where that is not for ever: after a start of the machine.</summary>
+    void Attach(Volume volume)
+    {
+    }
 
     /// <summary>Copies one file between volumes, as cheaply as the storage can. The target is replaced.</summary>
     void CopyFile(string source, string target);
@@ -47,15 +55,36 @@ internal sealed record VolumeKey(string Project, string Branch, string BranchId,
     public override string ToString() => $"{Project}/{Branch} generation {Generation}";
 }
 
-/// <summary>A volume: a folder of ours with the server's data folder in it.</summary>
+/// <summary>A volume: a folder of ours, and the server's data folder in it or elsewhere.</summary>
 internal sealed record Volume(VolumeKey Key, string Directory)
 {
     /// <summary>PostgreSQL's data directory.</summary>
-    public string Data => Path.Combine(Directory, "data");
+    public string Data { get; init; } = Path.Combine(Directory, "data");
+
+    /// <summary>Whether the data is not ours: a cluster that was there before, which we only ever read.</summary>
+    public bool IsAdopted { get; init; }
+
+    /// <summary>The datasets that hold its files, and where each is mounted; none where the folder itself holds them.</summary>
+    public IReadOnlyList<DatasetMount> Mounts { get; init; } = [];
+
+    /// <summary>The snapshots of its source that it was made from. They go with it.</summary>
+    public IReadOnlyList<string> Origins { get; init; } = [];
 
     public string Log => Path.Combine(Directory, "server.log");
 
     public string HostBasedAuthentication => Path.Combine(Directory, "pg_hba.conf");
 
     public string UserNameMap => Path.Combine(Directory, "pg_ident.conf");
+
+    /// <summary>Every folder that its server has to see.</summary>
+    public IEnumerable<string> Folders => Mounts.Select(m => m.Folder).Prepend(Directory);
+
+    /// <inheritdoc/>
+    public bool Equals(Volume? other) => other is not null && Key == other.Key && Directory == other.Directory && Data == other.Data;
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(Key, Directory, Data);
 }
+
+/// <summary>Where a dataset is mounted.</summary>
+internal sealed record DatasetMount(string Dataset, string Folder);

@@ -54,7 +54,7 @@ internal sealed class Reflink(VolumeFolders folders) : IStorage
         FileTree.CopyFile(source, target, mayVanish: false, Share, CancellationToken.None);
     }
 
-    public void Delete(VolumeKey key) => folders.Delete(key, FileTree.Delete);
+    public void Delete(VolumeKey key) => folders.Delete(key, volume => FileTree.Delete(volume.Data));
 
     public Volume? Find(VolumeKey key) => folders.Find(key);
 

@@ -18,13 +18,17 @@ internal sealed class VolumeFolders(Layout layout)
     public string Folder(VolumeKey key) => Path.Combine(layout.Volumes, key.Project, key.Branch, $"g{key.Generation}");
 
     /// <summary>Makes the folder and its mark, without data.</summary>
-    public Volume Make(VolumeKey key)
+    public Volume Make(VolumeKey key) => Make(new Volume(key, Folder(key)));
+
+    /// <summary>The same for a volume whose data is elsewhere.</summary>
+    public Volume Make(Volume volume)
     {
+        var key = volume.Key;
         layout.Ensure();
         var folder = Folder(key);
         if (Directory.Exists(folder) || File.Exists(folder))
         {
-            throw new PgdException(ExitCode.Exists, ReadMark(folder) is { } other ? $"{folder} belongs to the branch {other.Project}/{other.Branch} with the id {other.BranchId}" : $"{folder} exists and was not made by pgd",
+            throw new PgdException(ExitCode.Exists, ReadMark(folder) is { Key: var other } ? $"{folder} belongs to the branch {other.Project}/{other.Branch} with the id {other.BranchId}" : $"{folder} exists and was not made by pgd",
                 "It is left untouched. Move it away, or choose another name.");
         }
 
@@ -41,14 +45,14 @@ internal sealed class VolumeFolders(Layout layout)
             Directory.Delete(beside, recursive: true);
         Directory.CreateDirectory(beside);
         File.SetUnixFileMode(beside, passable);
-        File.WriteAllBytes(Path.Combine(beside, MarkFile), RecordJson.Write(key));
+        File.WriteAllBytes(Path.Combine(beside, MarkFile), RecordJson.Write(volume));
         Fault.Here("volume:beside");
         Directory.Move(beside, folder);
         Fault.Here("volume:made");
-        return new(key, folder);
+        return volume;
     }
 
-    public Volume? Find(VolumeKey key) => ReadMark(Folder(key)) == key ? new(key, Folder(key)) : null;
+    public Volume? Find(VolumeKey key) => ReadMark(Folder(key)) is { } volume && volume.Key == key ? volume : null;
 
     public IReadOnlyList<Volume> List() =>
         [.. Folders(layout.Volumes).SelectMany(Folders).SelectMany(VolumesIn)];
@@ -57,15 +61,15 @@ internal sealed class VolumeFolders(Layout layout)
 
     private IEnumerable<Volume> VolumesIn(string branchFolder) =>
         from folder in Folders(branchFolder)
-        let key = ReadMark(folder) ?? ReadName(folder)
+        let volume = ReadMark(folder) ?? ReadName(folder)
         // A copy of a volume carries its mark as well, and is not it.
-        where key is not null && (folder == Folder(key) || folder == Beside(Folder(key), key))
-        select new Volume(key, folder);
+        where volume is not null && (folder == Folder(volume.Key) || folder == Beside(Folder(volume.Key), volume.Key))
+        select volume;
 
-    private static VolumeKey? ReadName(string folder) =>
+    private static Volume? ReadName(string folder) =>
         Path.GetFileName(folder).Split('.') is [['g', .. var number], var id, "new"] && int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var generation)
             && Path.GetDirectoryName(folder) is { } branch && Path.GetDirectoryName(branch) is { } project
-            ? new(Path.GetFileName(project), Path.GetFileName(branch), id, generation)
+            ? new(new(Path.GetFileName(project), Path.GetFileName(branch), id, generation), folder)
             : null;
 
     // Other operations make and remove volumes while these are listed.
@@ -84,8 +88,8 @@ internal sealed class VolumeFolders(Layout layout)
     // The branch's id in its name is mark enough for a folder that is on its way in or out.
     private static string Beside(string folder, VolumeKey key) => $"{folder}.{key.BranchId}.new";
 
-    /// <summary>Removes a volume: its data by <paramref name="deleteData"/>, then the rest.</summary>
-    public void Delete(VolumeKey key, Action<string> deleteData)
+    /// <summary>Removes a volume: its data by <paramref name="deleteData"/>, unless it is not ours, then the rest.</summary>
+    public void Delete(VolumeKey key, Action<Volume> deleteData)
     {
         var folder = Folder(key);
         if (Directory.Exists(Beside(folder, key)))
@@ -99,19 +103,18 @@ internal sealed class VolumeFolders(Layout layout)
         }
     }
 
-    private static void Remove(string folder, VolumeKey key, Action<string> deleteData)
+    private static void Remove(string folder, VolumeKey key, Action<Volume> deleteData)
     {
         if (!Directory.Exists(folder))
             return;
-        if (ReadMark(folder) is not { } mark || mark.BranchId != key.BranchId || mark.Generation != key.Generation)
+        if (ReadMark(folder) is not { } volume || volume.Key.BranchId != key.BranchId || volume.Key.Generation != key.Generation)
         {
             throw new PgdException(ExitCode.Unsafe, $"{folder} does not carry the mark of {key}; it is left untouched",
                 "If you know that it can go, remove it yourself.");
         }
 
-        var data = Path.Combine(folder, "data");
-        if (Directory.Exists(data))
-            deleteData(data);
+        if (!volume.IsAdopted && (volume.Mounts.Count > 0 || Directory.Exists(volume.Data)))
+            deleteData(volume);
         Fault.Here("remove:data");
         // The mark goes with the folder, as it came: a folder of ours without a mark would be a stranger's for ever.
         Directory.Move(folder, Beside(folder, key));
@@ -125,12 +128,12 @@ internal sealed class VolumeFolders(Layout layout)
         Directory.Delete(Beside(folder, key));
     }
 
-    private static VolumeKey? ReadMark(string folder)
+    private static Volume? ReadMark(string folder)
     {
         try
         {
             using var json = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, MarkFile)));
-            return RecordJson.ReadVolumeKey(json.RootElement);
+            return RecordJson.ReadVolume(json.RootElement, folder);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException or JsonException)
         {

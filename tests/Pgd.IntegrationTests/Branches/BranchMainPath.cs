@@ -181,3 +181,11 @@ public sealed class BranchMainPathOnReflinkInDocker17(ReflinkDocker17 fixture) :
 
 /// <inheritdoc/>
 public sealed class BranchMainPathOnCopyInDocker17(CopyDocker17 fixture) : BranchMainPath(fixture), IClassFixture<CopyDocker17>;
+
+/// <inheritdoc/>
+[Trait("Needs", "zfs")]
+public sealed class BranchMainPathOnZfs15(Zfs15 fixture) : BranchMainPath(fixture), IClassFixture<Zfs15>;
+
+/// <inheritdoc/>
+[Trait("Needs", "zfs")]
+public sealed class BranchMainPathOnZfsInDocker17(ZfsDocker17 fixture) : BranchMainPath(fixture), IClassFixture<ZfsDocker17>;

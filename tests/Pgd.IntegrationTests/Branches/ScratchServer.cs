@@ -9,11 +9,7 @@ internal sealed class ScratchServer : IDisposable
 {
     private readonly string _binaries, _root;
 
-    private ScratchServer(int major, string root, int port)
-    {
-        (_binaries, _root, Port) = (Lab.Current.Servers.Folder(major), root, port);
-        Data = Path.Combine(root, "data");
-    }
+    private ScratchServer(string binaries, string root, string data, int port) => (_binaries, _root, Data, Port) = (binaries, root, data, port);
 
     public int Port { get; }
 
@@ -23,13 +19,30 @@ internal sealed class ScratchServer : IDisposable
 
     public static ScratchServer Start(int major, int port, params IReadOnlyList<string> settings)
     {
-        var server = new ScratchServer(major, Lab.Current.FileSystem("ext4").NewRoot(), port);
+        var root = Lab.Current.FileSystem("ext4").NewRoot();
+        return StartIn(major, root, $"{root}/data", port, [], settings);
+    }
+
+    /// <summary>The same with its data in a folder of the test's choice, and its socket in another.</summary>
+    public static ScratchServer StartIn(int major, string root, string data, int port, IReadOnlyList<string> initdb, params IReadOnlyList<string> settings)
+    {
+        var server = new ScratchServer(Lab.Current.Servers.Folder(major), root, data, port);
         LabCommand.Run("install", "-d", "-o", "postgres", "-m", "700", server.Data, $"{server._root}/s");
-        server.AsPostgres("initdb", "--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8", server.Data);
+        server.AsPostgres("initdb", [.. initdb, "--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8", server.Data]);
         File.AppendAllLines($"{server.Data}/postgresql.conf", settings);
-        // The server inherits pg_ctl's standard output, which would never end: hence the log file.
-        server.AsPostgres("pg_ctl", "-w", "-s", "-D", server.Data, "-l", $"{server.Data}/log.txt", "-o", $"-p {port} -k {server._root}/s -c listen_addresses=127.0.0.1", "start");
+        server.Start();
         return server;
+    }
+
+    /// <summary>A standby of it, with a slot on it.</summary>
+    public ScratchServer NewStandby(string root, string data, int port)
+    {
+        var standby = new ScratchServer(_binaries, root, data, port);
+        LabCommand.Run("install", "-d", "-o", "postgres", "-m", "700", data, $"{root}/s");
+        standby.AsPostgres("pg_basebackup", "-D", data, "-R", "-C", "-S", "standby", "-X", "stream", "-c", "fast", "-d", Conninfo("postgres"));
+        File.Delete($"{data}/log.txt");
+        standby.Start();
+        return standby;
     }
 
     public static int FreePort()
@@ -43,7 +56,20 @@ internal sealed class ScratchServer : IDisposable
 
     public string Conninfo(string database) => string.Create(CultureInfo.InvariantCulture, $"host=127.0.0.1 port={Port} user=postgres dbname={database}");
 
-    public void Dispose() => AsPostgres("pg_ctl", "-w", "-s", "-D", Data, "-m", "immediate", "stop");
+    // The server inherits pg_ctl's standard output, which would never end: hence the log file.
+    public void Start() => AsPostgres("pg_ctl", "-w", "-s", "-D", Data, "-l", $"{Data}/log.txt", "-o", $"-p {Port} -k {_root}/s -c listen_addresses=127.0.0.1", "start");
+
+    public void Stop() => AsPostgres("pg_ctl", "-w", "-s", "-D", Data, "-m", "fast", "stop");
+
+    public bool IsRunning => File.Exists($"{Data}/postmaster.pid");
+
+    public void Dispose()
+    {
+        if (IsRunning)
+            Kill();
+    }
+
+    private void Kill() => AsPostgres("pg_ctl", "-w", "-s", "-D", Data, "-m", "immediate", "stop");
 
     private void AsPostgres(string program, params IReadOnlyList<string> arguments) =>
         LabCommand.Run("runuser", ["-u", "postgres", "--", Path.Combine(_binaries, program), .. arguments]);

@@ -21,8 +21,8 @@ public sealed class Shop : IAsyncDisposable
         (Storage, Major, Runtime) = (storage, major, runtime);
         // Before anything is made: it may not be there.
         Image = runtime == "docker" ? Lab.Current.Docker.Image(major) : null;
-        Root = Lab.Current.FileSystem(fileSystem).NewRoot();
-        Workspace = new(new() { Root = Root, Storage = storage, PortRange = NewPorts(), Runtime = runtime, PostgresBinaries = runtime == "native" ? [Lab.Current.Servers.Folder(major)] : [] }, _reporter);
+        Root = fileSystem == "zfs" ? NewFolder() : Lab.Current.FileSystem(fileSystem).NewRoot();
+        Workspace = new(new() { Root = Root, Storage = storage, PortRange = NewPorts(), Runtime = runtime, PostgresBinaries = runtime == "native" ? [Lab.Current.Servers.Folder(major)] : [], Zfs = fileSystem == "zfs" ? new() { Pool = Lab.Current.Zfs.NewParent() } : null }, _reporter);
     }
 
     public static BranchName Main { get; } = BranchName.Of("shop", "main");
@@ -38,7 +38,7 @@ public sealed class Shop : IAsyncDisposable
     /// <summary>The image of the project's servers.</summary>
     public string? Image { get; }
 
-    public bool IsAtomic => Storage == "btrfs";
+    public bool IsAtomic => Storage is "btrfs" or "zfs";
 
     public Workspace Workspace { get; }
 
@@ -51,6 +51,14 @@ public sealed class Shop : IAsyncDisposable
         await shop.Workspace.Projects.CreateAsync(new() { Name = "shop", PostgresMajor = major, Image = shop.Image }, CancellationToken.None);
         await shop.AskAsync(Main, "create table orders (id int primary key, amount int not null); insert into orders select i, i from generate_series(1, 1000) i");
         return shop;
+    }
+
+    // Servers run as another account.
+    private static string NewFolder()
+    {
+        var folder = Directory.CreateTempSubdirectory("pgd").FullName;
+        File.SetUnixFileMode(folder, LabFolder.Traversable);
+        return folder;
     }
 
     public static PortRange NewPorts()
@@ -84,7 +92,7 @@ public sealed class Shop : IAsyncDisposable
     public Task<ConnectionUrl> ConnectAsync(string branch, string? database = null, string? role = null) => Workspace.Branches.ConnectAsync(Name(branch), database, role, CancellationToken.None);
 
     /// <summary>The data directory that serves a branch now.</summary>
-    public async Task<string> DataAsync(string branch) => Path.Combine((await GetAsync(branch)).Directory, "data");
+    public async Task<string> DataAsync(string branch) => (await GetAsync(branch)).DataDirectory;
 
     /// <summary>The process of a branch's server.</summary>
     internal async Task<LabProcess> ServerAsync(string branch) => LabProcess.Server(await DataAsync(branch));

@@ -49,6 +49,12 @@ public sealed class Copy17() : ShopFixture("copy", "ext4", 17);
 /// <summary>ext4, PostgreSQL 18.</summary>
 public sealed class Copy18() : ShopFixture("copy", "ext4", 18);
 
+/// <summary>ZFS, PostgreSQL 15.</summary>
+public sealed class Zfs15() : ShopFixture("zfs", "zfs", 15);
+
+/// <summary>ZFS, PostgreSQL 17 in containers.</summary>
+public sealed class ZfsDocker17() : ShopFixture("zfs", "zfs", 17, "docker");
+
 /// <summary>btrfs, PostgreSQL 17 in containers.</summary>
 public sealed class BtrfsDocker17() : ShopFixture("btrfs", "btrfs", 17, "docker");
 

@@ -23,7 +23,7 @@ public sealed class Inventory
     public static Inventory Take(string root)
     {
         var entries = new SortedSet<string>(StringComparer.Ordinal);
-        foreach (var entry in Files(root).Concat(Mounts(root)).Concat(Processes(root)).Concat(Lab.Current.Docker.IsUsed ? DockerLab.Listing(root) : []))
+        foreach (var entry in Files(root).Concat(Mounts(root)).Concat(Processes(root)).Concat(Datasets(root)).Concat(Lab.Current.Docker.IsUsed ? DockerLab.Listing(root) : []))
             entries.Add(entry);
         return new(entries);
     }
@@ -81,6 +81,10 @@ public sealed class Inventory
     };
 
     private static IEnumerable<string> Mounts(string root) => LabFolder.MountPoints().Where(mount => LabFolder.Contains(root, mount)).Select(mount => $"mount {mount}");
+
+    // Also those beside ours: a snapshot that is left on a source that was there before would be in one of them.
+    private static IEnumerable<string> Datasets(string root) => File.Exists($"{root}/zfs.dataset")
+        ? ZfsLab.Listing(File.ReadAllText($"{root}/zfs.dataset").Trim()[..^"/pgd".Length]).Select(name => $"{(name.Contains('@', StringComparison.Ordinal) ? "snapshot" : "dataset")} {name}") : [];
 
     private static IEnumerable<string> Processes(string root)
     {

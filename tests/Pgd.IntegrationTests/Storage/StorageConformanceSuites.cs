@@ -17,6 +17,10 @@ public sealed class ReflinkOnBtrfsConformance() : StorageConformance("reflink", 
 /// <summary>Plain copies.</summary>
 public sealed class CopyConformance() : StorageConformance("copy", "ext4", shares: false, isAtomic: false);
 
+/// <summary>Snapshots and clones of datasets.</summary>
+[Trait("Needs", "zfs")]
+public sealed class ZfsConformance() : StorageConformance("zfs", "zfs", shares: true, isAtomic: true);
+
 /// <summary>What only some storages do.</summary>
 public sealed class StorageDifferences
 {
@@ -28,7 +32,7 @@ public sealed class StorageDifferences
     [InlineData("ext4", "copy")]
     public void Without_a_choice_the_best_that_the_file_system_can_do_is_taken(string fileSystem, string expected)
     {
-        var storages = new Storages(new(Lab.Current.FileSystem(fileSystem).NewRoot()));
+        var storages = new Storages(new(Lab.Current.FileSystem(fileSystem).NewRoot()), new());
 
         Assert.Equal(expected, storages.Choose("auto").Name);
         Assert.Equal(expected, storages.Choose(null).Name);
@@ -42,7 +46,7 @@ public sealed class StorageDifferences
     {
         var layout = new Layout(Lab.Current.FileSystem(fileSystem).NewRoot());
 
-        var error = Assert.Throws<PgdException>(() => new Storages(layout).Choose(storage));
+        var error = Assert.Throws<PgdException>(() => new Storages(layout, new()).Choose(storage));
 
         Assert.Equal(ExitCode.MachineLacks, error.ExitCode);
         Assert.Contains(layout.Volumes, error.Message, StringComparison.Ordinal);
@@ -52,7 +56,7 @@ public sealed class StorageDifferences
     [Fact]
     public async Task A_subvolume_inside_the_data_directory_is_refused_because_a_snapshot_would_lack_it()
     {
-        var storage = new Storages(new(Lab.Current.FileSystem("btrfs").NewRoot())).Named("btrfs");
+        var storage = new Storages(new(Lab.Current.FileSystem("btrfs").NewRoot()), new()).Named("btrfs");
         var source = storage.Create(_main);
         Directory.CreateDirectory($"{source.Data}/base");
         LabCommand.Run("btrfs", "subvolume", "create", $"{source.Data}/base/inner");
@@ -69,8 +73,8 @@ public sealed class StorageDifferences
     public async Task A_data_directory_that_is_no_subvolume_is_refused()
     {
         var layout = new Layout(Lab.Current.FileSystem("btrfs").NewRoot());
-        var source = new Storages(layout).Named("reflink").Create(_main);
-        var storage = new Storages(layout).Named("btrfs");
+        var source = new Storages(layout, new()).Named("reflink").Create(_main);
+        var storage = new Storages(layout, new()).Named("btrfs");
 
         var error = await Assert.ThrowsAsync<PgdException>(() => storage.CloneAsync(source, _dev, running: false, SilentReporter.Instance, CancellationToken.None));
 
@@ -81,7 +85,7 @@ public sealed class StorageDifferences
     [Fact]
     public void A_volume_on_btrfs_is_a_subvolume_of_its_own()
     {
-        var storage = new Storages(new(Lab.Current.FileSystem("btrfs").NewRoot())).Named("btrfs");
+        var storage = new Storages(new(Lab.Current.FileSystem("btrfs").NewRoot()), new()).Named("btrfs");
 
         var volume = storage.Create(_main);
 
@@ -93,7 +97,7 @@ public sealed class StorageDifferences
     [InlineData("copy", "ext4")]
     public async Task A_copy_of_a_running_source_leaves_out_what_is_taken_later_or_belongs_to_its_run(string name, string fileSystem)
     {
-        var storage = new Storages(new(Lab.Current.FileSystem(fileSystem).NewRoot())).Named(name);
+        var storage = new Storages(new(Lab.Current.FileSystem(fileSystem).NewRoot()), new()).Named(name);
         var source = storage.Create(_main);
         string[] kept = ["PG_VERSION", "base/1/1259", "pg_xact/0000"];
         string[] leftOut = ["postmaster.pid", "backup_label", "global/pg_control", "pg_wal/000000010000000000000001", "pg_replslot/s/state", "pg_stat_tmp/x", "base/pgsql_tmp/pgsql_tmp1.0"];
@@ -117,7 +121,7 @@ public sealed class StorageDifferences
     [InlineData("copy", "ext4")]
     public async Task A_file_that_vanishes_after_it_was_listed_is_left_out_of_a_running_copy_and_an_error_of_another(string name, string fileSystem)
     {
-        var storage = new Storages(new(Lab.Current.FileSystem(fileSystem).NewRoot())).Named(name);
+        var storage = new Storages(new(Lab.Current.FileSystem(fileSystem).NewRoot()), new()).Named(name);
         var source = storage.Create(_main);
         foreach (var running in (bool[])[true, false])
         {

@@ -54,6 +54,7 @@ internal sealed class FakeEngine : IPreviewEngine
         PullRequest = new() { RepositoryId = repositoryId, Repository = "octo/shop", Number = number },
         Labels = new Dictionary<string, string>(),
         Directory = "/var/lib/pgd/x",
+        DataDirectory = "/var/lib/pgd/x/data",
     };
 
     public Task<IDisposable> HoldAsync(long repositoryId, int pullRequest, CancellationToken cancellationToken) => Task.FromResult<IDisposable>(new MemoryStream());

@@ -21,6 +21,7 @@ public sealed class Records
         Host = "127.0.0.1",
         Rotation = 2,
         ShouldRun = false,
+        IsAdopted = true,
         CreatedAt = new(2026, 11, 21, 12, 30, 0, 123, TimeSpan.FromHours(1)),
         ExpiresAt = new(2026, 11, 28, 12, 30, 0, TimeSpan.Zero),
         DataAsOf = new(2026, 11, 21, 11, 29, 59, TimeSpan.Zero),
@@ -53,7 +54,8 @@ public sealed class Records
         // One that was forgotten here would be lost at the next write.
         Assert.Equal(Names<BranchRecord>("FullName", "ParentName"), Fields(RecordJson.Write(Whole)));
         Assert.Equal(Names<ProjectRecord>(), Fields(RecordJson.Write(Project)));
-        Assert.Equal(Names<VolumeKey>(), Fields(RecordJson.Write(Key)));
+        Assert.Equal(Names<VolumeKey>(), Fields(RecordJson.Write(Volume)));
+        Assert.Equal(Names<VolumeKey>().Concat(["data", "isAdopted", "mounts", "origins"]).Order(), Fields(RecordJson.Write(OnZfs)));
     }
 
     [Fact]
@@ -61,7 +63,14 @@ public sealed class Records
     {
         foreach (var project in new[] { Project, Project with { Image = null, Runtime = "native" } })
             Assert.Equal(project, RecordJson.ReadProject(Parse(RecordJson.Write(project))));
-        Assert.Equal(Key, RecordJson.ReadVolumeKey(Parse(RecordJson.Write(Key))));
+        foreach (var volume in new[] { Volume, OnZfs, Volume with { Data = "/tank/prod", IsAdopted = true } })
+        {
+            var read = RecordJson.ReadVolume(Parse(RecordJson.Write(volume)), volume.Directory);
+            Assert.Equal(volume, read);
+            Assert.Equal(volume.IsAdopted, read.IsAdopted);
+            Assert.Equal(volume.Mounts, read.Mounts);
+            Assert.Equal(volume.Origins, read.Origins);
+        }
     }
 
     [Theory]
@@ -95,7 +104,14 @@ public sealed class Records
         Name = "shop", Storage = "btrfs", Runtime = "docker", PostgresMajor = 17, Image = new("postgres:17-alpine", "sha256:0123", "musl", 70, 71), Superuser = "postgres", FirstPort = 21000, LastPort = 21999, CreatedAt = new(2026, 11, 21, 12, 30, 0, TimeSpan.Zero),
     };
 
-    private static VolumeKey Key { get; } = new("shop", "pr-42", "0123456789ab", 3);
+    private static Volume Volume { get; } = new(new("shop", "pr-42", "0123456789ab", 3), "/srv/pgd/volumes/shop/pr-42/g3");
+
+    private static Volume OnZfs { get; } = Volume with
+    {
+        Data = "/srv/pgd/zfs/shop/pr-42/g3/data",
+        Mounts = [new("tank/pgd/shop/pr-42/g3", "/srv/pgd/zfs/shop/pr-42/g3"), new("tank/pgd/shop/pr-42/g3.wal", "/srv/pgd/zfs/shop/pr-42/g3.wal")],
+        Origins = ["tank/pgd/shop/main/g1@pgd-0123456789ab-g3"],
+    };
 
     private static IEnumerable<string> Names<T>(params string[] computed) =>
         typeof(T).GetProperties().Select(property => property.Name).Where(name => name != "EqualityContract" && !computed.Contains(name)).Select(name => char.ToLowerInvariant(name[0]) + name[1..]).Order();

@@ -31,7 +31,8 @@ internal static class Samples
         PostgresMajor = 17,
         CreatedAt = Now.AddDays(-40),
         Labels = new Dictionary<string, string>(),
-        Directory = "/var/lib/pgd/data/prod/main",
+        Directory = "/var/lib/pgd/volumes/prod/main/g1",
+        DataDirectory = "/var/lib/pgd/volumes/prod/main/g1/data",
     };
 
     public static Branch Preview { get; } = Main with
@@ -48,7 +49,8 @@ internal static class Samples
         ExpiresAt = Now.AddDays(7),
         PullRequest = new() { RepositoryId = 7, Repository = "acme/shop", Number = 42, HeadSha = "c0ffee", RunUrl = "https://ci.example/runs/1" },
         Labels = new Dictionary<string, string> { ["team"] = "größe & co", ["owner"] = "ada" },
-        Directory = "/var/lib/pgd/data/prod/pr-42",
+        Directory = "/var/lib/pgd/volumes/prod/pr-42/g1",
+        DataDirectory = "/var/lib/pgd/volumes/prod/pr-42/g1/data",
     };
 
     public static Branch Expired { get; } = Main with

@@ -11,8 +11,11 @@ internal static class ProjectCreate
     {
         var name = new Argument<string?>("name") { HelpName = "NAME", Description = "Name of the project: lower-case letters, digits and inner hyphens", Arity = ArgumentArity.ExactlyOne };
         var version = new Option<string?>("--pg-version") { HelpName = "N", Description = "Major version of PostgreSQL (default: the newest on this machine)" };
-        var storage = Arguments.OneOf("--storage", "Where data lives and how it is copied (default: auto)", "auto", "btrfs", "reflink", "copy");
+        var storage = Arguments.OneOf("--storage", "Where data lives and how it is copied (default: auto)", "auto", "zfs", "btrfs", "reflink", "copy");
         var runtime = Arguments.OneOf("--runtime", "What runs the servers (default: auto)", "auto", "native", "docker");
+        var pool = new Option<string?>("--pool") { HelpName = "POOL", Description = "ZFS pool, or a dataset in it, for the branches of this root (default: the only one)" };
+        var adopt = new Option<string?>("--adopt") { HelpName = "DATASET|DIR", Description = "Branch from a cluster that exists already; pgd only ever reads it" };
+        var superuser = new Option<string?>("--superuser") { HelpName = "NAME", Description = "Bootstrap superuser of an adopted cluster (default: postgres)" };
         var image = new Option<string?>("--image") { HelpName = "IMAGE", Description = "Image with PostgreSQL in it, for the runtime docker (default: postgres:N-alpine)" };
         var ports = new Option<string?>("--port-range") { HelpName = "FIRST-LAST", Description = $"Ports of its branches (default: {PortRange.Default.ToString()})" };
         var dump = new Option<string?>("--from-dump") { HelpName = "FILE|-", Description = "Fill it from a dump made by pg_dump or pg_dumpall; - reads standard input" };
@@ -21,8 +24,10 @@ internal static class ProjectCreate
             "project create prod",
             "project create prod --pg-version 17 --storage btrfs",
             "# Fill it from a running database, without a file in between",
-            "pg_dump -Fc \"$PRODUCTION_URL\" | dotnet pgd project create prod --from-dump -")
-            .With(name, version, storage, runtime, image, ports, dump)
+            "pg_dump -Fc \"$PRODUCTION_URL\" | dotnet pgd project create prod --from-dump -",
+            "# Branch from a cluster on ZFS that is already there, running or not",
+            "dotnet pgd project create prod --adopt tank/postgres")
+            .With(name, version, storage, pool, runtime, image, ports, dump, adopt, superuser)
             .Does(async (run, cancellationToken) =>
             {
                 var project = await run.Workspace.Projects.CreateAsync(new()
@@ -30,6 +35,9 @@ internal static class ProjectCreate
                     Name = BranchName.CheckProject(run[name]!),
                     PostgresMajor = run[version] is { } text ? Major(text) : null,
                     Storage = run[storage],
+                    Pool = run[pool],
+                    Adopt = run[adopt],
+                    Superuser = run[superuser],
                     Runtime = run[runtime],
                     Image = run[image],
                     Ports = run[ports] is { } range ? PortRange.Parse(range) : null,
