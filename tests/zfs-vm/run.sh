@@ -6,6 +6,8 @@
 #
 #   --docker   with a Docker engine, which has the image pgd-test:17
 #   --rw DIR   what is written to this folder stays
+#
+# The variables CI, DOTNET_* and PGD_* reach the command.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/cache.sh"
@@ -58,7 +60,11 @@ done
 } >"$state/control/settings"
 {
     printf 'cd %q || exit 125\n' "$(pwd -P)"
-    printf 'exec env --ignore-environment HOME=/root LANG=C.UTF-8 PATH=%q PGD_TEST_POOL=pgdtest' "$PATH:/usr/sbin:/sbin"
+    printf 'exec env --ignore-environment HOME=/root LANG=C.UTF-8 PATH=%q' "$PATH:/usr/sbin:/sbin"
+    for name in CI "${!DOTNET_@}" "${!PGD_@}"; do
+        [[ ! -v $name ]] || printf ' %q' "$name=${!name}"
+    done
+    printf ' PGD_TEST_POOL=pgdtest'
     printf ' %q' "$@"
     echo
 } >"$state/control/command"

@@ -26,6 +26,9 @@ public sealed class Lab
     /// <summary>A Docker engine.</summary>
     public DockerLab Docker { get; } = new();
 
+    /// <summary>Datasets on a ZFS pool.</summary>
+    public ZfsLab Zfs { get; } = new();
+
     /// <summary>The run's shared file system of a kind: <c>btrfs</c>, <c>xfs</c> (with reflinks) or <c>ext4</c>.</summary>
     public LoopFileSystem FileSystem(string kind) => FileSystems.Shared(kind);
 
@@ -48,6 +51,7 @@ public sealed class LabFixture : IDisposable
     {
         // Its containers use what is on the file systems.
         Lab.Current.Docker.Dispose();
+        Lab.Current.Zfs.Dispose();
         Lab.Current.FileSystems.Dispose();
     }
 }
