@@ -2,7 +2,9 @@
 # Makes what run.sh boots, from packages of this Debian release: a kernel, OpenZFS compiled for it, ZFS's programs, and
 # QEMU. They are unpacked into a cache, nothing is installed. The first time takes minutes; when all is there, none.
 #
-#   tests/zfs-vm/build.sh
+#   tests/zfs-vm/build.sh [--docker]
+#
+#   --docker   also the files of a Docker engine that has the image pgd-test:17
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/cache.sh"
@@ -10,7 +12,27 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 recipe=$(cat "$here/build.sh" "$here/guest/init" | sha256sum)
 made() { [[ -e $cache/recipe && $(<"$cache/recipe") == "$recipe" ]] && program_of_qemu --version >/dev/null 2>&1; }
 program_of_qemu() { LD_LIBRARY_PATH=$cache/qemu/usr/lib/x86_64-linux-gnu "${qemu[0]}" "$@"; }
-! made || exit 0
+# The engine's files are made by the machine itself, which has no network: hence the image's files come first.
+with_docker() {
+    local recipe
+    [[ $1 == --docker ]] || return 0
+    recipe=$(sha256sum <"$here/../../build/docker-image.sh")
+    exec 8>"$cache/docker.lock"
+    flock 8
+    [[ ! -e $cache/docker || $(<"$cache/docker.recipe") != "$recipe" ]] || return 0
+    echo "Giving the ZFS machine's Docker engine its image, once …" >&2
+    bash "$here/../../build/docker-image.sh" --files 17
+    rm -f "$cache/docker" "$cache/docker.new"
+    truncate --size=4G "$cache/docker.new"
+    PATH=$PATH:/usr/sbin mkfs.ext4 -q -O ^has_journal "$cache/docker.new"
+    "$here/run.sh" --engine-files "$cache/docker.new" -- bash "$here/../../build/docker-image.sh" 17
+    echo "$recipe" >"$cache/docker.recipe"
+    mv "$cache/docker.new" "$cache/docker"
+}
+if made; then
+    with_docker "${1:-}"
+    exit
+fi
 
 # shellcheck disable=SC1091
 . /etc/os-release
@@ -23,7 +45,10 @@ done
 mkdir -p "$cache"
 exec 9>"$cache/lock"
 flock 9
-! made || exit 0
+if made; then
+    exec 9>&-
+    exec "$0" "$@"
+fi
 echo "Building the ZFS machine in $cache, once, which takes about five minutes …" >&2
 rm -rf "$cache/recipe" "$cache/layer" "$cache/qemu" "$cache/work"
 work=$cache/work
@@ -172,3 +197,5 @@ rm "$cache/layer/lib"
 cp "$work/kernel/boot/vmlinuz-$kernel" "$cache/vmlinuz"
 rm -rf "$work"
 echo "$recipe" >"$cache/recipe"
+exec 9>&-
+with_docker "${1:-}"

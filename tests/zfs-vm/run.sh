@@ -6,6 +6,7 @@
 #
 #   --docker   with a Docker engine, which has the image pgd-test:17
 #   --rw DIR   what is written to this folder stays
+#   --engine-files FILE   with a Docker engine whose files are on this ext4 image, and stay
 #
 # The variables CI, DOTNET_* and PGD_* reach the command.
 set -euo pipefail
@@ -16,16 +17,23 @@ usage() {
     echo "$1 Usage: run.sh [--docker] [--disk 4G] [--memory 6G] [--rw DIR]… -- COMMAND…" >&2
     exit 2
 }
-docker='' disk=4G memory=6G folders=() data=() keep=snapshot=on
+engine='' disk=4G memory=6G folders=() more=()
 while (($#)); do
     case $1 in
     --) break ;;
-    --docker) docker=17 ;;
-    --disk | --memory | --rw)
+    --docker)
+        engine=once
+        more=(-drive "file=$cache/docker,format=raw,if=virtio,cache=unsafe,snapshot=on")
+        ;;
+    --disk | --memory | --rw | --engine-files)
         (($# > 1)) || usage "$1 needs a value."
         case $1 in
         --disk) disk=$2 ;;
         --memory) memory=$2 ;;
+        --engine-files)
+            engine=kept
+            more=(-drive "file=$2,format=raw,if=virtio,cache=unsafe")
+            ;;
         --rw) folders+=("$(realpath --canonicalize-existing "$2")") ;;
         esac
         shift
@@ -36,7 +44,11 @@ while (($#)); do
 done
 [[ ${1:-} == -- && $# -gt 1 ]] || usage "There is no command."
 shift
-"$here/build.sh"
+if [[ $engine == once ]]; then
+    "$here/build.sh" --docker
+else
+    "$here/build.sh"
+fi
 
 state=$(mktemp --directory /var/tmp/pgd-zfs-vm.XXXXXX)
 trap 'rm -rf "$state"' EXIT
@@ -55,12 +67,14 @@ for i in "${!folders[@]}"; do
 done
 {
     printf 'checkout=%q\n' "$(cd "$here/../.." && pwd -P)"
-    printf 'docker=%q\n' "$docker"
+    echo "engine=$engine"
     echo "folders=(${folders[*]@Q})"
 } >"$state/control/settings"
 {
     printf 'cd %q || exit 125\n' "$(pwd -P)"
     printf 'exec env --ignore-environment HOME=/root LANG=C.UTF-8 PATH=%q' "$PATH:/usr/sbin:/sbin"
+    # Under emulation, code that is compiled twice is seldom run often enough to pay.
+    printf ' DOTNET_TieredPGO=0 DOTNET_TC_CallCounting=0'
     for name in CI "${!DOTNET_@}" "${!PGD_@}"; do
         [[ ! -v $name ]] || printf ' %q' "$name=${!name}"
     done
@@ -101,7 +115,7 @@ exec {news}< <(exec setpriv --pdeathsig KILL "${qemu[@]}" "${processor[@]}" -mac
     -chardev "file,id=output,path=/proc/self/fd/$output" -device virtserialport,chardev=output,nr=1 \
     -chardev "file,id=errors,path=/proc/self/fd/$errors" -device virtserialport,chardev=errors,nr=2 \
     -chardev file,id=news,path=/proc/self/fd/1 -device virtserialport,chardev=news,nr=3 \
-    -drive "file=$state/pool,format=raw,if=virtio,cache=unsafe,discard=unmap" ${data[@]+"${data[@]}"} \
+    -drive "file=$state/pool,format=raw,if=virtio,cache=unsafe,discard=unmap" ${more[@]+"${more[@]}"} \
     "${shared[@]}" </dev/null 2>"$state/qemu.log")
 machine=$!
 trap 'kill "$machine" 2>/dev/null || true; rm -rf "$state"' EXIT
