@@ -9,8 +9,10 @@ Usage: ./build.sh TARGET [OPTIONS]
   demo    plays the whole story on this machine: a pull request gets a database branch, migrations,
           one comment and a teardown, each step verified
             --scale N      size of the sample data in pgbench units of 15 MB (10)
-            --storage S    auto, btrfs, reflink or copy (auto)
+            --storage S    auto, zfs, btrfs, reflink or copy (auto)
             --runtime R    auto, native or docker (auto)
+            --image I      for docker: image with PostgreSQL in it (postgres:17-alpine)
+            --pool P       for zfs: pool, or dataset in it, to make a dataset of its own in (the only one)
             --root DIR     where to put it (a temporary folder)
             --keep         leave the project running, and say how to connect
             --yes          install what is missing without asking

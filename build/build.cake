@@ -29,8 +29,8 @@ Task("pack").Does(() =>
 
 Task("demo").Does(() =>
 {
-    Options("scale", "storage", "runtime", "root", "keep", "yes");
-    Bash("build/demo.sh", [.. Value("scale"), .. Value("storage"), .. Value("runtime"), .. Folder("root"), .. Flag("keep"), .. Flag("yes")]);
+    Options("scale", "storage", "runtime", "image", "pool", "root", "keep", "yes");
+    Bash("build/demo.sh", [.. Value("scale"), .. Value("storage"), .. Value("runtime"), .. Value("image"), .. Value("pool"), .. Folder("root"), .. Flag("keep"), .. Flag("yes")]);
 });
 
 // Cake would end with a table of its own, also below the one line that a build server reads.

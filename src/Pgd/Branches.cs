@@ -67,7 +67,7 @@ public sealed class Branches
     {
         cancellationToken.ThrowIfCancellationRequested();
         IEnumerable<ProjectRecord> projects = project is not null ? [_workspace.State.RequireProject(project)] : _workspace.State.ProjectNames().Select(_workspace.State.FindProject).OfType<ProjectRecord>();
-        return Task.FromResult<IReadOnlyList<Branch>>([.. projects.SelectMany(p => _workspace.State.Branches(p.Name).Select(b => View(p, b)))]);
+        return Task.FromResult<IReadOnlyList<Branch>>([.. projects.SelectMany(p => Space(p) is var space ? _workspace.State.Branches(p.Name).Select(b => View(p, b, space)) : [])]);
     }
 
     /// <summary>One branch.</summary>
@@ -76,7 +76,8 @@ public sealed class Branches
     {
         ArgumentNullException.ThrowIfNull(name);
         cancellationToken.ThrowIfCancellationRequested();
-        return Task.FromResult(View(_workspace.State.RequireProject(name.Project), _workspace.State.RequireBranch(name)));
+        var project = _workspace.State.RequireProject(name.Project);
+        return Task.FromResult(View(project, _workspace.State.RequireBranch(name), Space(project)));
     }
 
     /// <summary>
@@ -234,7 +235,9 @@ public sealed class Branches
         return settled;
     }
 
-    internal Branch View(ProjectRecord project, BranchRecord branch)
+    private IReadOnlyDictionary<(string Branch, int Generation), BranchSpace> Space(ProjectRecord project) => _workspace.Storages.Named(project.Storage).Space(project.Name);
+
+    internal Branch View(ProjectRecord project, BranchRecord branch, IReadOnlyDictionary<(string Branch, int Generation), BranchSpace>? space = null)
     {
         var server = new BranchServer(_workspace, project, branch, branch.Generation);
         return new()
@@ -262,6 +265,7 @@ public sealed class Branches
             Labels = branch.Labels,
             Directory = _workspace.Storages.Folders.Folder(server.Key),
             DataDirectory = server.FindVolume()?.Data ?? "",
+            Space = space?.GetValueOrDefault((branch.Name, branch.Generation)),
             Adopted = branch.IsAdopted,
         };
     }

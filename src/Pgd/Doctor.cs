@@ -76,6 +76,7 @@ public sealed partial class Doctor
         foreach (var project in projects)
             await FixProjectAsync(project, dryRun, repairs, cancellationToken).ConfigureAwait(false);
         await FixStrayVolumesAsync(dryRun, repairs, cancellationToken).ConfigureAwait(false);
+        await FixStrayDatasetsAsync(dryRun, repairs).ConfigureAwait(false);
         await FixRuntimesAsync(dryRun, repairs).ConfigureAwait(false);
         await FixSocketsAsync(dryRun, repairs).ConfigureAwait(false);
         await FixLooseFilesAsync(dryRun, repairs).ConfigureAwait(false);
@@ -309,6 +310,15 @@ public sealed partial class Doctor
                     storage.Delete(volume.Key);
                     return Task.CompletedTask;
                 }, dryRun).ConfigureAwait(false));
+        }
+    }
+
+    // Its volume's folder is made before a dataset and goes after it: without one the folder was lost, and nobody knows what that was for.
+    private async Task FixStrayDatasetsAsync(bool dryRun, List<Repair> repairs)
+    {
+        foreach (var dataset in _workspace.Storages.Zfs.Strays())
+        {
+            repairs.Add(await DoAsync("data", dataset, "", () => throw new PgdException(ExitCode.Unsafe, $"it carries our mark, and the folder of its volume is gone; it is left alone. If it can go: zfs destroy {dataset}"), dryRun: false).ConfigureAwait(false));
         }
     }
 
