@@ -18,7 +18,7 @@ Usage: ./build.sh TARGET [OPTIONS]
             --yes          install what is missing without asking
   test    installs what the tests need, and runs them all
             --filter TEXT  only tests with TEXT in their name, or an xUnit query such as /*/*/BranchTests
-            --no-vm        leave out what runs in a virtual machine with ZFS (docs: CONTRIBUTING.md)
+            --no-vm        leave out the tests that need ZFS, which run in a virtual machine
             --yes          install what is missing without asking
   soak    the same tests with their full number of rounds
   bench   measures against the plain commands; writes artifacts/bench.json
