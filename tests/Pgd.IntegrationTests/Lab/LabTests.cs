@@ -18,7 +18,7 @@ public sealed class LabTests
     {
         // Its own file system, because used space is asked of the whole, and other tests fill the shared one meanwhile.
         using var alone = Lab.Current.FileSystems.New(fileSystem, 512);
-        var (original, copy) = NewFile(alone);
+        var (original, copy) = NewFileIn(alone.NewRoot());
         var before = alone.UsedBytes();
 
         LabCommand.Run("cp", "--reflink=always", original, copy);
@@ -212,9 +212,10 @@ public sealed class LabTests
             TimeSpan.FromSeconds(30)));
     }
 
-    private static (string Original, string Copy) NewFile(string fileSystem)
+    private static (string Original, string Copy) NewFile(string fileSystem) => NewFileIn(Lab.Current.FileSystem(fileSystem).NewRoot());
+
+    private static (string Original, string Copy) NewFileIn(string root)
     {
-        var root = Lab.Current.FileSystem(fileSystem).NewRoot();
         File.WriteAllBytes($"{root}/original", RandomBytes(FileSize));
         return ($"{root}/original", $"{root}/copy");
     }
