@@ -406,6 +406,7 @@ public sealed class Branches
         try
         {
             Fault.Here("settle:started");
+            Collations.Check(connection, project, branch.FullName, _workspace.Reporter, cancellationToken);
             // Without a recovery there was nothing to replay: the source was stopped.
             var lsn = connection.Scalar("select coalesce(pg_last_wal_replay_lsn(), pg_current_wal_insert_lsn())::text", cancellationToken);
             settlement.DropSubscriptions(connection, cancellationToken);

@@ -11,7 +11,11 @@ internal sealed record ContainerSpec
 {
     public required string Name { get; init; }
 
+    /// <summary>The image, by the digest of its content.</summary>
     public required string Image { get; init; }
+
+    /// <summary>What people call it.</summary>
+    public required string ImageName { get; init; }
 
     public required IReadOnlyList<string> Command { get; init; }
 

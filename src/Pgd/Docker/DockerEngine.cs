@@ -118,7 +118,8 @@ internal sealed class DockerEngine : IDisposable
         return answer.StatusCode switch
         {
             HttpStatusCode.Conflict => throw new PgdException(ExitCode.Exists, $"there is a container {spec.Name} already", $"Look at it: docker inspect {spec.Name}"),
-            HttpStatusCode.NotFound => throw Missing(spec.Image, Message(answer)),
+            HttpStatusCode.NotFound => throw new PgdException(ExitCode.MachineLacks, $"the image {spec.ImageName} ({spec.Image}) is gone from this machine: {Message(answer).TrimEnd('.')}",
+                $"Fetch that very one again, by the digest that its registry has for it: docker pull {WithoutTag(spec.ImageName)}@sha256:… What its tag means by now may be another one, with other libraries."),
             _ => Json(answer).GetProperty("Id").GetString()!,
         };
     }
@@ -330,8 +331,10 @@ internal sealed class DockerEngine : IDisposable
     }
 
     // Without a tag, the API would fetch all of them.
-    private static string WithTag(string reference) =>
-        reference.Contains('@', StringComparison.Ordinal) || reference[(reference.LastIndexOf('/') + 1)..].Contains(':', StringComparison.Ordinal) ? reference : $"{reference}:latest";
+    private static string WithTag(string reference) => WithoutTag(reference) == reference ? $"{reference}:latest" : reference;
+
+    // A colon before the last slash belongs to the registry's port.
+    private static string WithoutTag(string reference) => reference.IndexOfAny(['@', ':'], reference.LastIndexOf('/') + 1) is var end and >= 0 ? reference[..end] : reference;
 }
 
 /// <summary>An image that is on this machine.</summary>

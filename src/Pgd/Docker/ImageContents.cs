@@ -25,6 +25,7 @@ internal sealed record ImageContents(int Major, string Libc, uint UserId, uint G
         {
             Name = name,
             Image = image.Id,
+            ImageName = reference,
             Command = ["/bin/sh", "-c", Questions],
             User = "0:0",
             Labels = new Dictionary<string, string> { ["pgd.root"] = layout.Root, [MakerLabel] = Environment.ProcessId.ToString(CultureInfo.InvariantCulture) },

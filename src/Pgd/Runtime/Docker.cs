@@ -64,6 +64,7 @@ internal sealed class Docker(Layout layout, DockerEngine engine) : IRuntime, IDi
         {
             Name = name,
             Image = ImageOf(project).Id,
+            ImageName = ImageOf(project).Reference,
             Command = ["initdb", "--pgdata", volume.Data, "--username", project.Superuser, "--encoding", "UTF8", "--locale", "C.UTF-8", "--data-checksums", "--auth-local", "peer", "--auth-host", "scram-sha-256"],
             User = UserOf(project),
             Labels = LabelsOf(volume, null, null),
@@ -120,6 +121,7 @@ internal sealed class Docker(Layout layout, DockerEngine engine) : IRuntime, IDi
         {
             Name = name,
             Image = ImageOf(project).Id,
+            ImageName = ImageOf(project).Reference,
             Command = command,
             User = UserOf(project),
             Labels = LabelsOf(volume, settings["cluster_name"], socket),

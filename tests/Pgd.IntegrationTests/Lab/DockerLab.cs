@@ -32,6 +32,16 @@ public sealed class DockerLab : IDisposable
         return $"pgd-test:{major}";
     }
 
+    /// <summary>The image of a major version with what a script changes in it; the name says what that is.</summary>
+    public string Variant(int major, string name, string script)
+    {
+        var (image, maker) = ($"{Image(major)}-{name}", $"pgd-test-{Guid.NewGuid():N}");
+        LabCommand.Run("docker", "run", "--name", maker, "--network", "none", "--entrypoint", "/bin/sh", Image(major), "-ec", script);
+        LabCommand.Run("docker", "commit", maker, image);
+        LabCommand.Run("docker", "rm", maker);
+        return image;
+    }
+
     /// <summary>What the engine has of a root, as its own client lists it: containers, and the ports that lead to them.</summary>
     public static IEnumerable<string> Listing(string root)
     {
