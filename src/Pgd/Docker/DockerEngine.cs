@@ -143,6 +143,13 @@ internal sealed class DockerEngine : IDisposable
         return new(json.GetProperty("State").GetProperty("Running").GetBoolean(), Labels(json.GetProperty("Config").GetProperty("Labels")));
     }
 
+    /// <summary>Whether a container sees a file at a path, whether it runs or not.</summary>
+    public bool HasFile(string container, string path)
+    {
+        using var answer = Send(HttpMethod.Head, $"containers/{container}/archive?path={Uri.EscapeDataString(path)}", null, HttpStatusCode.NotFound);
+        return answer.IsSuccessStatusCode;
+    }
+
     /// <summary>The containers, running or not, that carry a label.</summary>
     public IReadOnlyList<ContainerSummary> List(string label)
     {

@@ -50,7 +50,8 @@ internal sealed class BranchServer(Workspace workspace, ProjectRecord project, B
         foreach (var (name, value) in IsMain ? extra : ServerSettings.Quarantine(project.PostgresMajor).Concat(extra))
             settings[name] = value;
         var logged = File.Exists(volume.Log) ? new FileInfo(volume.Log).Length : 0;
-        var started = await _runtime.StartAsync(volume, project, settings, cancellationToken).ConfigureAwait(false);
+        var libraries = PreloadLibrary.Of(ServerConfiguration.Read(volume.Data));
+        var started = await _runtime.StartAsync(volume, project, new() { Settings = settings, Libraries = libraries }, cancellationToken).ConfigureAwait(false);
         return await WaitUntilReadyAsync(volume, started, logged, cancellationToken).ConfigureAwait(false);
     }
 

@@ -51,7 +51,7 @@ internal sealed class Docker(Layout layout, DockerEngine engine) : IRuntime, IDi
             throw new PgdException(ExitCode.Misuse, $"the image {reference} has PostgreSQL {inside.Major}, not {major}", $"Leave out --pg-version, or choose another image with --image.");
         if (inside.Major is < ServerBinaries.OldestMajor or > ServerBinaries.NewestMajor)
             throw new PgdException(ExitCode.Misuse, $"the image {reference} has PostgreSQL {inside.Major}, which is not supported", $"Choose an image with a version from {ServerBinaries.OldestMajor} to {ServerBinaries.NewestMajor}.");
-        return new(inside.Major, new(reference, found.Id, inside.Libc, inside.UserId, inside.GroupId));
+        return new(inside.Major, new(reference, found.Id, inside.Libc, inside.UserId, inside.GroupId, inside.Libraries));
     }
 
     public async Task InitializeAsync(Volume volume, ProjectRecord project, CancellationToken cancellationToken)
@@ -97,7 +97,7 @@ internal sealed class Docker(Layout layout, DockerEngine engine) : IRuntime, IDi
         GiveAway(folder, project);
     }
 
-    public Task<StartedServer> StartAsync(Volume volume, ProjectRecord project, IReadOnlyDictionary<string, string> settings, CancellationToken cancellationToken)
+    public Task<StartedServer> StartAsync(Volume volume, ProjectRecord project, ServerStart server, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         PrepareLog(volume, project);
@@ -107,6 +107,7 @@ internal sealed class Docker(Layout layout, DockerEngine engine) : IRuntime, IDi
         // Of a stop that was killed, or of a machine that went down: what it knew is in the volume.
         RemoveOwn(name, volume);
 
+        var settings = server.Settings;
         var (address, socket) = (settings["listen_addresses"], settings["unix_socket_directories"]);
         var port = int.Parse(settings["port"], CultureInfo.InvariantCulture);
         var command = new List<string> { "/bin/sh", "-c", """exec "$@" >>"$0" 2>&1 </dev/null""", volume.Log, "postgres", "-D", volume.Data };
@@ -133,7 +134,15 @@ internal sealed class Docker(Layout layout, DockerEngine engine) : IRuntime, IDi
         Fault.Here("start:container");
         try
         {
+            var image = ImageOf(project);
+            PreloadLibrary.Require(server.Libraries, image.Libraries, file => engine.HasFile(name, file), $"the image {image.Reference}",
+                "Make the project with an image that has it (--image), or take it out of the setting in the source, and try again.");
             engine.Start(name);
+        }
+        catch (PgdException e) when (e.ExitCode == ExitCode.MachineLacks)
+        {
+            engine.Remove(name);
+            throw;
         }
         catch (PgdException e) when (e.Message.Contains("port is already allocated", StringComparison.Ordinal) || e.Message.Contains("address already in use", StringComparison.Ordinal))
         {

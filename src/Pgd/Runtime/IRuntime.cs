@@ -1,3 +1,4 @@
+using Pgd.Postgres;
 using Pgd.State;
 using Pgd.Storage;
 
@@ -26,7 +27,8 @@ internal interface IRuntime
     void PrepareSocketFolder(string folder, ProjectRecord project);
 
     /// <summary>Starts a server and returns at once; whether it can be used is asked by connecting to it.</summary>
-    Task<StartedServer> StartAsync(Volume volume, ProjectRecord project, IReadOnlyDictionary<string, string> settings, CancellationToken cancellationToken);
+    /// <exception cref="PgdException">A library that it names is missing (<see cref="ExitCode.MachineLacks"/>), its port is taken, …</exception>
+    Task<StartedServer> StartAsync(Volume volume, ProjectRecord project, ServerStart start, CancellationToken cancellationToken);
 
     /// <summary>Whether the volume's server runs.</summary>
     bool IsRunning(Volume volume);
@@ -45,6 +47,16 @@ internal interface IRuntime
 /// <param name="Major">PostgreSQL's major version.</param>
 /// <param name="Image">The image that it is in; null for programs of this machine.</param>
 internal sealed record ServerPrograms(int Major, ServerImage? Image);
+
+/// <summary>How to start a server.</summary>
+internal sealed record ServerStart
+{
+    /// <summary>Settings, which come before those in the data directory.</summary>
+    public required IReadOnlyDictionary<string, string> Settings { get; init; }
+
+    /// <summary>What it cannot start without.</summary>
+    public required IReadOnlyList<PreloadLibrary> Libraries { get; init; }
+}
 
 /// <summary>A server that was just started and may still die of what it finds.</summary>
 /// <param name="HasExited">Asks whether it has.</param>

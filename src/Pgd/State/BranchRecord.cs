@@ -100,4 +100,5 @@ internal sealed record ProjectRecord
 /// <param name="Libc"><c>glibc</c> or <c>musl</c>: they sort text differently, so data of the one must not be served by the other.</param>
 /// <param name="UserId">The account that it gives to a server.</param>
 /// <param name="GroupId">That account's group.</param>
-internal sealed record ServerImage(string Reference, string Id, string Libc, uint UserId, uint GroupId);
+/// <param name="Libraries">The folder of its servers' libraries; null if it is not known.</param>
+internal sealed record ServerImage(string Reference, string Id, string Libc, uint UserId, uint GroupId, string? Libraries);

@@ -112,6 +112,7 @@ internal static class RecordJson
             json.WriteString("libc", image.Libc);
             json.WriteNumber("userId", image.UserId);
             json.WriteNumber("groupId", image.GroupId);
+            WriteText(json, "libraries", image.Libraries);
             json.WriteEndObject();
         }
 
@@ -129,7 +130,7 @@ internal static class RecordJson
         Runtime = Text(json, "runtime"),
         PostgresMajor = Number(json, "postgresMajor"),
         Image = Has(json, "image", out var image)
-            ? new(Text(image, "reference"), Text(image, "id"), Text(image, "libc"), (uint)Number(image, "userId"), (uint)Number(image, "groupId"))
+            ? new(Text(image, "reference"), Text(image, "id"), Text(image, "libc"), (uint)Number(image, "userId"), (uint)Number(image, "groupId"), OptionalText(image, "libraries"))
             : null,
         Superuser = Text(json, "superuser"),
         FirstPort = Number(json, "firstPort"),

@@ -61,6 +61,47 @@ public sealed class OtherLibraries(OtherLibraries.Sorted fixture) : IClassFixtur
         }
     }
 
+    [Theory]
+    [InlineData("shared_preload_libraries", "pg_stat_statements, no_such_library", "no_such_library")]
+    [InlineData("session_preload_libraries", "$libdir/auto_explain, \"no such one\"", "no such one")]
+    [InlineData("local_preload_libraries", "auto_explain", "auto_explain")]
+    public async Task A_library_that_the_data_names_and_the_image_lacks_is_told_before_the_start(string setting, string libraries, string missing)
+    {
+        await _shop.CreateAsync("naming");
+        var file = $"{await _shop.DataAsync("naming")}/postgresql.conf";
+        try
+        {
+            // Not by ALTER SYSTEM, which would look for it.
+            File.AppendAllText(file, $"{setting} = '{libraries}'\n");
+            var refused = await _shop.RefusedAsync(ExitCode.MachineLacks, () => _shop.CreateAsync("of-naming", from: "naming"));
+            Assert.Equal($"the image pgd-test:17-locale lacks {missing}, which {setting} of the data names", refused.Message);
+            Assert.Contains("--image", refused.Hint, StringComparison.Ordinal);
+
+            File.AppendAllText(file, $"{setting} = ''\nshared_preload_libraries = 'pg_stat_statements, $libdir/auto_explain'\n");
+            await _shop.CreateAsync("of-naming", from: "naming");
+            Assert.Equal("pg_stat_statements, $libdir/auto_explain", await _shop.AdministerAsync("of-naming", "show shared_preload_libraries"));
+            await _shop.DeleteAsync("of-naming");
+        }
+        finally
+        {
+            await _shop.DeleteAsync("naming");
+        }
+    }
+
+    [Fact]
+    public async Task An_extension_whose_library_the_image_lacks_is_warned_of()
+    {
+        await _shop.CreateAsync("extended");
+        await _shop.AdministerAsync("extended", "create extension pg_trgm", "set allow_system_table_mods = on; update pg_proc set probin = '$libdir/pg_trgm-9' where proname = 'similarity'");
+
+        await _shop.CreateAsync("of-extended", from: "extended");
+
+        var warning = Assert.Single(_shop.TakeWarnings());
+        Assert.StartsWith("the database shop of shop/of-extended has the extension pg_trgm, and the image pgd-test:17-locale lacks its library pg_trgm-9: its functions fail", warning, StringComparison.Ordinal);
+        await _shop.DeleteAsync("of-extended");
+        await _shop.DeleteAsync("extended");
+    }
+
     private async Task MadeWithAsync(string version) =>
         await Sql.AskAsync(await _shop.ConnectAsync("main", "postgres", "postgres"), $"set allow_system_table_mods = on; update pg_database set datcollversion = {version} where datname = 'english'");
 
