@@ -357,7 +357,7 @@ public sealed class Branches
             Phase = BranchPhase.Creating,
             Generation = 1,
             Port = port,
-            Host = request.Host ?? _workspace.Configuration.Host ?? "127.0.0.1",
+            Host = _workspace.Runtimes.Named(project.Runtime).HostOf(project, name.Branch, port, request.Host ?? _workspace.Configuration.Host),
             CreatedAt = DateTimeOffset.UtcNow,
             ExpiresAt = Expiry(request.TimeToLive ?? _workspace.Configuration.DefaultTimeToLive ?? TimeSpan.Zero),
             Labels = request.Labels,

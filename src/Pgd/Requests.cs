@@ -18,6 +18,12 @@ public sealed record ProjectCreate
     /// <summary>The image whose PostgreSQL its servers run, for the runtime <c>docker</c>; null for one of the version.</summary>
     public string? Image { get; init; }
 
+    /// <summary>
+    /// <c>internal</c> for a network of its branches' own that leads nowhere but to this machine, <c>bridge</c> for the engine's default one; null
+    /// for what the configuration says. For the runtime <c>docker</c>.
+    /// </summary>
+    public string? Network { get; init; }
+
     /// <summary>The ports of its branches; null for what the configuration says.</summary>
     public PortRange? Ports { get; init; }
 

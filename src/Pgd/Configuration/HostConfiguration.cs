@@ -15,6 +15,9 @@ public sealed record HostConfiguration
     /// <summary>The runtime of new projects: <c>auto</c>, <c>native</c> or <c>docker</c>.</summary>
     public string? Runtime { get; init; }
 
+    /// <summary>The network of new projects' branches in containers: <c>bridge</c>, or <c>internal</c>, which leads nowhere but to this machine.</summary>
+    public string? Network { get; init; }
+
     /// <summary>The ports of new projects' branches.</summary>
     public PortRange? PortRange { get; init; }
 
@@ -42,6 +45,7 @@ public sealed record HostConfiguration
             Root = Root ?? below.Root,
             Storage = Storage ?? below.Storage,
             Runtime = Runtime ?? below.Runtime,
+            Network = Network ?? below.Network,
             PortRange = PortRange ?? below.PortRange,
             DefaultTimeToLive = DefaultTimeToLive ?? below.DefaultTimeToLive,
             Host = Host ?? below.Host,

@@ -35,6 +35,9 @@ internal sealed record ContainerSpec
     /// <summary>The network; null for the engine's default one, "none" for none.</summary>
     public string? Network { get; init; }
 
+    /// <summary>Its address in the network; null for any.</summary>
+    public string? Address { get; init; }
+
     /// <summary>As the engine's API wants it.</summary>
     public byte[] ToJson()
     {
@@ -101,6 +104,19 @@ internal sealed record ContainerSpec
             }
 
             json.WriteEndObject();
+            if (Network is not null && Address is not null)
+            {
+                json.WriteStartObject("NetworkingConfig");
+                json.WriteStartObject("EndpointsConfig");
+                json.WriteStartObject(Network);
+                json.WriteStartObject("IPAMConfig");
+                json.WriteString("IPv4Address", Address);
+                json.WriteEndObject();
+                json.WriteEndObject();
+                json.WriteEndObject();
+                json.WriteEndObject();
+            }
+
             json.WriteEndObject();
         }
 

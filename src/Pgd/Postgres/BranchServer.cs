@@ -51,7 +51,7 @@ internal sealed class BranchServer(Workspace workspace, ProjectRecord project, B
             settings[name] = value;
         var logged = File.Exists(volume.Log) ? new FileInfo(volume.Log).Length : 0;
         var libraries = PreloadLibrary.Of(ServerConfiguration.Read(volume.Data));
-        var started = await _runtime.StartAsync(volume, project, new() { Settings = settings, Libraries = libraries }, cancellationToken).ConfigureAwait(false);
+        var started = await _runtime.StartAsync(volume, project, new() { Settings = settings, Host = listen ? branch.Host : null, Libraries = libraries }, cancellationToken).ConfigureAwait(false);
         return await WaitUntilReadyAsync(volume, started, logged, cancellationToken).ConfigureAwait(false);
     }
 

@@ -20,6 +20,21 @@ internal interface IRuntime
     /// <exception cref="PgdException">There is none of that kind (<see cref="ExitCode.MachineLacks"/>).</exception>
     Task<ServerPrograms> ChooseAsync(int? major, string? image, IReporter reporter, CancellationToken cancellationToken);
 
+    /// <summary>The address at which a branch with that port will be found. A branch keeps it.</summary>
+    /// <param name="project">The project.</param>
+    /// <param name="branch">The branch's own name.</param>
+    /// <param name="port">The branch's port.</param>
+    /// <param name="asked">The address to publish it on; null for one that only this machine reaches.</param>
+    /// <exception cref="PgdException">It cannot be published there (<see cref="ExitCode.Misuse"/>).</exception>
+    string HostOf(ProjectRecord project, string branch, int port, string? asked);
+
+    /// <summary>Makes the network for a project's branches that leads nowhere but to this machine. Returns its addresses.</summary>
+    /// <exception cref="PgdException">This runtime has no networks (<see cref="ExitCode.Misuse"/>).</exception>
+    string MakeNetwork(string project);
+
+    /// <summary>Removes that network; none is fine.</summary>
+    void RemoveNetwork(string project);
+
     /// <summary>Makes a new cluster in an empty volume.</summary>
     Task InitializeAsync(Volume volume, ProjectRecord project, CancellationToken cancellationToken);
 
@@ -54,6 +69,9 @@ internal sealed record ServerStart
     /// <summary>Settings, which come before those in the data directory.</summary>
     public required IReadOnlyDictionary<string, string> Settings { get; init; }
 
+    /// <summary>The address at which clients find it; null if it is to listen nowhere.</summary>
+    public required string? Host { get; init; }
+
     /// <summary>What it cannot start without.</summary>
     public required IReadOnlyList<PreloadLibrary> Libraries { get; init; }
 }
@@ -63,7 +81,10 @@ internal sealed record ServerStart
 internal sealed record StartedServer(Func<bool> HasExited);
 
 /// <summary>Something of ours that nobody needs any more.</summary>
-internal sealed record Leftover(string Name, Action Remove);
+/// <param name="Kind">What it is.</param>
+/// <param name="Name">Which one.</param>
+/// <param name="Remove">Removes it.</param>
+internal sealed record Leftover(string Kind, string Name, Action Remove);
 
 /// <summary>How a server is stopped.</summary>
 internal enum StopMode

@@ -84,6 +84,9 @@ internal sealed record ProjectRecord
     /// <summary>The image that its servers run; null where they run programs of this machine.</summary>
     public ServerImage? Image { get; init; }
 
+    /// <summary>The addresses of the network without a way out that its branches are in; null where they are in the machine's or the engine's own.</summary>
+    public string? Subnet { get; init; }
+
     /// <summary>The bootstrap superuser's real name.</summary>
     public required string Superuser { get; init; }
 

@@ -116,6 +116,7 @@ internal static class RecordJson
             json.WriteEndObject();
         }
 
+        WriteText(json, "subnet", record.Subnet);
         json.WriteString("superuser", record.Superuser);
         json.WriteNumber("firstPort", record.FirstPort);
         json.WriteNumber("lastPort", record.LastPort);
@@ -132,6 +133,7 @@ internal static class RecordJson
         Image = Has(json, "image", out var image)
             ? new(Text(image, "reference"), Text(image, "id"), Text(image, "libc"), (uint)Number(image, "userId"), (uint)Number(image, "groupId"), OptionalText(image, "libraries"))
             : null,
+        Subnet = OptionalText(json, "subnet"),
         Superuser = Text(json, "superuser"),
         FirstPort = Number(json, "firstPort"),
         LastPort = Number(json, "lastPort"),

@@ -45,10 +45,10 @@ public sealed class Shop : IAsyncDisposable
     /// <summary>What the engine warned of since this was last asked.</summary>
     public IReadOnlyCollection<string> TakeWarnings() => _reporter.Take();
 
-    public static async Task<Shop> OpenAsync(string storage, string fileSystem, int major = 15, string runtime = "native", string? image = null)
+    public static async Task<Shop> OpenAsync(string storage, string fileSystem, int major = 15, string runtime = "native", string? image = null, string? network = null)
     {
         var shop = new Shop(storage, fileSystem, major, runtime, image);
-        await shop.Workspace.Projects.CreateAsync(new() { Name = "shop", PostgresMajor = major, Image = shop.Image }, CancellationToken.None);
+        await shop.Workspace.Projects.CreateAsync(new() { Name = "shop", PostgresMajor = major, Image = shop.Image, Network = network }, CancellationToken.None);
         await shop.AskAsync(Main, "create table orders (id int primary key, amount int not null); insert into orders select i, i from generate_series(1, 1000) i");
         return shop;
     }

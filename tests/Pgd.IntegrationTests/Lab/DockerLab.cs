@@ -36,8 +36,16 @@ public sealed class DockerLab : IDisposable
     public string Variant(int major, string name, string script)
     {
         var (image, maker) = ($"{Image(major)}-{name}", $"pgd-test-{Guid.NewGuid():N}");
+        // Images are kept between runs, and one without a name would be kept for ever.
+        if (LabCommand.Try("docker", "image", "inspect", "--format", "{{.Comment}}", image) is (0, var comment, _))
+        {
+            if (comment.Trim() == script)
+                return image;
+            LabCommand.Run("docker", "image", "rm", image);
+        }
+
         LabCommand.Run("docker", "run", "--name", maker, "--network", "none", "--entrypoint", "/bin/sh", Image(major), "-ec", script);
-        LabCommand.Run("docker", "commit", maker, image);
+        LabCommand.Run("docker", "commit", "--message", script, maker, image);
         LabCommand.Run("docker", "rm", maker);
         return image;
     }
@@ -52,6 +60,9 @@ public sealed class DockerLab : IDisposable
             foreach (var published in fields[2].Split(", ", StringSplitOptions.RemoveEmptyEntries).Where(port => port.Contains("->", StringComparison.Ordinal)))
                 yield return $"port {published.Split("->")[0].Split(':')[^1]}";
         }
+
+        foreach (var network in LabCommand.Run("docker", "network", "ls", "--filter", $"label=pgd.root={root}", "--format", "{{.Name}}").Split('\n', StringSplitOptions.RemoveEmptyEntries))
+            yield return $"network {network}";
     }
 
     /// <inheritdoc/>

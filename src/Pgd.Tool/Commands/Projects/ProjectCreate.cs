@@ -14,6 +14,7 @@ internal static class ProjectCreate
         var storage = Arguments.OneOf("--storage", "Where data lives and how it is copied (default: auto)", "auto", "btrfs", "reflink", "copy");
         var runtime = Arguments.OneOf("--runtime", "What runs the servers (default: auto)", "auto", "native", "docker");
         var image = new Option<string?>("--image") { HelpName = "IMAGE", Description = "Image with PostgreSQL in it, for the runtime docker (default: postgres:N-alpine)" };
+        var network = Arguments.OneOf("--network", "Network of its branches' containers; internal leads nowhere but to this machine (default: bridge)", "bridge", "internal");
         var ports = new Option<string?>("--port-range") { HelpName = "FIRST-LAST", Description = $"Ports of its branches (default: {PortRange.Default.ToString()})" };
         var dump = new Option<string?>("--from-dump") { HelpName = "FILE|-", Description = "Fill it from a dump made by pg_dump or pg_dumpall; - reads standard input" };
 
@@ -22,7 +23,7 @@ internal static class ProjectCreate
             "project create prod --pg-version 17 --storage btrfs",
             "# Fill it from a running database, without a file in between",
             "pg_dump -Fc \"$PRODUCTION_URL\" | dotnet pgd project create prod --from-dump -")
-            .With(name, version, storage, runtime, image, ports, dump)
+            .With(name, version, storage, runtime, image, network, ports, dump)
             .Does(async (run, cancellationToken) =>
             {
                 var project = await run.Workspace.Projects.CreateAsync(new()
@@ -32,6 +33,7 @@ internal static class ProjectCreate
                     Storage = run[storage],
                     Runtime = run[runtime],
                     Image = run[image],
+                    Network = run[network],
                     Ports = run[ports] is { } range ? PortRange.Parse(range) : null,
                     FromDump = run[dump] is { } file and not "-" ? Path.GetFullPath(file, run.Session.WorkingDirectory) : run[dump],
                     Input = run[dump] == "-" ? run.Session.Input() : null,
