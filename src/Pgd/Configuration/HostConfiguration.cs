@@ -27,6 +27,9 @@ public sealed record HostConfiguration
     /// <summary>The address that branches are published on; 127.0.0.1 by default.</summary>
     public string? Host { get; init; }
 
+    /// <summary>The bytes of memory that one branch may use; a quarter of this machine's by default. Its server's buffers are at most a quarter of that.</summary>
+    public long? BranchMemory { get; init; }
+
     /// <summary>How long an operation waits for another one's lock; one minute by default.</summary>
     public TimeSpan? WaitForLock { get; init; }
 
@@ -49,6 +52,7 @@ public sealed record HostConfiguration
             PortRange = PortRange ?? below.PortRange,
             DefaultTimeToLive = DefaultTimeToLive ?? below.DefaultTimeToLive,
             Host = Host ?? below.Host,
+            BranchMemory = BranchMemory ?? below.BranchMemory,
             WaitForLock = WaitForLock ?? below.WaitForLock,
             PostgresBinaries = PostgresBinaries.Count > 0 ? PostgresBinaries : below.PostgresBinaries,
             PostgresUser = PostgresUser ?? below.PostgresUser,

@@ -21,6 +21,7 @@ internal static class HostFile
             PortRange = top.Value("port-range", PortRange.Parse),
             DefaultTimeToLive = top.Span("default-ttl"),
             Host = top.Text("host"),
+            BranchMemory = top.Value("branch-memory", MemorySize.ParseForBranch),
             WaitForLock = top.Span("wait-lock"),
             PostgresBinaries = [.. postgres.Texts("binaries").Select(value => Fault(value) is { } fault ? throw postgres.Misuse("binaries", $"\"postgres.binaries\" {fault}") : Folder(value, home)!)],
             PostgresUser = postgres.Text("user"),

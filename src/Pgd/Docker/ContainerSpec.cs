@@ -35,6 +35,9 @@ internal sealed record ContainerSpec
     /// <summary>The network; null for the engine's default one, "none" for none.</summary>
     public string? Network { get; init; }
 
+    /// <summary>The bytes of memory that it may use; null for as much as there is.</summary>
+    public long? Memory { get; init; }
+
     /// <summary>Its address in the network; null for any.</summary>
     public string? Address { get; init; }
 
@@ -70,6 +73,8 @@ internal sealed record ContainerSpec
             json.WriteStartObject("HostConfig");
             if (Network is not null)
                 json.WriteString("NetworkMode", Network);
+            if (Memory is not null)
+                json.WriteNumber("Memory", Memory.Value);
             // Parallel queries share memory there; the engine's default of 64 MB is too little for one of them.
             json.WriteNumber("ShmSize", 1L << 30);
             WriteList(json, "SecurityOpt", ["no-new-privileges"]);

@@ -177,6 +177,7 @@ internal sealed class Docker(Layout layout, DockerEngine engine) : IRuntime, IDi
             Port = server.Host is null || fenced ? null : new(port, Addresses.IsLoopback(server.Host) ? "127.0.0.1" : "0.0.0.0", port),
             Network = server.Host is null ? "none" : fenced ? NetworkOf(project.Name) : null,
             Address = fenced ? server.Host : null,
+            Memory = server.Memory,
         });
         Fault.Here("start:container");
         try

@@ -72,6 +72,9 @@ internal sealed record ServerStart
     /// <summary>The address at which clients find it; null if it is to listen nowhere.</summary>
     public required string? Host { get; init; }
 
+    /// <summary>The bytes of memory that it may use, where the runtime can see to that; null for as much as there is.</summary>
+    public required long? Memory { get; init; }
+
     /// <summary>What it cannot start without.</summary>
     public required IReadOnlyList<PreloadLibrary> Libraries { get; init; }
 }

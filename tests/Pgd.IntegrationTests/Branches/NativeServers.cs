@@ -8,6 +8,12 @@ public sealed class NativeServers(Btrfs17 fixture) : IClassFixture<Btrfs17>
     private readonly Shop _shop = fixture.Shop;
 
     [Fact]
+    public async Task A_source_that_is_tuned_for_a_large_machine_has_branches_on_a_small_one()
+    {
+        await Tuned.HasBranchesAsync(_shop);
+    }
+
+    [Fact]
     public async Task A_library_that_the_data_names_and_the_programs_lack_is_told_before_the_start()
     {
         await _shop.CreateAsync("naming");
