@@ -64,7 +64,7 @@ public sealed record BranchCreate
     /// <summary>What to run before anyone can connect.</summary>
     public Anonymization? Anonymization { get; init; }
 
-    /// <summary>The address to publish the branch on; null for what the configuration says (127.0.0.1 by default).</summary>
+    /// <summary>The address to publish the branch on; null for what the configuration says (<c>auto</c> by default).</summary>
     public string? Host { get; init; }
 }
 

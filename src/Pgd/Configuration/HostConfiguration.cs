@@ -24,7 +24,10 @@ public sealed record HostConfiguration
     /// <summary>How long a branch lives unless it says otherwise; <see cref="TimeSpan.Zero"/> is for ever.</summary>
     public TimeSpan? DefaultTimeToLive { get; init; }
 
-    /// <summary>The address that branches are published on; 127.0.0.1 by default.</summary>
+    /// <summary>
+    /// The address that branches are published on. By default <c>auto</c>: 127.0.0.1, and for a job that runs in a container itself one that it
+    /// can reach.
+    /// </summary>
     public string? Host { get; init; }
 
     /// <summary>The bytes of memory that one branch may use; a quarter of this machine's by default. Its server's buffers are at most a quarter of that.</summary>

@@ -140,7 +140,7 @@ internal sealed class DockerEngine : IDisposable
         if (answer.StatusCode == HttpStatusCode.NotFound)
             return null;
         var json = Json(answer);
-        return new(json.GetProperty("State").GetProperty("Running").GetBoolean(), Labels(json.GetProperty("Config").GetProperty("Labels")));
+        return new(json.GetProperty("State").GetProperty("Running").GetBoolean(), json.GetProperty("HostConfig").GetProperty("NetworkMode").GetString()!, Labels(json.GetProperty("Config").GetProperty("Labels")));
     }
 
     /// <summary>Whether a container sees a file at a path, whether it runs or not.</summary>
@@ -424,7 +424,7 @@ internal sealed record DockerImage(string Id);
 internal sealed record DockerNetwork(string Id, string Name, string? Subnet, string? Gateway, IReadOnlyDictionary<string, string> Labels);
 
 /// <summary>A container as it is now.</summary>
-internal sealed record ContainerState(bool Running, IReadOnlyDictionary<string, string> Labels);
+internal sealed record ContainerState(bool Running, string NetworkMode, IReadOnlyDictionary<string, string> Labels);
 
 /// <summary>A container in a list.</summary>
 internal sealed record ContainerSummary(string Id, string Name, bool Running, IReadOnlyDictionary<string, string> Labels);

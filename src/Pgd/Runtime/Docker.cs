@@ -62,11 +62,17 @@ internal sealed class Docker(Layout layout, DockerEngine engine) : IRuntime, IDi
     public string HostOf(ProjectRecord project, string branch, int port, string? asked)
     {
         if (!IsFenced(project, branch))
-            return asked ?? "127.0.0.1";
-        if (asked is not null && !Addresses.IsLoopback(asked))
+            return asked is null or Addresses.Auto ? ReachableAddress() : asked;
+        if (asked is not (null or Addresses.Auto) && !Addresses.IsLoopback(asked))
         {
             throw new PgdException(ExitCode.Misuse, $"the branches of {project.Name} are in a network that leads nowhere (--network {Internal}), and cannot be published on {asked}",
                 "Reach them from this machine alone, or make a project with --network bridge.");
+        }
+
+        if (IsInContainer())
+        {
+            throw new PgdException(ExitCode.MachineLacks, $"this job runs in a container, from where the network of {project.Name} (--network {Internal}) cannot be reached",
+                "Run the job on the machine itself, or in a container with the machine's network (--network host).");
         }
 
         // The port tells branches apart, so that each has the same address for as long as it lives, and nobody has to keep a list.
@@ -174,7 +180,7 @@ internal sealed class Docker(Layout layout, DockerEngine engine) : IRuntime, IDi
             Labels = LabelsOf(volume, settings["cluster_name"], socket),
             Environment = ["LANG=C.UTF-8"],
             Mounts = [new(volume.Directory, volume.Directory), new(socket, socket), Accounts(volume)],
-            Port = server.Host is null || fenced ? null : new(port, Addresses.IsLoopback(server.Host) ? "127.0.0.1" : "0.0.0.0", port),
+            Port = server.Host is null || fenced ? null : new(port, PublishedOn(server.Host), port),
             Network = server.Host is null ? "none" : fenced ? NetworkOf(project.Name) : null,
             Address = fenced ? server.Host : null,
             Memory = server.Memory,
@@ -258,6 +264,18 @@ internal sealed class Docker(Layout layout, DockerEngine engine) : IRuntime, IDi
 
     /// <summary>The name of a server's container: no two branches have the same, whatever they are called.</summary>
     internal static string NameOf(VolumeKey key) => BranchServer.ClusterNameOf(key.BranchId, key.Generation);
+
+    // The gateway of the engine's default network is an address of the machine itself. Containers reach it from any network, and it outlives
+    // every job's own; from other machines no way leads there.
+    private string ReachableAddress() => IsInContainer() && Gateway() is { } gateway ? gateway : "127.0.0.1";
+
+    // A name, or an address that others translate, need not be one of this machine's.
+    private string PublishedOn(string host) => Addresses.IsLoopback(host) ? "127.0.0.1" : host == Gateway() ? host : "0.0.0.0";
+
+    private string? Gateway() => engine.FindNetwork("bridge")?.Gateway;
+
+    // One of this engine's, with a loopback of its own.
+    private bool IsInContainer() => OwnContainer.Find() is { } id && engine.Find(id) is { NetworkMode: not "host" };
 
     private static bool IsFenced(ProjectRecord project, string branch) => project.Subnet is not null && branch != BranchName.Main;
 

@@ -37,7 +37,7 @@ internal sealed class Native(HostConfiguration configuration, Layout layout) : I
         return Task.FromResult(new ServerPrograms(_binaries.For(major ?? _binaries.Found[0].Major).Major, null));
     }
 
-    public string HostOf(ProjectRecord project, string branch, int port, string? asked) => asked ?? "127.0.0.1";
+    public string HostOf(ProjectRecord project, string branch, int port, string? asked) => asked is null or Addresses.Auto ? "127.0.0.1" : asked;
 
     public string MakeNetwork(string project) =>
         throw new PgdException(ExitCode.Misuse, $"the runtime {Name} has no networks of its own: its servers are in this machine's", "Leave out --network internal, or choose --runtime docker.");
