@@ -94,7 +94,8 @@ internal sealed class DockerEngine : IDisposable
         using var answer = await TryAsync(() => _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken)).ConfigureAwait(false);
         if (!answer.IsSuccessStatusCode)
             throw Missing(reference, Message(answer));
-        var layers = new Dictionary<string, (long Now, long Total)>(StringComparer.Ordinal);
+        // Each layer is fetched, and then unpacked, while others are still on their way.
+        var (fetched, unpacked) = (new Dictionary<string, (long Now, long Total)>(StringComparer.Ordinal), new Dictionary<string, (long Now, long Total)>(StringComparer.Ordinal));
         using var lines = new StreamReader(await answer.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false));
         while (await lines.ReadLineAsync(cancellationToken).ConfigureAwait(false) is { } line)
         {
@@ -104,8 +105,9 @@ internal sealed class DockerEngine : IDisposable
                 throw Missing(reference, error.GetString() ?? "it did not say why");
             if (json.RootElement.TryGetProperty("id", out var id) && json.RootElement.TryGetProperty("progressDetail", out var progress) && progress.TryGetProperty("total", out var total))
             {
+                var (layers, verb) = json.RootElement.GetProperty("status").GetString() == "Extracting" ? (unpacked, "unpacking") : (fetched, "pulling");
                 layers[id.GetString()!] = (progress.GetProperty("current").GetInt64(), total.GetInt64());
-                reporter.Progress($"pulling {reference}", layers.Values.Sum(l => l.Now), layers.Values.Sum(l => l.Total));
+                reporter.Progress($"{verb} {reference}", layers.Values.Sum(l => l.Now), layers.Values.Sum(l => l.Total));
             }
         }
     }

@@ -12,16 +12,16 @@ public sealed class InternalNetwork(InternalNetwork.Fenced fixture) : IClassFixt
     [Fact]
     public async Task A_branch_reaches_nobody_and_is_reached_from_here()
     {
-        // The same server in the engine's default network, from where the branch's parent reaches it.
-        var elsewhere = $"pgd-test-{Guid.NewGuid():N}";
-        LabCommand.Run("docker", "run", "--detach", "--name", elsewhere, "--env", "POSTGRES_PASSWORD=secret", Lab.Current.Docker.Image(17), "postgres", "-c", "listen_addresses=*");
+        // A server that every network with a way out leads to: published on an address of this machine.
+        var gateway = LabCommand.Run("docker", "network", "inspect", "--format", "{{(index .IPAM.Config 0).Gateway}}", "bridge").Trim();
+        var (elsewhere, port) = ($"pgd-test-{Guid.NewGuid():N}", ScratchServer.FreePort());
+        LabCommand.Run("docker", "run", "--detach", "--name", elsewhere, "--publish", $"{gateway}:{port}:5432", "--env", "POSTGRES_PASSWORD=secret", Lab.Current.Docker.Image(17), "postgres", "-c", "listen_addresses=*");
         try
         {
-            var address = LabCommand.Run("docker", "inspect", "--format", "{{.NetworkSettings.IPAddress}}", elsewhere).Trim();
             var (first, second) = (await _shop.CreateAsync("first"), await _shop.CreateAsync("second"));
-            await Eventually.TrueAsync(async () => await CanReachAsync("main", address, 5432), "the parent reaches the other server");
+            await Eventually.TrueAsync(async () => await CanReachAsync("main", gateway, port), "the parent reaches the other server");
 
-            Assert.False(await CanReachAsync("first", address, 5432));
+            Assert.False(await CanReachAsync("first", gateway, port));
             Assert.False(await CanReachAsync("first", second.Host, second.Port));
             // Itself: so the program that asks works there as well.
             Assert.True(await CanReachAsync("first", first.Host, first.Port));
@@ -73,12 +73,13 @@ public sealed class InternalNetwork(InternalNetwork.Fenced fixture) : IClassFixt
     public async Task A_network_of_a_project_that_is_gone_is_found_by_the_doctor()
     {
         var before = _shop.Take();
-        LabCommand.Run("docker", "network", "create", "--label", $"pgd.root={_shop.Root}", "--label", "pgd.project=gone", "pgd-gone-01234567");
+        var name = $"pgd-gone-{Guid.NewGuid():N}";
+        LabCommand.Run("docker", "network", "create", "--label", $"pgd.root={_shop.Root}", "--label", "pgd.project=gone", name);
 
-        Assert.Contains(await _shop.Workspace.Doctor.CheckAsync(CancellationToken.None), f => f.Text.StartsWith("network pgd-gone-01234567: belongs to no record", StringComparison.Ordinal));
+        Assert.Contains(await _shop.Workspace.Doctor.CheckAsync(CancellationToken.None), f => f.Text.StartsWith($"network {name}: belongs to no record", StringComparison.Ordinal));
         var repaired = Assert.Single(await _shop.Workspace.Doctor.FixAsync(dryRun: false, CancellationToken.None));
 
-        Assert.Equal(("network", "pgd-gone-01234567", true), (repaired.Kind, repaired.Subject, repaired.Done));
+        Assert.Equal(("network", name, true), (repaired.Kind, repaired.Subject, repaired.Done));
         Assert.Empty(_shop.Since(before));
     }
 
