@@ -51,7 +51,7 @@ Task("docs").Does(() =>
 Task("bench").Does(() =>
 {
     Options("scale", "rounds", "storage", "yes");
-    Bash("build/packages.sh", [.. Flag("yes"), "server", "client", "pgbench", "btrfs", "xfs", "ext4", "mount"]);
+    Bash("build/packages.sh", [.. Flag("yes"), "server", "client", "pgbench", "btrfs", "xfs", "ext4", "mount", "docker", "debootstrap"]);
     Quietly("Building", "dotnet", ["build", "build/Bench", "--configuration", configuration, "-nologo"]);
     Bash("build/bench.sh", [Argument("scale", "100"), Argument("rounds", "9"), .. HasArgument("storage") ? new[] { Argument<string>("storage") } : []]);
 });

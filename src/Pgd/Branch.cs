@@ -130,6 +130,9 @@ public sealed record Project
     /// <summary>The runtime's name.</summary>
     public required string Runtime { get; init; }
 
+    /// <summary><c>internal</c> where its branches are in a network that leads nowhere but to this machine; null elsewhere.</summary>
+    public string? Network { get; init; }
+
     /// <summary>PostgreSQL's major version.</summary>
     public required int PostgresMajor { get; init; }
 

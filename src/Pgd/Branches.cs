@@ -363,7 +363,7 @@ public sealed class Branches
             Phase = BranchPhase.Creating,
             Generation = 1,
             Port = port,
-            Host = request.Host ?? _workspace.Configuration.Host ?? "127.0.0.1",
+            Host = _workspace.Runtimes.Named(project.Runtime).HostOf(project, name.Branch, port, request.Host ?? _workspace.Configuration.Host),
             CreatedAt = DateTimeOffset.UtcNow,
             ExpiresAt = Expiry(request.TimeToLive ?? _workspace.Configuration.DefaultTimeToLive ?? TimeSpan.Zero),
             Labels = request.Labels,
@@ -412,11 +412,16 @@ public sealed class Branches
         try
         {
             Fault.Here("settle:started");
+            Collations.Check(connection, project, branch.FullName, _workspace.Reporter, cancellationToken);
             // Without a recovery there was nothing to replay: the source was stopped.
+            var databases = connection.Query("select datname::text from pg_database where datallowconn and not datistemplate", cancellationToken);
+            // Beside the passwords, which take a processor and no answers.
+            var looking = Task.Run(() => settlement.WarnOfMissingLibraries(databases.Select(d => d[0]!), Collations.ServerOf(project), cancellationToken), cancellationToken);
             var lsn = connection.Scalar("select coalesce(pg_last_wal_replay_lsn(), pg_current_wal_insert_lsn())::text", cancellationToken);
             settlement.DropSubscriptions(connection, cancellationToken);
             settlement.Rotate(connection, cancellationToken);
             Fault.Here("settle:rotated");
+            await looking.ConfigureAwait(false);
             if (anonymization is not null)
                 await settlement.AnonymizeAsync(connection, anonymization, cancellationToken).ConfigureAwait(false);
             return (connection, lsn);

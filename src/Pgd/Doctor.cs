@@ -280,6 +280,9 @@ public sealed partial class Doctor
         {
             await RepairAsync("project", name, "made or deleted by a killed operation, without a branch: removed", () =>
             {
+                // Its record may be what the killed operation had not got to.
+                if (_workspace.State.FindProject(name) is { } project)
+                    _workspace.Runtimes.Named(project.Runtime).RemoveNetwork(name);
                 _workspace.State.DeleteProject(name);
                 return Task.CompletedTask;
             }).ConfigureAwait(false);
@@ -349,7 +352,7 @@ public sealed partial class Doctor
             known.UnionWith(_workspace.State.AllBranches().Select(b => b.Id));
             foreach (var leftover in leftovers.Count == 0 ? [] : runtime.Leftovers(known).Where(l => leftovers.Any(o => o.Name == l.Name)))
             {
-                repairs.Add(await DoAsync("container", leftover.Name, "belongs to no record: removed", () =>
+                repairs.Add(await DoAsync(leftover.Kind, leftover.Name, "belongs to no record: removed", () =>
                 {
                     leftover.Remove();
                     return Task.CompletedTask;
@@ -477,7 +480,7 @@ public enum Severity
 }
 
 /// <summary>One thing that a repair did.</summary>
-/// <param name="Kind">branch, reset, project, record, data, container, socket or file.</param>
+/// <param name="Kind">branch, reset, project, record, data, container, network, socket or file.</param>
 /// <param name="Subject">Which one.</param>
 /// <param name="Text">What was or would be done, and why.</param>
 /// <param name="Done">False if it could not be done; <paramref name="Text"/> then says why.</param>
