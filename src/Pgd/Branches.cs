@@ -3,7 +3,6 @@ using Pgd.Libpq;
 using Pgd.Linux;
 using Pgd.Postgres;
 using Pgd.Processes;
-using Pgd.Provisioning;
 using Pgd.Runtime;
 using Pgd.State;
 
@@ -122,7 +121,7 @@ public sealed class Branches
         Workspace.RequireLinux();
         var problems = new List<string>();
         // First: what is not mounted looks as if it were gone.
-        var mounted = await ResumedVolumes.MountAsync(_workspace.Root, problems, cancellationToken).ConfigureAwait(false);
+        var mounted = Attach(problems);
         var repairs = problems.Count > 0 ? [] : await _workspace.Doctor.FixAsync(dryRun: false, cancellationToken).ConfigureAwait(false);
         problems.AddRange(repairs.Where(r => !r.Done).Select(r => $"{r.Kind} {r.Subject}: {r.Text}"));
         List<BranchName> started = [], running = [], stopped = [];
@@ -133,6 +132,8 @@ public sealed class Branches
             {
                 using var held = await LockAsync(name, cancellationToken).ConfigureAwait(false);
                 var (project, branch) = (_workspace.State.RequireProject(name.Project), RequireReady(name));
+                if (branch.IsAdopted)
+                    continue;
                 var list = !branch.ShouldRun ? stopped : new BranchServer(_workspace, project, branch, branch.Generation).IsRunning() ? running : started;
                 if (list == started)
                     await StartAsync(project, branch, cancellationToken).ConfigureAwait(false);
@@ -230,6 +231,27 @@ public sealed class Branches
             if (LogFile(name) is var now && now != log)
                 (log, position) = (now, 0);
         }
+    }
+
+    private List<string> Attach(List<string> problems)
+    {
+        var mounted = new List<string>();
+        foreach (var volume in _workspace.Storages.Folders.List().Where(v => v.Mounts.Count > 0))
+        {
+            try
+            {
+                var table = MountTable.Read();
+                var missing = volume.Mounts.Where(m => table.At(m.Folder) is null).Select(m => m.Dataset).ToList();
+                _workspace.Storages.Zfs.Attach(volume);
+                mounted.AddRange(missing);
+            }
+            catch (Exception e) when (e is PgdException or IOException or UnauthorizedAccessException)
+            {
+                problems.Add($"{volume.Key}: {e.Message}");
+            }
+        }
+
+        return mounted;
     }
 
     // The first 48 bits of a random one are all random.

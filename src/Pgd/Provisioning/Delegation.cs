@@ -1,3 +1,5 @@
+using Pgd.Configuration;
+
 namespace Pgd.Provisioning;
 
 /// <summary>
@@ -8,19 +10,18 @@ internal sealed record Delegation(IReadOnlySet<string> Local, IReadOnlySet<strin
 {
     private const string LocalHeading = "Local permissions:", BelowHeading = "Descendent permissions:", BothHeading = "Local+Descendent permissions:";
 
-    /// <summary>Each of these was left out once on a real pool, and something that a branch needs failed.</summary>
-    public static Delegation Needed { get; } = new(
-        new HashSet<string> { "create", "mount" },
-        // On Linux "mount" does not let anybody mount: making, cloning and destroying ask for it.
-        new HashSet<string>
-        {
-            "create", "destroy", "snapshot", "clone", "mount", "userprop", "canmount",
-            "recordsize", "compression", "atime", "logbias", "primarycache", "refquota", "refreservation",
-        });
+    // On Linux "mount" does not let anybody mount: making, cloning, promoting and destroying ask for it.
+    private static readonly string[] ForVolumes = ["create", "destroy", "snapshot", "clone", "promote", "mount", "userprop", "canmount", "compression", "recordsize", "atime", "refquota", "refreservation"];
+
+    // What a configuration may add. None says where something is mounted, or what may be done with what is in it.
+    private static readonly string[] Harmless = ["acltype", "checksum", "copies", "dedup", "dnodesize", "logbias", "primarycache", "redundant_metadata", "relatime", "secondarycache", "special_small_blocks", "sync", "xattr"];
+
+    /// <summary>What branches need. Each of these was left out once on a real pool, and something failed.</summary>
+    public static Delegation NeededFor(HostConfiguration configuration) => new(
+        new SortedSet<string>(["create", "mount"], StringComparer.Ordinal),
+        new SortedSet<string>([.. ForVolumes, .. (configuration.Zfs?.Properties.Keys ?? []).Where(Harmless.Contains)], StringComparer.Ordinal));
 
     public bool Covers(Delegation other) => other.Local.IsSubsetOf(Local) && other.Below.IsSubsetOf(Below);
-
-    public bool IsEmpty => Local.Count == 0 && Below.Count == 0;
 
     /// <summary>Reads what <c>zfs allow DATASET</c> prints of one user or group, and of that dataset only: it also prints what is inherited.</summary>
     public static Delegation Parse(string text, string dataset, string kind, string name)

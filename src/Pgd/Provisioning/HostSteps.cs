@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using Pgd.Configuration;
 using Pgd.Linux;
 using Pgd.State;
+using Pgd.Storage;
 
 namespace Pgd.Provisioning;
 
@@ -16,8 +17,6 @@ internal sealed class HostSteps(string root)
     public string Root => root;
 
     public Layout Layout { get; } = new(root);
-
-    private string Mounts => Path.Combine(root, "zfs");
 
     private static bool HasSystemd => Directory.Exists("/run/systemd/system") && SystemPrograms.Find("systemctl") is not null;
 
@@ -45,7 +44,7 @@ internal sealed class HostSteps(string root)
         if (ConfigurationStep(account, notes) is { } written)
             steps.Add(written);
         if (plan.Base is not null)
-            steps.AddRange(await ZfsStepsAsync(plan, account, request, cancellationToken).ConfigureAwait(false));
+            steps.AddRange(await ZfsStepsAsync(plan, account, request, configuration, cancellationToken).ConfigureAwait(false));
         if (Libc.FindGroup(DockerGroup) is not null && File.Exists(DockerSocket))
         {
             steps.Add(Member("docker", account, DockerGroup));
@@ -132,12 +131,12 @@ internal sealed class HostSteps(string root)
     {
         if (!(await ZfsHost.PoolsAsync(cancellationToken).ConfigureAwait(false)).Any(p => p.Name == dataset.Split('/')[0]) || !await ZfsHost.ExistsAsync(dataset, cancellationToken).ConfigureAwait(false))
             return false;
-        var (value, source) = (await ZfsHost.PropertiesAsync(dataset, ZfsHost.RootProperty, cancellationToken).ConfigureAwait(false)).GetValueOrDefault(ZfsHost.RootProperty, ("-", "-"));
+        var (value, source) = (await ZfsHost.PropertiesAsync(dataset, Zfs.RootProperty, cancellationToken).ConfigureAwait(false)).GetValueOrDefault(Zfs.RootProperty, ("-", "-"));
         return source != "local" ? throw new PgdException(ExitCode.Unsafe, $"there is a dataset {dataset} already, and pgd did not make it", $"It is left untouched. Rename it (zfs rename {dataset} …), or choose another pool with --pool.")
             : value == root ? true : throw new PgdException(ExitCode.Unsafe, $"the dataset {dataset} belongs to the root {value}, not to {root}", $"Use that root (--root {value}), or choose another pool with --pool.");
     }
 
-    private async Task<IReadOnlyList<Step>> ZfsStepsAsync(SetupMark plan, Account account, SetupRequest request, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<Step>> ZfsStepsAsync(SetupMark plan, Account account, SetupRequest request, HostConfiguration configuration, CancellationToken cancellationToken)
     {
         var (dataset, pool) = (plan.Base!, plan.Base!.Split('/')[0]);
         if (SystemPrograms.Find("sudo") is null || SystemPrograms.Find("visudo") is null)
@@ -168,26 +167,32 @@ internal sealed class HostSteps(string root)
             token => SystemPrograms.RunAsync("zpool", ["set", "delegation=on", pool], token)));
         // Without a mount point: "zfs mount -a" at a boot, as root, would follow links that a user has put into a volume, and mount a dataset of his
         // over any folder of the machine. The mount script chooses the place instead.
-        steps.Add(new("dataset", $"dataset {dataset}", $"zfs create -o canmount=off -o mountpoint=none -o compression=lz4 -o atime=off -o {ZfsHost.RootProperty}={root} {dataset}", async token =>
+        steps.Add(new("dataset", $"dataset {dataset}", $"zfs create -o canmount=off -o mountpoint=none -o com.sun:auto-snapshot=false -o {Zfs.RootProperty}={root} {dataset}", async token =>
             await IsOursAsync(dataset, token).ConfigureAwait(false) && await ZfsHost.PropertiesAsync(dataset, "canmount,mountpoint", token).ConfigureAwait(false) is var now && now["canmount"].Value == "off" && now["mountpoint"].Value == "none", async token =>
         {
             if (await IsOursAsync(dataset, token).ConfigureAwait(false))
                 await SystemPrograms.RunAsync("zfs", ["set", "canmount=off", "mountpoint=none", dataset], token).ConfigureAwait(false);
             else
-                await SystemPrograms.RunAsync("zfs", ["create", "-o", "canmount=off", "-o", "mountpoint=none", "-o", "compression=lz4", "-o", "atime=off", "-o", $"{ZfsHost.RootProperty}={root}", dataset], token).ConfigureAwait(false);
+                await SystemPrograms.RunAsync("zfs", ["create", "-o", "canmount=off", "-o", "mountpoint=none", "-o", "com.sun:auto-snapshot=false", "-o", $"{Zfs.RootProperty}={root}", dataset], token).ConfigureAwait(false);
         }));
+        var needed = Delegation.NeededFor(configuration);
         foreach (var (option, kind, name) in Grantees(account.Name))
         {
-            steps.Add(new($"allow-{kind}", $"permissions of the {kind} {name}", $"zfs allow -l {option} {name} {string.Join(',', Delegation.Needed.Local)}, and -d {string.Join(',', Delegation.Needed.Below)} {dataset}", async token =>
-                await IsOursAsync(dataset, token).ConfigureAwait(false) && (await AllowedAsync(dataset, kind, name, token).ConfigureAwait(false)).Covers(Delegation.Needed), async token =>
+            steps.Add(new($"allow-{kind}", $"permissions of the {kind} {name}", $"zfs allow -l {option} {name} {string.Join(',', needed.Local)}, and -d {string.Join(',', needed.Below)} {dataset}", async token =>
+                await IsOursAsync(dataset, token).ConfigureAwait(false) && (await AllowedAsync(dataset, kind, name, token).ConfigureAwait(false)).Covers(needed), async token =>
             {
-                await SystemPrograms.RunAsync("zfs", ["allow", "-l", option, name, string.Join(',', Delegation.Needed.Local), dataset], token).ConfigureAwait(false);
-                await SystemPrograms.RunAsync("zfs", ["allow", "-d", option, name, string.Join(',', Delegation.Needed.Below), dataset], token).ConfigureAwait(false);
+                await SystemPrograms.RunAsync("zfs", ["allow", "-l", option, name, string.Join(',', needed.Local), dataset], token).ConfigureAwait(false);
+                await SystemPrograms.RunAsync("zfs", ["allow", "-d", option, name, string.Join(',', needed.Below), dataset], token).ConfigureAwait(false);
             }));
         }
 
-        steps.Add(Step.Of("mounts", $"folder {Mounts}", "of root's, for mounted volumes", () => IsAs(Mounts, SharedRoot.OfRoot, 0, null), () => Make(Mounts, SharedRoot.OfRoot, 0, 0)));
-        var script = MountScript.Text(dataset, Mounts);
+        steps.Add(Step.Of("mounts", $"folder {Layout.Mounts}", "of root's, for mounted volumes", () => IsAs(Layout.Mounts, SharedRoot.OfRoot, 0, null) && Reads(Layout.Dataset, dataset + "\n"), () =>
+        {
+            Make(Layout.Mounts, SharedRoot.OfRoot, 0, 0);
+            // The storage's own note; the folder is not the user's to write in.
+            Put(Layout.Dataset, dataset + "\n", ForEverybody);
+        }));
+        var script = MountScript.Text(dataset, Layout.Mounts);
         steps.Add(Step.Of("script", MountScript.File, "mounts and unmounts volumes, and nothing else", () => Reads(MountScript.File, script) && IsAs(MountScript.File, Script, 0, 0), () =>
         {
             if (!Directory.Exists(Path.GetDirectoryName(MountScript.File)))
@@ -271,9 +276,9 @@ internal sealed class HostSteps(string root)
 
     private void RemoveRoot()
     {
-        foreach (var file in (string[])[.. Directory.Exists(Layout.Locks) ? Directory.GetFiles(Layout.Locks, "*.lock") : [], Layout.HostKey])
+        foreach (var file in (string[])[.. Directory.Exists(Layout.Locks) ? Directory.GetFiles(Layout.Locks, "*.lock") : [], Layout.HostKey, Layout.Dataset])
             File.Delete(file);
-        foreach (var folder in (string[])[Layout.State, Layout.Volumes, Layout.Locks, Layout.Sockets, Mounts])
+        foreach (var folder in (string[])[Layout.State, Layout.Volumes, Layout.Locks, Layout.Sockets, Layout.Mounts])
             RemoveIfEmpty(folder);
         // Last, so that an undo which was killed can be repeated; and not where a stranger's file keeps the folder.
         if (Directory.EnumerateFileSystemEntries(root).FirstOrDefault(entry => entry != SetupMark.FileIn(root)) is { } stranger)

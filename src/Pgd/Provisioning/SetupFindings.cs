@@ -1,9 +1,10 @@
+using Pgd.Configuration;
 using Pgd.Linux;
 
 namespace Pgd.Provisioning;
 
 /// <summary>What the doctor finds of what setup arranged: each thing that keeps an ordinary user from making branches, with what to type.</summary>
-internal sealed class SetupFindings(string root)
+internal sealed class SetupFindings(string root, HostConfiguration configuration)
 {
     private const string Again = "sudo dotnet-pgd setup";
     private readonly List<Finding> _findings = [];
@@ -120,7 +121,7 @@ internal sealed class SetupFindings(string root)
         var missing = new List<string>();
         foreach (var (_, kind, who) in HostSteps.Grantees(mark.User))
         {
-            if (!(await HostSteps.AllowedAsync(dataset, kind, who, cancellationToken).ConfigureAwait(false)).Covers(Delegation.Needed))
+            if (!(await HostSteps.AllowedAsync(dataset, kind, who, cancellationToken).ConfigureAwait(false)).Covers(Delegation.NeededFor(configuration)))
                 missing.Add($"{kind} {who}");
         }
 

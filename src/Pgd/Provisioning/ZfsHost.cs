@@ -1,36 +1,29 @@
-using System.Text.RegularExpressions;
+using Pgd.Storage;
 
 namespace Pgd.Provisioning;
 
-/// <summary>ZFS on this machine as far as setup, resume and the doctor ask: pools, the base dataset, what is mounted.</summary>
-internal static partial class ZfsHost
+/// <summary>ZFS on this machine as far as setup and the doctor ask: pools and the base dataset.</summary>
+internal static class ZfsHost
 {
-    public const string RootProperty = "pgd:root", IdProperty = "pgd:id";
-
     public static bool IsInstalled => SystemPrograms.Find("zpool") is not null && SystemPrograms.Find("zfs") is not null;
 
     public static async Task<IReadOnlyList<Pool>> PoolsAsync(CancellationToken cancellationToken) =>
-        [.. Rows(await SystemPrograms.RunAsync("zpool", ["list", "-H", "-o", "name,health,readonly,delegation"], cancellationToken).ConfigureAwait(false))
+        [.. ZfsProgram.Rows(await SystemPrograms.RunAsync("zpool", ["list", "-H", "-o", "name,health,readonly,delegation"], cancellationToken).ConfigureAwait(false))
             .Select(row => new Pool(row[0], row[1], row[2] == "on", row[3] == "on"))];
 
     /// <summary>Whether there is such a file system. Asked of its parent: that a dataset cannot be read does not mean that it is not there.</summary>
     public static async Task<bool> ExistsAsync(string dataset, CancellationToken cancellationToken) =>
-        Rows(await SystemPrograms.RunAsync("zfs", ["list", "-H", "-t", "filesystem,volume", "-d", "1", "-o", "name", dataset[..dataset.LastIndexOf('/')]], cancellationToken).ConfigureAwait(false))
+        ZfsProgram.Rows(await SystemPrograms.RunAsync("zfs", ["list", "-H", "-t", "filesystem,volume", "-d", "1", "-o", "name", dataset[..dataset.LastIndexOf('/')]], cancellationToken).ConfigureAwait(false))
             .Any(row => row[0] == dataset);
 
     /// <summary>Values and where they come from, for example <c>local</c>.</summary>
     public static async Task<IReadOnlyDictionary<string, (string Value, string Source)>> PropertiesAsync(string dataset, string properties, CancellationToken cancellationToken) =>
-        Rows(await SystemPrograms.RunAsync("zfs", ["get", "-H", "-o", "property,value,source", properties, dataset], cancellationToken).ConfigureAwait(false))
+        ZfsProgram.Rows(await SystemPrograms.RunAsync("zfs", ["get", "-H", "-o", "property,value,source", properties, dataset], cancellationToken).ConfigureAwait(false))
             .Where(row => row.Length == 3).ToDictionary(row => row[0], row => (row[1], row[2]));
 
     /// <summary>Everything below a dataset.</summary>
     public static async Task<IReadOnlyList<string>> BelowAsync(string dataset, CancellationToken cancellationToken) =>
-        [.. Rows(await SystemPrograms.RunAsync("zfs", ["list", "-H", "-r", "-t", "all", "-o", "name", dataset], cancellationToken).ConfigureAwait(false)).Select(row => row[0]).Where(name => name != dataset)];
-
-    /// <summary>The volumes below a base dataset that are not mounted: by their names and their mark.</summary>
-    public static async Task<IReadOnlyList<string>> UnmountedVolumesAsync(string baseDataset, CancellationToken cancellationToken) =>
-        [.. Rows(await SystemPrograms.RunAsync("zfs", ["list", "-H", "-r", "-t", "filesystem", "-o", $"name,mounted,{IdProperty}", baseDataset], cancellationToken).ConfigureAwait(false))
-            .Where(row => row is [var name, "no", not "-", ..] && name.StartsWith(baseDataset, StringComparison.Ordinal) && VolumeName().IsMatch(name[baseDataset.Length..])).Select(row => row[0])];
+        [.. ZfsProgram.Rows(await SystemPrograms.RunAsync("zfs", ["list", "-H", "-r", "-t", "all", "-o", "name", dataset], cancellationToken).ConfigureAwait(false)).Select(row => row[0]).Where(name => name != dataset)];
 
     /// <summary>The versions of the programs and of the kernel's module.</summary>
     public static async Task<(string Programs, string Module)?> VersionsAsync(CancellationToken cancellationToken)
@@ -47,11 +40,6 @@ internal static partial class ZfsHost
             ? (programs["zfs-".Length..], module["zfs-kmod-".Length..])
             : null;
     }
-
-    private static IEnumerable<string[]> Rows(string text) => text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split('\t'));
-
-    [GeneratedRegex(@"^/[a-z0-9][a-z0-9._-]*/[a-z0-9][a-z0-9._-]*/g[0-9]+(\.[a-z0-9][a-z0-9._-]*)?$")]
-    private static partial Regex VolumeName();
 }
 
 /// <summary>A pool of this machine.</summary>

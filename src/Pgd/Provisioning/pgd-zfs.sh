@@ -82,8 +82,14 @@ look() {
 look
 
 if [ "$verb" = unmount ]; then
-    # Neither forced nor lazily: a server that runs there keeps its data.
-    [ "$mounted" = no ] || umount -- "$place"
+    # Neither forced nor lazily: a server that runs there keeps its data. A killed one's children hold their folder for moments.
+    tries=20
+    while [ "$mounted" = yes ] && ! said=$(umount -- "$place" 2>&1); do
+        tries=$((tries - 1))
+        [ $tries -gt 0 ] || fail "$said"
+        sleep 0.2
+        look
+    done
     for empty in "$place" "$places/$project/$branch" "$places/$project"; do
         rmdir -- "$empty" 2>/dev/null || :
     done
