@@ -14,6 +14,9 @@ internal sealed record Session
 
     public Func<Stream> Input { get; init; } = () => Stream.Null;
 
+    /// <summary>Whether a person can be asked: one who sees the question and can type the answer.</summary>
+    public bool CanAsk { get; init; }
+
     public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
 
     public string WorkingDirectory { get; init; } = "/";
@@ -42,6 +45,7 @@ internal sealed record Session
             Output = Writer(OperatingSystem.IsWindows() ? Console.OpenStandardOutput() : new StandardStream(1, readerMatters: true)),
             Error = Writer(OperatingSystem.IsWindows() ? Console.OpenStandardError() : new StandardStream(2, readerMatters: false)),
             Input = Console.OpenStandardInput,
+            CanAsk = !Console.IsInputRedirected && !Console.IsErrorRedirected,
             Environment = environment,
             WorkingDirectory = System.Environment.CurrentDirectory,
             OutputScreen = Screen.Of(environment, isTerminal: !Console.IsOutputRedirected),

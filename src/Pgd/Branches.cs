@@ -113,6 +113,46 @@ public sealed class Branches
         return View(project, branch with { ShouldRun = true });
     }
 
+    /// <summary>
+    /// Brings everything back after a boot: mounts volumes, removes what killed operations left, and starts every branch that was not stopped on
+    /// purpose. What cannot be started is told and does not keep the others.
+    /// </summary>
+    public async Task<Resumed> ResumeAsync(CancellationToken cancellationToken)
+    {
+        Workspace.RequireLinux();
+        var problems = new List<string>();
+        // First: what is not mounted looks as if it were gone.
+        var mounted = Attach(problems);
+        var repairs = problems.Count > 0 ? [] : await _workspace.Doctor.FixAsync(dryRun: false, cancellationToken).ConfigureAwait(false);
+        problems.AddRange(repairs.Where(r => !r.Done).Select(r => $"{r.Kind} {r.Subject}: {r.Text}"));
+        List<BranchName> started = [], running = [], stopped = [];
+        foreach (var name in _workspace.State.ProjectNames().SelectMany(p => _workspace.State.BranchNames(p).Select(b => BranchName.Of(p, b))).ToList())
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            try
+            {
+                using var held = await LockAsync(name, cancellationToken).ConfigureAwait(false);
+                var (project, branch) = (_workspace.State.RequireProject(name.Project), RequireReady(name));
+                if (branch.IsAdopted)
+                    continue;
+                var list = !branch.ShouldRun ? stopped : new BranchServer(_workspace, project, branch, branch.Generation).IsRunning() ? running : started;
+                if (list == started)
+                    await StartAsync(project, branch, cancellationToken).ConfigureAwait(false);
+                list.Add(name);
+            }
+            catch (PgdException e) when (e.ExitCode == ExitCode.NotFound)
+            {
+                // Deleted meanwhile.
+            }
+            catch (Exception e) when (e is PgdException or IOException or UnauthorizedAccessException or Npgsql.NpgsqlException)
+            {
+                problems.Add($"{name}: {e.Message}");
+            }
+        }
+
+        return new(mounted, [.. repairs.Where(r => r.Done)], started, running, stopped, problems);
+    }
+
     /// <summary>Stops a running branch; a stopped one is left alone.</summary>
     /// <exception cref="PgdException">It does not stop (<see cref="ExitCode.Failed"/>).</exception>
     public async Task<Branch> StopAsync(BranchName name, CancellationToken cancellationToken)
@@ -192,6 +232,27 @@ public sealed class Branches
             if (LogFile(name) is var now && now != log)
                 (log, position) = (now, 0);
         }
+    }
+
+    private List<string> Attach(List<string> problems)
+    {
+        var mounted = new List<string>();
+        foreach (var volume in _workspace.Storages.Folders.List().Where(v => v.Mounts.Count > 0))
+        {
+            try
+            {
+                var table = MountTable.Read();
+                var missing = volume.Mounts.Where(m => table.At(m.Folder) is null).Select(m => m.Dataset).ToList();
+                _workspace.Storages.Zfs.Attach(volume);
+                mounted.AddRange(missing);
+            }
+            catch (Exception e) when (e is PgdException or IOException or UnauthorizedAccessException)
+            {
+                problems.Add($"{volume.Key}: {e.Message}");
+            }
+        }
+
+        return mounted;
     }
 
     // The first 48 bits of a random one are all random.
@@ -554,3 +615,14 @@ public sealed record BranchReset
     /// <summary>The pull request's new head, if the branch is a preview.</summary>
     public PullRequestKey? PullRequest { get; init; }
 }
+
+/// <summary>What was brought back after a boot.</summary>
+/// <param name="Mounted">Volumes that were not mounted, by their datasets.</param>
+/// <param name="Repairs">What killed operations had left.</param>
+/// <param name="Started">Branches whose servers did not run, and do now.</param>
+/// <param name="Running">Branches whose servers ran already.</param>
+/// <param name="Stopped">Branches that were stopped on purpose, and stay so.</param>
+/// <param name="Problems">What could not be brought back, and why.</param>
+public sealed record Resumed(
+    IReadOnlyList<string> Mounted, IReadOnlyList<Repair> Repairs, IReadOnlyList<BranchName> Started, IReadOnlyList<BranchName> Running,
+    IReadOnlyList<BranchName> Stopped, IReadOnlyList<string> Problems);

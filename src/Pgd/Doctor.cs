@@ -23,6 +23,7 @@ public sealed partial class Doctor
         Check("platform", Platform);
         if (!OperatingSystem.IsLinux())
             return findings;
+        findings.AddRange(await new Provisioning.SetupFindings(_workspace.Root, _workspace.Configuration).CheckAsync(cancellationToken).ConfigureAwait(false));
         Check("root", Root);
         Check("server binaries", Binaries);
         Check("server account", Account);

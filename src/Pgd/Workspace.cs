@@ -33,6 +33,19 @@ public sealed class Workspace
         Doctor = new(this);
     }
 
+    /// <summary>
+    /// Opens the root that the configuration names. As root, in a root that setup made, this process first becomes the user that the root belongs
+    /// to, for good: what an administrator makes is then what the user can work with.
+    /// </summary>
+    /// <exception cref="PgdException">The configuration names no root (<see cref="ExitCode.Misuse"/>), or the user is gone (<see cref="ExitCode.MachineLacks"/>).</exception>
+    public static Workspace OpenAsItsUser(HostConfiguration configuration, IReporter reporter)
+    {
+        ArgumentNullException.ThrowIfNull(configuration);
+        if (configuration.Root is { } root)
+            Provisioning.SharedRoot.BecomeItsUser(Path.GetFullPath(root));
+        return new(configuration, reporter);
+    }
+
     /// <summary>The folder that holds everything.</summary>
     public string Root { get; }
 

@@ -24,7 +24,7 @@ internal sealed class Run : IDisposable
             WaitForLock = parsed.GetValue(surface.Options.WaitLock) is { } wait ? Duration.Parse(wait) : null,
         }));
         _reporter = new(() => Reporters.For(Session, IsJson, parsed.GetValue(surface.Options.Quiet)));
-        _workspace = new(() => new Workspace(Configuration.Configuration, Reporter));
+        _workspace = new(() => Workspace.OpenAsItsUser(Configuration.Configuration, Reporter));
     }
 
     public Session Session => _surface.Session;

@@ -8,7 +8,7 @@ namespace Pgd.Tool.Output;
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     WriteIndented = true,
-    Converters = [typeof(BranchNameJson), typeof(PortRangeJson), typeof(CamelCaseEnum<BranchStatus>), typeof(CamelCaseEnum<Severity>)])]
+    Converters = [typeof(BranchNameJson), typeof(PortRangeJson), typeof(CamelCaseEnum<BranchStatus>), typeof(CamelCaseEnum<Severity>), typeof(CamelCaseEnum<SetupOutcome>)])]
 [JsonSerializable(typeof(Project))]
 [JsonSerializable(typeof(IReadOnlyList<Project>))]
 [JsonSerializable(typeof(Branch))]
@@ -19,6 +19,8 @@ namespace Pgd.Tool.Output;
 [JsonSerializable(typeof(LogLines))]
 [JsonSerializable(typeof(Status))]
 [JsonSerializable(typeof(Diagnosis))]
+[JsonSerializable(typeof(SetupReport))]
+[JsonSerializable(typeof(Resumed))]
 internal sealed partial class JsonShapes : JsonSerializerContext
 {
     /// <summary>The shapes, with text left readable: what we print never becomes part of a page.</summary>

@@ -21,7 +21,7 @@ internal sealed record HostFolders
             SystemFile = "/etc/pgd/config.yaml",
             UserFile = Path.Combine(Absolute("XDG_CONFIG_HOME") ?? Path.Combine(home, ".config"), "pgd", "config.yaml"),
             // Set-up makes the shared root; until then only root may, and for root a home folder would be the wrong place for data.
-            DefaultRoot = Directory.Exists(shared) || Environment.IsPrivilegedProcess
+            DefaultRoot = File.Exists(Provisioning.SetupMark.FileIn(shared)) || Environment.IsPrivilegedProcess
                 ? shared
                 : Path.Combine(Absolute("XDG_DATA_HOME") ?? Path.Combine(home, ".local", "share"), "pgd"),
         };

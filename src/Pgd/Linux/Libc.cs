@@ -81,6 +81,21 @@ internal static partial class Libc
     [LibraryImport("libc", EntryPoint = "getpwuid_r", SetLastError = true)]
     private static unsafe partial int GetPwUid(uint user, byte* entry, byte* buffer, nuint length, nint* result);
 
+    [LibraryImport("libc", EntryPoint = "getgrnam_r", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static unsafe partial int GetGrNam(string name, byte* entry, byte* buffer, nuint length, nint* result);
+
+    [LibraryImport("libc", EntryPoint = "getgroups", SetLastError = true)]
+    private static unsafe partial int GetGroups(int size, uint* groups);
+
+    [LibraryImport("libc", EntryPoint = "initgroups", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int InitGroups(string user, uint group);
+
+    [LibraryImport("libc", EntryPoint = "setgid", SetLastError = true)]
+    private static partial int SetGroupId(uint group);
+
+    [LibraryImport("libc", EntryPoint = "setuid", SetLastError = true)]
+    private static partial int SetUserId(uint user);
+
     /// <summary>The error of the last call, as an exception that names what was done to which path.</summary>
     public static IOException LastError(string what)
     {
@@ -204,6 +219,36 @@ internal static partial class Libc
             return GetPwUid(user, entry, text, (nuint)buffer.Length, &result) != 0 || result == 0 ? null
                 : new(Marshal.PtrToStringUTF8(*(nint*)entry)!, *(uint*)(entry + 16), *(uint*)(entry + 20));
         }
+    }
+
+    /// <summary>The numeric id of a group; null if there is none of that name.</summary>
+    public static unsafe uint? FindGroup(string name)
+    {
+        var entry = stackalloc byte[128];
+        // All members' names are in it.
+        var buffer = new byte[1 << 18];
+        nint result = 0;
+        fixed (byte* text = buffer)
+        {
+            // struct group { char *name; char *passwd; gid_t gid; … }
+            return GetGrNam(name, entry, text, (nuint)buffer.Length, &result) != 0 || result == 0 ? null : *(uint*)(entry + 16);
+        }
+    }
+
+    /// <summary>The groups that this process has, which are those of its session's beginning.</summary>
+    public static unsafe IReadOnlyList<uint> Groups()
+    {
+        var groups = new uint[65536];
+        fixed (uint* first = groups)
+            return [.. groups.AsSpan(0, Math.Max(0, GetGroups(groups.Length, first))), EffectiveGroupId()];
+    }
+
+    /// <summary>Gives up being root for good: this process is the account's from now on, with the groups that it has today.</summary>
+    public static void Become(Account account)
+    {
+        // In this order: the last one takes the right to do the others. The C library does it for all threads.
+        if (InitGroups(account.Name, account.GroupId) != 0 || SetGroupId(account.GroupId) != 0 || SetUserId(account.UserId) != 0)
+            throw LastError($"becoming {account.Name}");
     }
 }
 

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using Pgd.Linux;
+using Pgd.Provisioning;
 
 namespace Pgd.State;
 
@@ -9,8 +10,15 @@ internal sealed class Layout(string root)
 {
     // A unix socket's path may have 107 bytes; PostgreSQL refuses to start with a longer one.
     private const int LongestSocketPath = 107;
+    private bool? _isShared;
 
     public string Root { get; } = root;
+
+    /// <summary>Whether setup made it, for an administrator and a user.</summary>
+    public bool IsShared => _isShared ??= SetupMark.Read(Root) is not null;
+
+    /// <summary>The mode of files with nothing but records in them.</summary>
+    public UnixFileMode FileMode => IsShared ? SharedRoot.File : UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
     public string State => Path.Combine(Root, "state");
 
@@ -53,16 +61,26 @@ internal sealed class Layout(string root)
 
         try
         {
-            MakeFolder(Root, passable);
-            MakeFolder(State, closed);
-            MakeFolder(Volumes, passable);
-            MakeFolder(Locks, closed);
-            MakeFolder(Sockets, passable);
+            if (!IsShared)
+                MakeFolder(Root, passable);
+            MakeFolder(State, IsShared ? SharedRoot.Folder : closed);
+            MakeFolder(Volumes, IsShared ? SharedRoot.PassableFolder : passable);
+            MakeFolder(Locks, IsShared ? SharedRoot.Folder : closed);
+            MakeFolder(Sockets, IsShared ? SharedRoot.PassableFolder : passable);
         }
         catch (Exception e) when (e is UnauthorizedAccessException or IOException)
         {
             throw new PgdException(ExitCode.MachineLacks, $"the root {Root} cannot be used: {e.Message}", "Choose another with --root or PGD_ROOT, or make this one writable.", e);
         }
+    }
+
+    /// <summary>Makes the folder of a project's records.</summary>
+    public void EnsureProject(string project)
+    {
+        if (IsShared && !Directory.Exists(ProjectState(project)))
+            MakeFolder(ProjectState(project), SharedRoot.Folder);
+        else
+            Directory.CreateDirectory(ProjectState(project), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
     }
 
     private static void MakeFolder(string path, UnixFileMode mode)

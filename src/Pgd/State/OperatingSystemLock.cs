@@ -106,12 +106,16 @@ internal sealed class OperatingSystemLocks(Layout layout, TimeSpan wait, IReport
         }
     }
 
-    private static SafeFileHandle Open(string path)
+    private SafeFileHandle Open(string path)
     {
         try
         {
             // Not .NET's own call: it takes a lock of its own, and fails where another process holds an exclusive one.
-            return Libc.OpenOrCreate(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            var file = Libc.OpenOrCreate(path, layout.FileMode);
+            // A umask takes the group's right to write. Whoever made the file gave it back.
+            if (layout.IsShared && Libc.Status(file) is var status && status.Mode != layout.FileMode && status.Owner == Libc.EffectiveUserId())
+                File.SetUnixFileMode(file, layout.FileMode);
+            return file;
         }
         catch (Exception e) when (DiskFull.Is(e))
         {

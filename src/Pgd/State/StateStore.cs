@@ -37,9 +37,9 @@ internal sealed class StateStore(Layout layout)
     public IReadOnlyList<string> ProjectFolders() =>
         [.. List(layout.State, Directory.GetDirectories).Select(d => Path.GetFileName(d)).Where(BranchName.IsWellFormed).Order(StringComparer.Ordinal)];
 
-    public void Write(ProjectRecord record) => Write(layout.ProjectFile(record.Name), RecordJson.Write(record));
+    public void Write(ProjectRecord record) => Write(record.Name, layout.ProjectFile(record.Name), RecordJson.Write(record));
 
-    public void Write(BranchRecord record) => Write(layout.BranchFile(record.FullName), RecordJson.Write(record));
+    public void Write(BranchRecord record) => Write(record.Project, layout.BranchFile(record.FullName), RecordJson.Write(record));
 
     public void Delete(BranchName name)
     {
@@ -121,20 +121,26 @@ internal sealed class StateStore(Layout layout)
         }
     }
 
-    private static void Write(string file, byte[] record)
+    private void Write(string project, string file, byte[] record)
     {
         // The lock lets one process write a record at a time: what a killed one left beside it is overwritten by the next.
         var beside = file + BesideSuffix;
         try
         {
-            Directory.CreateDirectory(Path.GetDirectoryName(file)!, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            layout.EnsureProject(project);
+            // What another member of the group left is his; it can be replaced, and not always be written.
+            if (layout.IsShared)
+                File.Delete(beside);
             using (var stream = new FileStream(beside, new FileStreamOptions
             {
                 Mode = FileMode.Create,
                 Access = FileAccess.Write,
-                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+                UnixCreateMode = layout.FileMode,
             }))
             {
+                // A umask takes the group's right to write.
+                if (layout.IsShared)
+                    File.SetUnixFileMode(stream.SafeFileHandle, layout.FileMode);
                 stream.Write(record);
                 stream.Flush(flushToDisk: true);
             }

@@ -63,6 +63,9 @@ internal sealed partial class Zfs(VolumeFolders folders, Layout layout, HostConf
 
         var dataset = found ?? Make(parent ?? OnlyPool());
         layout.Ensure();
+        // Setup made both, in a folder that only root writes in.
+        if (File.Exists(layout.Dataset) && File.ReadAllText(layout.Dataset).Trim() == dataset)
+            return;
         Directory.CreateDirectory(layout.Mounts);
         File.WriteAllText(layout.Dataset + ".new", dataset + "\n");
         File.Move(layout.Dataset + ".new", layout.Dataset, overwrite: true);
