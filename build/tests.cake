@@ -80,10 +80,9 @@ string[] Selection(string filter, string needsZfs)
     if (needsZfs is null)
         return ["-filter", filter];
     var trait = $"Needs{needsZfs}zfs";
-    // Traits are asked for behind the fourth part, all in one pair of brackets.
-    if (filter.EndsWith(']'))
-        return ["-filter", filter.Replace("[", "[(")[..^1] + $")&({trait})]"];
-    return ["-filter", filter + string.Concat(Enumerable.Repeat("/*", Math.Max(0, 4 - filter.Count(c => c == '/')))) + $"[{trait}]"];
+    // Traits are a part of their own, the last one.
+    var at = filter.IndexOf("/[", StringComparison.Ordinal);
+    return ["-filter", at < 0 ? $"{filter}/[{trait}]" : $"{filter[..at]}/[({filter[(at + 2)..^1]})&({trait})]"];
 }
 
 // Tests run programs that they put into their folders; many containers mount shared memory without that right.

@@ -10,8 +10,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/cache.sh"
 
 recipe=$(cat "$here/build.sh" "$here/guest/init" | sha256sum)
-made() { [[ -e $cache/recipe && $(<"$cache/recipe") == "$recipe" ]] && program_of_qemu --version >/dev/null 2>&1; }
-program_of_qemu() { LD_LIBRARY_PATH=$cache/qemu/usr/lib/x86_64-linux-gnu "${qemu[0]}" "$@"; }
+made() { [[ -e $cache/recipe && $(<"$cache/recipe") == "$recipe" ]] && "${qemu[@]}" --version >/dev/null 2>&1; }
 # The engine's files are made by the machine itself, which has no network: hence the image's files come first.
 with_docker() {
     local recipe
@@ -121,7 +120,7 @@ unpack_missing() {
 }
 
 unpack_missing "$cache/qemu" "qemu-system-x86/$backports" || unpack_missing "$cache/qemu" qemu-system-x86 || fail "QEMU cannot be fetched."
-program_of_qemu --version >>"$log" 2>&1 || fail "QEMU does not run."
+"${qemu[@]}" --version >>"$log" 2>&1 || fail "QEMU does not run."
 unpack "$work/kernel" "$image"
 unpack "$work/source" "$headers" "${others[@]}" zfs-dkms
 unpack_missing "$cache/layer" zfsutils-linux kmod || fail "ZFS's programs cannot be fetched."

@@ -94,7 +94,6 @@ kvm_works() {
     exec {said}<&-
     return "$status"
 }
-export LD_LIBRARY_PATH=$cache/qemu/usr/lib/x86_64-linux-gnu
 settings='console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off random.trust_cpu=on rcupdate.rcu_expedited=1 cryptomgr.notests tsc=reliable no_timer_check'
 if kvm_works; then
     processor=(-accel kvm -cpu host)
