@@ -97,14 +97,13 @@ internal sealed partial class Zfs(VolumeFolders folders, Layout layout, HostConf
     public Task<Volume> CloneAsync(Volume source, VolumeKey key, bool running, IReporter reporter, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
+        CheckRoom(DatasetOf(key, ""), reporter);
         Attach(source);
         var parts = Parts(source);
         var snapshot = $"pgd-{key.BranchId}-g{key.Generation}";
         var data = parts[0];
         var mounts = parts.Select(p => p.Suffix).Distinct().Select(s => MountOf(DatasetOf(key, s))).ToList();
         var origins = parts.Select(p => $"{p.Dataset}@{snapshot}").Distinct().ToList();
-        CheckRoom(mounts[0].Dataset, reporter);
-
         var volume = folders.Make(new Volume(key, folders.Folder(key)) { Data = Path.Combine(mounts[0].Folder, data.Inside).TrimEnd('/'), Mounts = mounts, Origins = origins });
         MakeParents(key);
         // One command: all of them show the same moment. Two would lose transactions without a word.
@@ -389,7 +388,9 @@ internal sealed partial class Zfs(VolumeFolders folders, Layout layout, HostConf
         }
 
         // Servers run under another account: they may pass through.
-        File.SetUnixFileMode(mount.Folder, File.GetUnixFileMode(mount.Folder) | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
+        const UnixFileMode passable = UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
+        if (File.GetUnixFileMode(mount.Folder) is var mode && (mode & passable) != passable)
+            File.SetUnixFileMode(mount.Folder, mode | passable);
     }
 
     private static void Unmount(DatasetMount mount)

@@ -143,7 +143,7 @@ public sealed class ZfsFacts : IDisposable
         storage.Delete(_child);
         Assert.Equal("first", await File.ReadAllTextAsync($"{grandchild.Data}/file", Never));
         storage.Delete(grandchild.Key);
-        Assert.Equal([Base], ZfsLab.Listing(_parent));
+        Assert.Equal([Base, $"{Base}/shop"], ZfsLab.Listing(_parent));
     }
 
     [Fact]
