@@ -9,19 +9,22 @@ Usage: ./build.sh TARGET [OPTIONS]
   demo    plays the whole story on this machine: a pull request gets a database branch, migrations,
           one comment and a teardown, each step verified
             --scale N      size of the sample data in pgbench units of 15 MB (10)
-            --storage S    auto, btrfs, reflink or copy (auto)
+            --storage S    auto, zfs, btrfs, reflink or copy (auto)
             --runtime R    auto, native or docker (auto)
+            --image I      for docker: image with PostgreSQL in it (postgres:17-alpine)
+            --pool P       for zfs: pool, or dataset in it, to make a dataset of its own in (the only one)
             --root DIR     where to put it (a temporary folder)
             --keep         leave the project running, and say how to connect
             --yes          install what is missing without asking
   test    installs what the tests need, and runs them all
             --filter TEXT  only tests with TEXT in their name, or an xUnit query such as /*/*/BranchTests
+            --no-vm        leave out the tests that need ZFS, which run in a virtual machine
             --yes          install what is missing without asking
   soak    the same tests with their full number of rounds
   bench   measures against the plain commands; writes artifacts/bench.json
             --scale N      size of the database in pgbench units of 15 MB (100)
             --rounds N     measurements of each (9)
-            --storage S    only this storage
+            --storage S    only this: btrfs, reflink, copy, or btrfs+docker
   pack    makes the packages in artifacts/packages
   docs    checks the links of all pages; --update puts the demo's real output into the README
   build   builds everything

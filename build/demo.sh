@@ -4,12 +4,14 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-scale=10 storage=auto runtime=auto root='' keep='' yes=()
+scale=10 storage=auto runtime=auto image='' pool='' root='' keep='' yes=()
 while (($#)); do
     case $1 in
     --scale) scale=$2 && shift 2 ;;
     --storage) storage=$2 && shift 2 ;;
     --runtime) runtime=$2 && shift 2 ;;
+    --image) image=$2 && shift 2 ;;
+    --pool) pool=$2 && shift 2 ;;
     --root) root=$2 && shift 2 ;;
     --keep) keep=1 && shift ;;
     --yes) yes=(--yes) && shift ;;
@@ -53,7 +55,7 @@ step() { # CLAIM COMMAND…
 # ── clearing up ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/pgd-demo.XXXXXX")
-own_root='' created=''
+own_root='' own_dataset='' created=''
 finish() {
     local status=$?
     trap - EXIT
@@ -61,12 +63,13 @@ finish() {
     if [[ -n $created && (-z $keep || $status -ne 0) ]]; then
         dotnet-pgd project delete demo --force >"$work/step.log" 2>&1 || {
             cat "$work/step.log"
-            # The folder must stay: it is what says which servers are left.
-            own_root=''
+            # Folder and dataset must stay: they are what says which servers are left.
+            own_root='' own_dataset=''
             echo "The project demo could not be deleted; it is in $root."
         }
         created=''
     fi
+    [[ -z $own_dataset || -n $created ]] || zfs destroy -r "$own_dataset" || true
     [[ -z $own_root || -n $created ]] || rm -rf "$own_root"
     rm -rf "$work"
     exit "$status"
@@ -91,9 +94,24 @@ if [[ -z $root ]]; then
     chmod 755 "$own_root"
     root=$own_root
 fi
+if [[ $storage == zfs ]]; then
+    # A dataset of the demo's own: what setup made on this machine, if it did, stays as it is.
+    command -v zfs >/dev/null || PATH=$PATH:/usr/sbin:/sbin
+    if [[ -z $pool ]]; then
+        mapfile -t pools < <(zpool list -H -o name)
+        ((${#pools[@]} == 1)) || {
+            echo "There are ${#pools[@]} ZFS pools here${pools[*]:+: ${pools[*]}}. Choose one with --pool." >&2
+            exit 3
+        }
+        pool=${pools[0]}
+    fi
+    own_dataset=$pool/pgd-demo-$$
+    zfs create -o canmount=off "$own_dataset"
+    export PGD_ZFS_POOL=$own_dataset
+fi
 mkdir --parents "$work/checkout/db/migrations" "$work/temp" "$work/notes" "$root"
 export PGD_ROOT=$root
-export DEMO_ROOT=$root DEMO_NOTES=$work/notes DEMO_STEP_LOG=$work/job.log
+export DEMO_ROOT=$root DEMO_DATASET=$own_dataset DEMO_NOTES=$work/notes DEMO_STEP_LOG=$work/job.log
 export DEMO_REPOSITORY=Codertocat/Hello-World DEMO_PULL=2
 
 tool_folder() { tool=$(bash build/tool.sh); }
@@ -131,7 +149,7 @@ verify() { bash build/demo/verify.sh "$@"; }
 verify start
 start=$(now)
 created=1
-dotnet-pgd project create demo --storage "$storage" --runtime "$runtime" >"$work/step.log" 2>&1 || {
+dotnet-pgd project create demo --storage "$storage" --runtime "$runtime" ${image:+--image "$image"} >"$work/step.log" 2>&1 || {
     sed 's/^/    /' "$work/step.log"
     created=''
     fail "dotnet pgd project create demo"

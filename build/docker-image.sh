@@ -1,11 +1,17 @@
 #!/usr/bin/env bash
 # Makes the image pgd-test:MAJOR with PostgreSQL's server of that version, from Debian's packages and nothing else, unless the engine has it.
-# Its entry point does what the official image's does, as far as a first start goes.
+# Its entry point does what the official image's does, as far as a first start goes. With --files, the files for it are fetched into a cache
+# and nothing is asked of an engine, so that one without a network can have it later.
 #
-#   build/docker-image.sh 17
+#   build/docker-image.sh [--files] 17
 set -euo pipefail
 
-major=${1:?usage: docker-image.sh MAJOR}
+files=
+if [[ ${1:-} == --files ]]; then
+    files=only
+    shift
+fi
+major=${1:?usage: docker-image.sh [--files] MAJOR}
 case $major in
 15) suite=bookworm ;;
 17) suite=trixie ;;
@@ -15,7 +21,21 @@ case $major in
     ;;
 esac
 image=pgd-test:$major
-docker image inspect "$image" >/dev/null 2>&1 && exit
+[[ -n $files ]] || ! docker image inspect "$image" >/dev/null 2>&1 || exit 0
+
+# Once for all engines. A change of this script makes other files.
+cache=/var/cache/pgd-lab
+archive=$cache/image-$major-$(sha256sum "${BASH_SOURCE[0]}" | head --bytes=12).tar
+import() {
+    docker import \
+        --change "ENV PATH=/usr/lib/postgresql/$major/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" \
+        --change 'ENV PGDATA=/var/lib/postgresql/data' \
+        --change 'ENTRYPOINT ["docker-entrypoint.sh"]' --change 'CMD ["postgres"]' "$archive" "$image" >/dev/null
+}
+if [[ -e $archive ]]; then
+    [[ -n $files ]] || import
+    exit
+fi
 
 # On disk: what is built here is larger than many a /tmp in memory.
 new=$(mktemp -d /var/tmp/pgd-image.XXXXXX)
@@ -40,8 +60,8 @@ fi
 exec "$@"
 TEXT
 chmod 755 "$new/root/usr/local/bin/docker-entrypoint.sh"
-tar --directory "$new/root" --exclude=./var/cache/apt --exclude=./var/lib/apt/lists --exclude=./usr/share/doc --exclude=./usr/share/man --create . |
-    docker import \
-        --change "ENV PATH=/usr/lib/postgresql/$major/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" \
-        --change 'ENV PGDATA=/var/lib/postgresql/data' \
-        --change 'ENTRYPOINT ["docker-entrypoint.sh"]' --change 'CMD ["postgres"]' - "$image" >/dev/null
+install -d -m 755 "$cache"
+tar --directory "$new/root" --exclude=./var/cache/apt --exclude=./var/lib/apt/lists --exclude=./usr/share/doc --exclude=./usr/share/man --create --file "$new/archive" .
+rm -f "$cache/image-$major-"*.tar
+mv "$new/archive" "$archive"
+[[ -n $files ]] || import

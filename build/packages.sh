@@ -38,6 +38,8 @@ for need in "$@"; do
     debootstrap) has debootstrap || packages+=(debootstrap) ;;
     ps) has ps || packages+=(procps) ;;
     ss) has ss || packages+=(iproute2) ;;
+    # Everything else comes into its cache by tests/zfs-vm/build.sh.
+    zfs-vm) { has gcc && has make; } || packages+=(gcc libc6-dev make) ;;
     *)
         echo "build/packages.sh knows no \"$need\"." >&2
         exit 2

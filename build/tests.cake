@@ -5,8 +5,9 @@ using System.Xml.Linq;
 // What the tests take from the distribution; server binaries of other versions come by build/server-binaries.sh.
 string[] testNeeds = ["server", "client", "btrfs", "xfs", "ext4", "mount", "strace", "node", "git", "docker", "debootstrap"];
 
-// Runs every test project as the program that it is, so that its output comes as it happens.
-void RunTests(string filter)
+// Runs every test project as the program that it is, so that its output comes as it happens. What needs ZFS runs in a machine that has it,
+// unless PGD_TEST_POOL names a pool of this one.
+void RunTests(string filter, bool withMachine)
 {
     List<string> options = ["-noLogo", "-reporter", "quiet"];
     // With CI set nothing may be skipped.
@@ -14,10 +15,7 @@ void RunTests(string filter)
         options.Add("-failSkips");
     if (Console.IsOutputRedirected || !string.IsNullOrEmpty(EnvironmentVariable("NO_COLOR")))
         options.Add("-noColor");
-    if (filter.StartsWith('/'))
-        options.AddRange(["-filter", filter]);
-    else if (filter.Length > 0)
-        options.AddRange(["-method", $"*{filter}*"]);
+    var poolIsHere = !string.IsNullOrEmpty(EnvironmentVariable("PGD_TEST_POOL"));
 
     // Servers that start and sync by the hundred wait for memory rather than for a disk, where there is enough of it.
     if (string.IsNullOrEmpty(EnvironmentVariable("TMPDIR")) && System.IO.Directory.Exists("/dev/shm") && new DriveInfo("/dev/shm").AvailableFreeSpace >= 16L << 30 && MayExecute("/dev/shm"))
@@ -29,14 +27,17 @@ void RunTests(string filter)
     // The quick ones, with the shorter names, first.
     foreach (var project in GetFiles("tests/*/*Tests.csproj").Select(file => file.GetFilenameWithoutExtension().ToString()).OrderBy(name => name.Length))
     {
-        Console.WriteLine($"{project} …");
-        var results = $"artifacts/test-results/{project}.xml";
-        System.IO.File.Delete(results);
-        var watch = Stopwatch.StartNew();
-        var status = Status($"artifacts/bin/{project}/{configuration.ToLowerInvariant()}/{project}", [.. options, "-xml", results]);
-        var counts = TestCounts.Read(results, status);
-        total = new(total.Passed + counts.Passed, total.Failed + counts.Failed, total.Skipped + counts.Skipped);
-        lines.Add($"{project,-24} {watch.Elapsed.TotalSeconds.ToString("F1", CultureInfo.InvariantCulture),7} s   {counts}");
+        RunProject(project, project, [], Selection(filter, poolIsHere ? null : "!="));
+    }
+
+    const string needsMachine = "Pgd.IntegrationTests", inMachine = needsMachine + ", ZFS";
+    if (withMachine && !poolIsHere && Find(needsMachine, Selection(filter, "=")) is var found and > 0)
+    {
+        if (Status("bash", ["tests/zfs-vm/build.sh", "--docker"]) == 0)
+            RunProject(inMachine, needsMachine, "bash tests/zfs-vm/run.sh --docker --rw artifacts/test-results --".Split(' '), Selection(filter, "="));
+        else
+            // It has said what is missing.
+            Count(inMachine, TimeSpan.Zero, string.IsNullOrEmpty(EnvironmentVariable("CI")) ? new(0, 0, found) : new(0, found, 0));
     }
 
     Console.WriteLine();
@@ -47,6 +48,42 @@ void RunTests(string filter)
     Console.WriteLine(total);
     if (total.Failed > 0)
         Fail(1, null);
+
+    void RunProject(string title, string project, string[] runner, string[] selection)
+    {
+        Console.WriteLine($"{title} …");
+        var results = $"artifacts/test-results/{title.Replace(", ", ".")}.xml";
+        System.IO.File.Delete(results);
+        var watch = Stopwatch.StartNew();
+        string[] command = [.. runner, Program(project), .. options, .. selection, "-xml", results];
+        var status = Status(command[0], command[1..]);
+        Count(title, watch.Elapsed, TestCounts.Read(results, status));
+    }
+
+    void Count(string title, TimeSpan time, TestCounts counts)
+    {
+        total = new(total.Passed + counts.Passed, total.Failed + counts.Failed, total.Skipped + counts.Skipped);
+        lines.Add($"{title,-26} {time.TotalSeconds.ToString("F1", CultureInfo.InvariantCulture),7} s   {counts}");
+    }
+
+    int Find(string project, string[] selection) =>
+        Output(Program(project), [.. selection, "-noColor", "-list", "tests/json"]) is { Length: > 0 } names ? System.Text.Json.JsonDocument.Parse(names).RootElement.GetArrayLength() : 0;
+
+    string Program(string project) => $"artifacts/bin/{project}/{configuration.ToLowerInvariant()}/{project}";
+}
+
+// What xUnit is told to run: what the filter means, and of that what needs ZFS (=), what does not (!=), or both.
+string[] Selection(string filter, string needsZfs)
+{
+    if (!filter.StartsWith('/'))
+        return [.. filter.Length > 0 ? new[] { "-method", $"*{filter}*" } : [], .. needsZfs is null ? Array.Empty<string>() : [needsZfs == "=" ? "-trait" : "-trait-", "Needs=zfs"]];
+    if (needsZfs is null)
+        return ["-filter", filter];
+    var trait = $"Needs{needsZfs}zfs";
+    // Traits are asked for behind the fourth part, all in one pair of brackets.
+    if (filter.EndsWith(']'))
+        return ["-filter", filter.Replace("[", "[(")[..^1] + $")&({trait})]"];
+    return ["-filter", filter + string.Concat(Enumerable.Repeat("/*", Math.Max(0, 4 - filter.Count(c => c == '/')))) + $"[{trait}]"];
 }
 
 // Tests run programs that they put into their folders; many containers mount shared memory without that right.

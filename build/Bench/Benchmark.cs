@@ -7,9 +7,14 @@ namespace Pgd.Bench;
 /// <summary>Measures pgd against the plain commands that do the least that could be called the same, one after the other in one run.</summary>
 internal sealed class Benchmark(Tool tool, int scale, int rounds) : IDisposable
 {
+    /// <summary>The storage btrfs with servers in containers.</summary>
+    public const string InDocker = "btrfs+docker";
+
     private const int ListedBranches = 100;
+    private const string FloorContainer = "pgd-bench-floor";
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
     private readonly FileSystemLab _fileSystems = new();
+    private readonly DockerLab _docker = new();
     private readonly List<Row> _rows = [];
     private readonly List<string> _roots = [];
 
@@ -34,18 +39,25 @@ internal sealed class Benchmark(Tool tool, int scale, int rounds) : IDisposable
         Console.WriteLine("\nartifacts/bench.json has every measurement.");
     }
 
-    public void Dispose() => _fileSystems.Dispose();
+    public void Dispose()
+    {
+        // Its containers use what is on the file systems.
+        _docker.Dispose();
+        _fileSystems.Dispose();
+    }
 
     private void MeasureCreate(string storage)
     {
         // What the two ratios promise: a copy of all bytes leaves little room for anything else.
         var (fileSystem, target, floor) = storage switch
         {
+            InDocker => ("btrfs", 1.3, "checkpoint; btrfs subvolume snapshot; docker run; select 1"),
             "btrfs" => ("btrfs", 1.3, "checkpoint; btrfs subvolume snapshot; pg_ctl start; select 1"),
             "reflink" => ("xfs", 1.3, "checkpoint; cp -a --reflink=always; pg_ctl start; select 1"),
             _ => ("ext4", 1.2, "checkpoint; cp -a; pg_ctl start; select 1"),
         };
-        var root = NewProject(fileSystem, storage, scale);
+        var image = storage == InDocker ? _docker.Image(17) : null;
+        var root = NewProject(fileSystem, storage == InDocker ? "btrfs" : storage, scale, image);
         var main = new SourceServer(root);
         var (floors, steps, creates, deletes) = (new Series(), new Dictionary<string, Series>(), new Series(), new Series());
         var folder = _fileSystems.Shared(fileSystem).NewRoot();
@@ -54,11 +66,14 @@ internal sealed class Benchmark(Tool tool, int scale, int rounds) : IDisposable
             Progress($"{storage}: round {round} of {rounds}");
             var clone = $"{folder}/clone";
             var (time, output) = Tool.Time(root, Path.Combine(Checkout.Folder, "build/Bench/floor.sh"),
-                storage, main.Binaries, main.Data, main.SocketFolder, main.Port, clone, "20999");
+                storage, image ?? main.Binaries, main.Data, main.SocketFolder, main.Port, clone, "20999");
             floors.Add(time);
             foreach (var fields in output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' ')))
                 Step($"floor {fields[0]}", double.Parse(fields[1], CultureInfo.InvariantCulture) / 1000);
-            LabCommand.Run("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", $"{main.Binaries}/pg_ctl", "stop", "-s", "-m", "immediate", "-D", clone);
+            if (image is null)
+                LabCommand.Run("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", $"{main.Binaries}/pg_ctl", "stop", "-s", "-m", "immediate", "-D", clone);
+            else
+                LabCommand.Run("docker", "rm", "--force", "--volumes", FloorContainer);
             LabCommand.Run("rm", "-rf", clone);
             Settle(folder);
 
@@ -115,11 +130,11 @@ internal sealed class Benchmark(Tool tool, int scale, int rounds) : IDisposable
         _rows.Add(new("", "dotnet pgd branch list", lists, $"+{Number(more, "F0")} ms", new("≤ +150 ms", more <= 150)));
     }
 
-    private string NewProject(string fileSystem, string storage, int pgbenchScale)
+    private string NewProject(string fileSystem, string storage, int pgbenchScale, string? image = null)
     {
         var root = _fileSystems.Shared(fileSystem).NewRoot();
         Progress($"{storage}: a database of scale {pgbenchScale}");
-        Tool.Time(root, tool.Program, "project", "create", "bench", "--storage", storage, "--port-range", "23000-23999");
+        Tool.Time(root, tool.Program, ["project", "create", "bench", "--storage", storage, "--port-range", "23000-23999", .. image is null ? Array.Empty<string>() : ["--image", image]]);
         _roots.Add(root);
         Tool.Time(root, tool.Program, "branch", "exec", "bench/main", "--", "pgbench", "--initialize", "--quiet", "--scale", pgbenchScale.ToString(CultureInfo.InvariantCulture));
         return root;

@@ -10,7 +10,8 @@ internal sealed partial class SourceServer
 
     public SourceServer(string root)
     {
-        _commandLine = LabProcess.All().Single(process => process.CommandLine.Contains("/postgres -D", StringComparison.Ordinal) && process.CommandLine.Contains(root + "/", StringComparison.Ordinal)).CommandLine;
+        _commandLine = LabProcess.All().Single(process => (process.CommandLine.StartsWith("postgres -D", StringComparison.Ordinal) || process.CommandLine.Contains("/postgres -D", StringComparison.Ordinal)) && process.CommandLine.Contains(root + "/", StringComparison.Ordinal)).CommandLine;
+        // Of a server in a container, empty: its programs are in its image.
         Binaries = Path.GetDirectoryName(_commandLine.Split(' ')[0])!;
         Data = Value(DataOption());
         Port = Value(PortOption());

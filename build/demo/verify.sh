@@ -4,7 +4,7 @@
 #   build/demo/verify.sh STAGE      start, source, opened, pushed, closed, end
 #
 # Where things are comes from the environment:
-#   DEMO_ROOT DEMO_NOTES DEMO_SOURCE_URL DEMO_API DEMO_TOKEN DEMO_REPOSITORY DEMO_PULL DEMO_ENV_FILE DEMO_STEP_LOG
+#   DEMO_ROOT DEMO_DATASET (if on ZFS) DEMO_NOTES DEMO_SOURCE_URL DEMO_API DEMO_TOKEN DEMO_REPOSITORY DEMO_PULL DEMO_ENV_FILE DEMO_STEP_LOG
 set -euo pipefail
 
 good=$'\e[32m✓\e[0m' bad=$'\e[31m✗\e[0m'
@@ -49,6 +49,8 @@ listing() {
     # What a server does inside its own folder is its business. Lock files of a line or none stay: removing one would be a race.
     find "$DEMO_ROOT" -mindepth 1 "${prune[@]}" -path "$DEMO_ROOT/locks/*" \( -type d -o -size -2 \) -o -printf '%y %P\n' 2>/dev/null || true
     awk -v root="$DEMO_ROOT/" 'index($5, root) == 1 { print "mount " $5 }' /proc/self/mountinfo
+    [[ -z ${DEMO_DATASET:-} ]] || zfs list -H -r -t all -o name "$DEMO_DATASET" | sed 's/^/dataset /'
+    ! command -v docker >/dev/null || docker ps --all --filter "label=pgd.root=$DEMO_ROOT" --format 'container {{.Names}}' 2>/dev/null || true
 }
 
 unchanged() { # CLAIM FILE
@@ -162,7 +164,7 @@ closed)
     source_untouched
     ;;
 end)
-    same "no process, no port and no data is left" "" "$(listing | grep --extended-regexp '^(process|port|mount|server data|s) ' || true)"
+    same "no process, no port, no container and no data is left" "" "$(listing | grep --extended-regexp '^(process|port|mount|server data|s|container) |^dataset .*/pgd/' || true)"
     ;;
 *)
     echo "There is no stage \"$1\"." >&2

@@ -57,8 +57,30 @@ public sealed record Branch
     /// <summary>PostgreSQL's data directory.</summary>
     public required string DataDirectory { get; init; }
 
+    /// <summary>What it takes, where the storage can tell; null elsewhere.</summary>
+    public BranchSpace? Space { get; init; }
+
     /// <summary>Whether it is a cluster that somebody else made and runs; then pgd only reads it, and the port is that of its server, 0 if unknown.</summary>
     public bool Adopted { get; init; }
+}
+
+/// <summary>What a branch takes of its storage, in bytes.</summary>
+public sealed record BranchSpace
+{
+    /// <summary>What would be free if it went.</summary>
+    public required long Used { get; init; }
+
+    /// <summary>Of that, what only snapshots still hold: branches were made from it.</summary>
+    public required long Pinned { get; init; }
+
+    /// <summary>What has been written to it since it was made.</summary>
+    public required long Written { get; init; }
+
+    /// <summary>All of its data, shared with others or not.</summary>
+    public required long Referenced { get; init; }
+
+    /// <summary>The same as its server sees it, before compression.</summary>
+    public required long Logical { get; init; }
 }
 
 /// <summary>Whether a branch can be used.</summary>
@@ -107,6 +129,9 @@ public sealed record Project
 
     /// <summary>The runtime's name.</summary>
     public required string Runtime { get; init; }
+
+    /// <summary><c>internal</c> where its branches are in a network that leads nowhere but to this machine; null elsewhere.</summary>
+    public string? Network { get; init; }
 
     /// <summary>PostgreSQL's major version.</summary>
     public required int PostgresMajor { get; init; }

@@ -67,7 +67,7 @@ public sealed class Branches
     {
         cancellationToken.ThrowIfCancellationRequested();
         IEnumerable<ProjectRecord> projects = project is not null ? [_workspace.State.RequireProject(project)] : _workspace.State.ProjectNames().Select(_workspace.State.FindProject).OfType<ProjectRecord>();
-        return Task.FromResult<IReadOnlyList<Branch>>([.. projects.SelectMany(p => _workspace.State.Branches(p.Name).Select(b => View(p, b)))]);
+        return Task.FromResult<IReadOnlyList<Branch>>([.. projects.SelectMany(p => Space(p) is var space ? _workspace.State.Branches(p.Name).Select(b => View(p, b, space)) : [])]);
     }
 
     /// <summary>One branch.</summary>
@@ -76,7 +76,8 @@ public sealed class Branches
     {
         ArgumentNullException.ThrowIfNull(name);
         cancellationToken.ThrowIfCancellationRequested();
-        return Task.FromResult(View(_workspace.State.RequireProject(name.Project), _workspace.State.RequireBranch(name)));
+        var project = _workspace.State.RequireProject(name.Project);
+        return Task.FromResult(View(project, _workspace.State.RequireBranch(name), Space(project)));
     }
 
     /// <summary>
@@ -295,7 +296,9 @@ public sealed class Branches
         return settled;
     }
 
-    internal Branch View(ProjectRecord project, BranchRecord branch)
+    private IReadOnlyDictionary<(string Branch, int Generation), BranchSpace> Space(ProjectRecord project) => _workspace.Storages.Named(project.Storage).Space(project.Name);
+
+    internal Branch View(ProjectRecord project, BranchRecord branch, IReadOnlyDictionary<(string Branch, int Generation), BranchSpace>? space = null)
     {
         var server = new BranchServer(_workspace, project, branch, branch.Generation);
         return new()
@@ -323,6 +326,7 @@ public sealed class Branches
             Labels = branch.Labels,
             Directory = _workspace.Storages.Folders.Folder(server.Key),
             DataDirectory = server.FindVolume()?.Data ?? "",
+            Space = space?.GetValueOrDefault((branch.Name, branch.Generation)),
             Adopted = branch.IsAdopted,
         };
     }
@@ -420,7 +424,7 @@ public sealed class Branches
             Phase = BranchPhase.Creating,
             Generation = 1,
             Port = port,
-            Host = request.Host ?? _workspace.Configuration.Host ?? "127.0.0.1",
+            Host = _workspace.Runtimes.Named(project.Runtime).HostOf(project, name.Branch, port, request.Host ?? _workspace.Configuration.Host),
             CreatedAt = DateTimeOffset.UtcNow,
             ExpiresAt = Expiry(request.TimeToLive ?? _workspace.Configuration.DefaultTimeToLive ?? TimeSpan.Zero),
             Labels = request.Labels,
@@ -469,11 +473,16 @@ public sealed class Branches
         try
         {
             Fault.Here("settle:started");
+            Collations.Check(connection, project, branch.FullName, _workspace.Reporter, cancellationToken);
             // Without a recovery there was nothing to replay: the source was stopped.
+            var databases = connection.Query("select datname::text from pg_database where datallowconn and not datistemplate", cancellationToken);
+            // Beside the passwords, which take a processor and no answers.
+            var looking = Task.Run(() => settlement.WarnOfMissingLibraries(databases.Select(d => d[0]!), Collations.ServerOf(project), cancellationToken), cancellationToken);
             var lsn = connection.Scalar("select coalesce(pg_last_wal_replay_lsn(), pg_current_wal_insert_lsn())::text", cancellationToken);
             settlement.DropSubscriptions(connection, cancellationToken);
             settlement.Rotate(connection, cancellationToken);
             Fault.Here("settle:rotated");
+            await looking.ConfigureAwait(false);
             if (anonymization is not null)
                 await settlement.AnonymizeAsync(connection, anonymization, cancellationToken).ConfigureAwait(false);
             return (connection, lsn);

@@ -77,6 +77,7 @@ public sealed partial class Doctor
         foreach (var project in projects)
             await FixProjectAsync(project, dryRun, repairs, cancellationToken).ConfigureAwait(false);
         await FixStrayVolumesAsync(dryRun, repairs, cancellationToken).ConfigureAwait(false);
+        await FixStrayDatasetsAsync(dryRun, repairs).ConfigureAwait(false);
         await FixRuntimesAsync(dryRun, repairs).ConfigureAwait(false);
         await FixSocketsAsync(dryRun, repairs).ConfigureAwait(false);
         await FixLooseFilesAsync(dryRun, repairs).ConfigureAwait(false);
@@ -280,6 +281,9 @@ public sealed partial class Doctor
         {
             await RepairAsync("project", name, "made or deleted by a killed operation, without a branch: removed", () =>
             {
+                // Its record may be what the killed operation had not got to.
+                if (_workspace.State.FindProject(name) is { } project)
+                    _workspace.Runtimes.Named(project.Runtime).RemoveNetwork(name);
                 _workspace.State.DeleteProject(name);
                 return Task.CompletedTask;
             }).ConfigureAwait(false);
@@ -313,6 +317,15 @@ public sealed partial class Doctor
         }
     }
 
+    // Its volume's folder is made before a dataset and goes after it: without one the folder was lost, and nobody knows what that was for.
+    private async Task FixStrayDatasetsAsync(bool dryRun, List<Repair> repairs)
+    {
+        foreach (var dataset in _workspace.Storages.Zfs.Strays())
+        {
+            repairs.Add(await DoAsync("data", dataset, "", () => throw new PgdException(ExitCode.Unsafe, $"it carries our mark, and the folder of its volume is gone; it is left alone. If it can go: zfs destroy {dataset}"), dryRun: false).ConfigureAwait(false));
+        }
+    }
+
     private List<IRuntime> AskedRuntimes() => [.. _workspace.Runtimes.Asked([.. _workspace.State.ProjectNames().Select(_workspace.State.FindProject).OfType<ProjectRecord>()])];
 
     // The deletion of a project locks the project alone.
@@ -340,7 +353,7 @@ public sealed partial class Doctor
             known.UnionWith(_workspace.State.AllBranches().Select(b => b.Id));
             foreach (var leftover in leftovers.Count == 0 ? [] : runtime.Leftovers(known).Where(l => leftovers.Any(o => o.Name == l.Name)))
             {
-                repairs.Add(await DoAsync("container", leftover.Name, "belongs to no record: removed", () =>
+                repairs.Add(await DoAsync(leftover.Kind, leftover.Name, "belongs to no record: removed", () =>
                 {
                     leftover.Remove();
                     return Task.CompletedTask;
@@ -468,7 +481,7 @@ public enum Severity
 }
 
 /// <summary>One thing that a repair did.</summary>
-/// <param name="Kind">branch, reset, project, record, data, container, socket or file.</param>
+/// <param name="Kind">branch, reset, project, record, data, container, network, socket or file.</param>
 /// <param name="Subject">Which one.</param>
 /// <param name="Text">What was or would be done, and why.</param>
 /// <param name="Done">False if it could not be done; <paramref name="Text"/> then says why.</param>

@@ -53,6 +53,14 @@ public sealed class Projects
         undo.Push($"remove the project {project.Name}", () => _workspace.State.DeleteProject(project.Name));
         _workspace.State.Write(project);
         Fault.Here("project:record");
+        if ((request.Network ?? _workspace.Configuration.Network) == Runtime.Docker.Internal)
+        {
+            undo.Push($"remove the network of {project.Name}", () => runtime.RemoveNetwork(project.Name));
+            project = project with { Subnet = runtime.MakeNetwork(project.Name) };
+            Fault.Here("project:network");
+            _workspace.State.Write(project);
+        }
+
         if (adopted is not null)
         {
             Adopt(project, name, adopted, undo);
@@ -103,6 +111,8 @@ public sealed class Projects
             await _workspace.Branches.DestroyAsync(project, branch).ConfigureAwait(false);
         }
 
+        _workspace.Runtimes.Named(project.Runtime).RemoveNetwork(name);
+        Fault.Here("project:unnetworked");
         _workspace.State.DeleteProject(name);
         _workspace.Locks.Sweep();
     }
@@ -173,6 +183,7 @@ public sealed class Projects
         // We hold its lock, so the one who was making it is dead.
         if (main is not null)
             await _workspace.Branches.DestroyAsync(existing, main).ConfigureAwait(false);
+        _workspace.Runtimes.Named(existing.Runtime).RemoveNetwork(existing.Name);
         _workspace.State.DeleteProject(name.Project);
     }
 
@@ -249,7 +260,7 @@ public sealed class Projects
             Phase = BranchPhase.Creating,
             Generation = 1,
             Port = port,
-            Host = _workspace.Configuration.Host ?? "127.0.0.1",
+            Host = _workspace.Runtimes.Named(project.Runtime).HostOf(project, name.Branch, port, _workspace.Configuration.Host),
             CreatedAt = DateTimeOffset.UtcNow,
         }, cancellationToken).ConfigureAwait(false);
         Fault.Here("project:port");
@@ -291,6 +302,7 @@ public sealed class Projects
         Storage = record.Storage,
         Runtime = record.Runtime,
         PostgresMajor = record.PostgresMajor,
+        Network = record.Subnet is not null ? Runtime.Docker.Internal : null,
         Ports = new(record.FirstPort, record.LastPort),
         CreatedAt = record.CreatedAt,
         Branches = branches,

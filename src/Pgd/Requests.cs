@@ -27,6 +27,12 @@ public sealed record ProjectCreate
     /// <summary>The image whose PostgreSQL its servers run, for the runtime <c>docker</c>; null for one of the version.</summary>
     public string? Image { get; init; }
 
+    /// <summary>
+    /// <c>internal</c> for a network of its branches' own that leads nowhere but to this machine, <c>bridge</c> for the engine's default one; null
+    /// for what the configuration says. For the runtime <c>docker</c>.
+    /// </summary>
+    public string? Network { get; init; }
+
     /// <summary>The ports of its branches; null for what the configuration says.</summary>
     public PortRange? Ports { get; init; }
 
@@ -67,7 +73,7 @@ public sealed record BranchCreate
     /// <summary>What to run before anyone can connect.</summary>
     public Anonymization? Anonymization { get; init; }
 
-    /// <summary>The address to publish the branch on; null for what the configuration says (127.0.0.1 by default).</summary>
+    /// <summary>The address to publish the branch on; null for what the configuration says (<c>auto</c> by default).</summary>
     public string? Host { get; init; }
 }
 

@@ -70,6 +70,9 @@ public sealed class Workspace
     /// <summary>Checks and repairs.</summary>
     public Doctor Doctor { get; }
 
+    /// <summary>The bytes of memory that one branch may use.</summary>
+    internal long BranchMemory => Configuration.BranchMemory ?? MemorySize.OfMachine() / 4;
+
     internal Layout Layout { get; }
 
     internal StateStore State { get; }

@@ -20,7 +20,7 @@ internal static class BranchText
     public static void Details(Branch branch, Sheet sheet) => sheet.Details(
         ("Name", branch.Name.ToString()),
         ("Status", Word(branch.Status)),
-        ("Address", $"{branch.Host}:{branch.Port}"),
+        ("Address", branch.Adopted ? null : $"{branch.Host}:{branch.Port}"),
         ("Parent", branch.Parent?.ToString()),
         ("PostgreSQL", Number(branch.PostgresMajor)),
         ("Storage", branch.Storage),
@@ -31,7 +31,9 @@ internal static class BranchText
         ("Pull request", branch.PullRequest is { } key ? $"{key.Repository}#{key.Number}" : null),
         ("Labels", branch.Labels.Count == 0 ? null : string.Join(", ", branch.Labels.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => $"{pair.Key}={pair.Value}"))),
         ("Generation", branch.Generation > 1 ? Number(branch.Generation) : null),
-        ("Directory", branch.Directory));
+        ("Space", branch.Space is { } space ? Space(space) : null),
+        ("Directory", branch.Directory),
+        ("Adopted from", branch.Adopted ? branch.DataDirectory : null));
 
     public static void Made(BranchCreated made, Sheet sheet)
     {
@@ -52,6 +54,15 @@ internal static class BranchText
     };
 
     internal static string Moment(DateTimeOffset moment) => moment.ToUniversalTime().ToString("yyyy-MM-dd HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture);
+
+    private static string Space(BranchSpace space) =>
+        $"{Size(space.Used)} of its own{(space.Pinned > 0 ? $", {Size(space.Pinned)} of that held by branches made from it" : "")}; {Size(space.Referenced)} in all, {Size(space.Logical)} before compression";
+
+    private static string Size(long bytes)
+    {
+        var (value, unit) = bytes switch { >= 1L << 40 => (bytes / (double)(1L << 40), "TB"), >= 1L << 30 => (bytes / (double)(1L << 30), "GB"), >= 1L << 20 => (bytes / (double)(1L << 20), "MB"), _ => (bytes / 1024.0, "kB") };
+        return string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{value:0.#} {unit}");
+    }
 
     internal static string Number(int number) => number.ToString(System.Globalization.CultureInfo.InvariantCulture);
 }

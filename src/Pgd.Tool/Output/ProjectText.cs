@@ -23,6 +23,7 @@ internal static class ProjectText
         ("PostgreSQL", BranchText.Number(project.PostgresMajor)),
         ("Storage", project.Storage),
         ("Runtime", project.Runtime),
+        ("Network", project.Network),
         ("Ports", project.Ports.ToString()),
         ("Branches", BranchText.Number(project.Branches)),
         ("Created", BranchText.Moment(project.CreatedAt)));

@@ -15,14 +15,23 @@ public sealed record HostConfiguration
     /// <summary>The runtime of new projects: <c>auto</c>, <c>native</c> or <c>docker</c>.</summary>
     public string? Runtime { get; init; }
 
+    /// <summary>The network of new projects' branches in containers: <c>bridge</c>, or <c>internal</c>, which leads nowhere but to this machine.</summary>
+    public string? Network { get; init; }
+
     /// <summary>The ports of new projects' branches.</summary>
     public PortRange? PortRange { get; init; }
 
     /// <summary>How long a branch lives unless it says otherwise; <see cref="TimeSpan.Zero"/> is for ever.</summary>
     public TimeSpan? DefaultTimeToLive { get; init; }
 
-    /// <summary>The address that branches are published on; 127.0.0.1 by default.</summary>
+    /// <summary>
+    /// The address that branches are published on. By default <c>auto</c>: 127.0.0.1, and for a job that runs in a container itself one that it
+    /// can reach.
+    /// </summary>
     public string? Host { get; init; }
+
+    /// <summary>The bytes of memory that one branch may use; a quarter of this machine's by default. Its server's buffers are at most a quarter of that.</summary>
+    public long? BranchMemory { get; init; }
 
     /// <summary>How long an operation waits for another one's lock; one minute by default.</summary>
     public TimeSpan? WaitForLock { get; init; }
@@ -45,9 +54,11 @@ public sealed record HostConfiguration
             Root = Root ?? below.Root,
             Storage = Storage ?? below.Storage,
             Runtime = Runtime ?? below.Runtime,
+            Network = Network ?? below.Network,
             PortRange = PortRange ?? below.PortRange,
             DefaultTimeToLive = DefaultTimeToLive ?? below.DefaultTimeToLive,
             Host = Host ?? below.Host,
+            BranchMemory = BranchMemory ?? below.BranchMemory,
             WaitForLock = WaitForLock ?? below.WaitForLock,
             PostgresBinaries = PostgresBinaries.Count > 0 ? PostgresBinaries : below.PostgresBinaries,
             PostgresUser = PostgresUser ?? below.PostgresUser,

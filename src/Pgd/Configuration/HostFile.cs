@@ -7,6 +7,8 @@ internal static class HostFile
 
     public static readonly string[] Runtimes = ["auto", "native", "docker"];
 
+    public static readonly string[] Networks = ["bridge", "internal"];
+
     public static HostConfiguration From(YamlSection top, string home)
     {
         var postgres = top.Section("postgres");
@@ -16,9 +18,11 @@ internal static class HostFile
             Root = Folder(top.Text("root", value => Fault(value)), home),
             Storage = top.OneOf("storage", Storages),
             Runtime = top.OneOf("runtime", Runtimes),
+            Network = top.OneOf("network", Networks),
             PortRange = top.Value("port-range", PortRange.Parse),
             DefaultTimeToLive = top.Span("default-ttl"),
             Host = top.Text("host"),
+            BranchMemory = top.Value("branch-memory", MemorySize.ParseForBranch),
             WaitForLock = top.Span("wait-lock"),
             PostgresBinaries = [.. postgres.Texts("binaries").Select(value => Fault(value) is { } fault ? throw postgres.Misuse("binaries", $"\"postgres.binaries\" {fault}") : Folder(value, home)!)],
             PostgresUser = postgres.Text("user"),

@@ -8,7 +8,7 @@ internal static class HostVariables
     // PGD_DEBUG is read by the tool.
     private static readonly string[] Known =
     [
-        "PGD_ROOT", "PGD_STORAGE", "PGD_RUNTIME", "PGD_PORT_RANGE", "PGD_DEFAULT_TTL", "PGD_HOST", "PGD_WAIT_LOCK",
+        "PGD_ROOT", "PGD_STORAGE", "PGD_RUNTIME", "PGD_NETWORK", "PGD_PORT_RANGE", "PGD_DEFAULT_TTL", "PGD_HOST", "PGD_BRANCH_MEMORY", "PGD_WAIT_LOCK",
         "PGD_POSTGRES_BINARIES", "PGD_POSTGRES_USER", "PGD_ZFS_POOL", "PGD_DEBUG",
     ];
 
@@ -20,9 +20,11 @@ internal static class HostVariables
             Root = Get("PGD_ROOT") is { } root ? Path.GetFullPath(root) : null,
             Storage = OneOf("PGD_STORAGE", HostFile.Storages),
             Runtime = OneOf("PGD_RUNTIME", HostFile.Runtimes),
+            Network = OneOf("PGD_NETWORK", HostFile.Networks),
             PortRange = Read("PGD_PORT_RANGE", PortRange.Parse),
             DefaultTimeToLive = Read("PGD_DEFAULT_TTL", Duration.Parse),
             Host = Get("PGD_HOST"),
+            BranchMemory = Read("PGD_BRANCH_MEMORY", MemorySize.ParseForBranch),
             WaitForLock = Read("PGD_WAIT_LOCK", Duration.Parse),
             PostgresBinaries = Get("PGD_POSTGRES_BINARIES")?.Split(':', StringSplitOptions.RemoveEmptyEntries) ?? [],
             PostgresUser = Get("PGD_POSTGRES_USER"),

@@ -11,7 +11,11 @@ internal sealed record ContainerSpec
 {
     public required string Name { get; init; }
 
+    /// <summary>The image, by the digest of its content.</summary>
     public required string Image { get; init; }
+
+    /// <summary>What people call it.</summary>
+    public required string ImageName { get; init; }
 
     public required IReadOnlyList<string> Command { get; init; }
 
@@ -30,6 +34,12 @@ internal sealed record ContainerSpec
 
     /// <summary>The network; null for the engine's default one, "none" for none.</summary>
     public string? Network { get; init; }
+
+    /// <summary>The bytes of memory that it may use; null for as much as there is.</summary>
+    public long? Memory { get; init; }
+
+    /// <summary>Its address in the network; null for any.</summary>
+    public string? Address { get; init; }
 
     /// <summary>As the engine's API wants it.</summary>
     public byte[] ToJson()
@@ -63,6 +73,8 @@ internal sealed record ContainerSpec
             json.WriteStartObject("HostConfig");
             if (Network is not null)
                 json.WriteString("NetworkMode", Network);
+            if (Memory is not null)
+                json.WriteNumber("Memory", Memory.Value);
             // Parallel queries share memory there; the engine's default of 64 MB is too little for one of them.
             json.WriteNumber("ShmSize", 1L << 30);
             WriteList(json, "SecurityOpt", ["no-new-privileges"]);
@@ -97,6 +109,19 @@ internal sealed record ContainerSpec
             }
 
             json.WriteEndObject();
+            if (Network is not null && Address is not null)
+            {
+                json.WriteStartObject("NetworkingConfig");
+                json.WriteStartObject("EndpointsConfig");
+                json.WriteStartObject(Network);
+                json.WriteStartObject("IPAMConfig");
+                json.WriteString("IPv4Address", Address);
+                json.WriteEndObject();
+                json.WriteEndObject();
+                json.WriteEndObject();
+                json.WriteEndObject();
+            }
+
             json.WriteEndObject();
         }
 

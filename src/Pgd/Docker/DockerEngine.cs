@@ -94,7 +94,8 @@ internal sealed class DockerEngine : IDisposable
         using var answer = await TryAsync(() => _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken)).ConfigureAwait(false);
         if (!answer.IsSuccessStatusCode)
             throw Missing(reference, Message(answer));
-        var layers = new Dictionary<string, (long Now, long Total)>(StringComparer.Ordinal);
+        // Each layer is fetched, and then unpacked, while others are still on their way.
+        var (fetched, unpacked) = (new Dictionary<string, (long Now, long Total)>(StringComparer.Ordinal), new Dictionary<string, (long Now, long Total)>(StringComparer.Ordinal));
         using var lines = new StreamReader(await answer.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false));
         while (await lines.ReadLineAsync(cancellationToken).ConfigureAwait(false) is { } line)
         {
@@ -104,8 +105,9 @@ internal sealed class DockerEngine : IDisposable
                 throw Missing(reference, error.GetString() ?? "it did not say why");
             if (json.RootElement.TryGetProperty("id", out var id) && json.RootElement.TryGetProperty("progressDetail", out var progress) && progress.TryGetProperty("total", out var total))
             {
+                var (layers, verb) = json.RootElement.GetProperty("status").GetString() == "Extracting" ? (unpacked, "unpacking") : (fetched, "pulling");
                 layers[id.GetString()!] = (progress.GetProperty("current").GetInt64(), total.GetInt64());
-                reporter.Progress($"pulling {reference}", layers.Values.Sum(l => l.Now), layers.Values.Sum(l => l.Total));
+                reporter.Progress($"{verb} {reference}", layers.Values.Sum(l => l.Now), layers.Values.Sum(l => l.Total));
             }
         }
     }
@@ -118,7 +120,8 @@ internal sealed class DockerEngine : IDisposable
         return answer.StatusCode switch
         {
             HttpStatusCode.Conflict => throw new PgdException(ExitCode.Exists, $"there is a container {spec.Name} already", $"Look at it: docker inspect {spec.Name}"),
-            HttpStatusCode.NotFound => throw Missing(spec.Image, Message(answer)),
+            HttpStatusCode.NotFound => throw new PgdException(ExitCode.MachineLacks, $"the image {spec.ImageName} ({spec.Image}) is gone from this machine: {Message(answer).TrimEnd('.')}",
+                $"Fetch that very one again, by the digest that its registry has for it: docker pull {WithoutTag(spec.ImageName)}@sha256:… What its tag means by now may be another one, with other libraries."),
             _ => Json(answer).GetProperty("Id").GetString()!,
         };
     }
@@ -139,14 +142,20 @@ internal sealed class DockerEngine : IDisposable
         if (answer.StatusCode == HttpStatusCode.NotFound)
             return null;
         var json = Json(answer);
-        return new(json.GetProperty("State").GetProperty("Running").GetBoolean(), Labels(json.GetProperty("Config").GetProperty("Labels")));
+        return new(json.GetProperty("State").GetProperty("Running").GetBoolean(), json.GetProperty("HostConfig").GetProperty("NetworkMode").GetString()!, Labels(json.GetProperty("Config").GetProperty("Labels")));
+    }
+
+    /// <summary>Whether a container sees a file at a path, whether it runs or not.</summary>
+    public bool HasFile(string container, string path)
+    {
+        using var answer = Send(HttpMethod.Head, $"containers/{container}/archive?path={Uri.EscapeDataString(path)}", null, HttpStatusCode.NotFound);
+        return answer.IsSuccessStatusCode;
     }
 
     /// <summary>The containers, running or not, that carry a label.</summary>
     public IReadOnlyList<ContainerSummary> List(string label)
     {
-        var filters = Uri.EscapeDataString($"{{\"label\":[\"{JsonEncodedText.Encode(label)}\"]}}");
-        using var answer = Send(HttpMethod.Get, $"containers/json?all=true&filters={filters}", null);
+        using var answer = Send(HttpMethod.Get, $"containers/json?all=true&filters={LabelFilter(label)}", null);
         return [.. Json(answer).EnumerateArray().Select(c => new ContainerSummary(c.GetProperty("Id").GetString()!, c.GetProperty("Names")[0].GetString()!.TrimStart('/'),
             c.GetProperty("State").GetString() == "running", Labels(c.GetProperty("Labels"))))];
     }
@@ -191,6 +200,67 @@ internal sealed class DockerEngine : IDisposable
         // 409: somebody else is removing it.
         if (answer.StatusCode == HttpStatusCode.Conflict && !Message(answer).Contains("already in progress", StringComparison.Ordinal))
             throw Failure(answer);
+    }
+
+    /// <summary>A network; null if there is none of that name.</summary>
+    public DockerNetwork? FindNetwork(string name)
+    {
+        using var answer = Send(HttpMethod.Get, $"networks/{Uri.EscapeDataString(name)}", null, HttpStatusCode.NotFound);
+        return answer.StatusCode == HttpStatusCode.NotFound ? null : Network(Json(answer));
+    }
+
+    /// <summary>The networks that carry a label.</summary>
+    public IReadOnlyList<DockerNetwork> ListNetworks(string label)
+    {
+        using var answer = Send(HttpMethod.Get, $"networks?filters={LabelFilter(label)}", null);
+        return [.. Json(answer).EnumerateArray().Select(Network)];
+    }
+
+    /// <summary>
+    /// Makes a bridge that leads nowhere but to this machine, and on which containers do not see each other. One that is there already is fine.
+    /// </summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="subnet">Its addresses; null for whatever the engine has to give.</param>
+    /// <param name="labels">Its labels.</param>
+    /// <exception cref="PgdException">The addresses are taken, there are none left, … (<see cref="ExitCode.Failed"/>).</exception>
+    public void CreateInternalNetwork(string name, string? subnet, IReadOnlyDictionary<string, string> labels)
+    {
+        using var stream = new MemoryStream();
+        using (var json = new Utf8JsonWriter(stream))
+        {
+            json.WriteStartObject();
+            json.WriteString("Name", name);
+            json.WriteBoolean("CheckDuplicate", true);
+            json.WriteString("Driver", "bridge");
+            json.WriteBoolean("Internal", true);
+            json.WriteStartObject("Options");
+            json.WriteString("com.docker.network.bridge.enable_icc", "false");
+            json.WriteEndObject();
+            json.WriteStartObject("Labels");
+            foreach (var (label, value) in labels)
+                json.WriteString(label, value);
+            json.WriteEndObject();
+            if (subnet is not null)
+            {
+                json.WriteStartObject("IPAM");
+                json.WriteStartArray("Config");
+                json.WriteStartObject();
+                json.WriteString("Subnet", subnet);
+                json.WriteEndObject();
+                json.WriteEndArray();
+                json.WriteEndObject();
+            }
+
+            json.WriteEndObject();
+        }
+
+        using var _ = Send(HttpMethod.Post, "networks/create", stream.ToArray(), HttpStatusCode.Conflict);
+    }
+
+    /// <summary>Removes a network; one that is not there is fine.</summary>
+    public void RemoveNetwork(string name)
+    {
+        using var _ = Send(HttpMethod.Delete, $"networks/{Uri.EscapeDataString(name)}", null, HttpStatusCode.NotFound);
     }
 
     /// <summary>The last lines that a container printed.</summary>
@@ -317,6 +387,18 @@ internal sealed class DockerEngine : IDisposable
         return document.RootElement.Clone();
     }
 
+    private static string LabelFilter(string label) => Uri.EscapeDataString($"{{\"label\":[\"{JsonEncodedText.Encode(label)}\"]}}");
+
+    private static DockerNetwork Network(JsonElement json)
+    {
+        // The engine's own networks without addresses have none here.
+        var addresses = json.GetProperty("IPAM").GetProperty("Config") is { ValueKind: JsonValueKind.Array } all
+            ? all.EnumerateArray().FirstOrDefault(a => a.TryGetProperty("Subnet", out var subnet) && !subnet.GetString()!.Contains(':', StringComparison.Ordinal)) : default;
+        return new(json.GetProperty("Id").GetString()!, json.GetProperty("Name").GetString()!, Text("Subnet"), Text("Gateway"), Labels(json.GetProperty("Labels")));
+
+        string? Text(string name) => addresses.ValueKind == JsonValueKind.Object && addresses.TryGetProperty(name, out var value) ? value.GetString() : null;
+    }
+
     private static Dictionary<string, string> Labels(JsonElement json)
     {
         var labels = new Dictionary<string, string>(StringComparer.Ordinal);
@@ -330,16 +412,21 @@ internal sealed class DockerEngine : IDisposable
     }
 
     // Without a tag, the API would fetch all of them.
-    private static string WithTag(string reference) =>
-        reference.Contains('@', StringComparison.Ordinal) || reference[(reference.LastIndexOf('/') + 1)..].Contains(':', StringComparison.Ordinal) ? reference : $"{reference}:latest";
+    private static string WithTag(string reference) => WithoutTag(reference) == reference ? $"{reference}:latest" : reference;
+
+    // A colon before the last slash belongs to the registry's port.
+    private static string WithoutTag(string reference) => reference.IndexOfAny(['@', ':'], reference.LastIndexOf('/') + 1) is var end and >= 0 ? reference[..end] : reference;
 }
 
 /// <summary>An image that is on this machine.</summary>
 /// <param name="Id">Its content's digest: a tag may come to mean another one.</param>
 internal sealed record DockerImage(string Id);
 
+/// <summary>A network, with its addresses in IPv4.</summary>
+internal sealed record DockerNetwork(string Id, string Name, string? Subnet, string? Gateway, IReadOnlyDictionary<string, string> Labels);
+
 /// <summary>A container as it is now.</summary>
-internal sealed record ContainerState(bool Running, IReadOnlyDictionary<string, string> Labels);
+internal sealed record ContainerState(bool Running, string NetworkMode, IReadOnlyDictionary<string, string> Labels);
 
 /// <summary>A container in a list.</summary>
 internal sealed record ContainerSummary(string Id, string Name, bool Running, IReadOnlyDictionary<string, string> Labels);

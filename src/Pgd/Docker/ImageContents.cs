@@ -3,17 +3,22 @@ using Pgd.State;
 
 namespace Pgd.Docker;
 
-/// <summary>What an image has for us: which PostgreSQL, for which C library, and the account that it gives to a server.</summary>
-internal sealed record ImageContents(int Major, string Libc, uint UserId, uint GroupId)
+/// <summary>What an image has for us: which PostgreSQL, for which C library, the account that it gives to a server, and the folder of its libraries.</summary>
+internal sealed record ImageContents(int Major, string Libc, uint UserId, uint GroupId, string? Libraries)
 {
     private const string MakerLabel = "pgd.maker";
 
     // The image's own shell and programs answer: what an image says of itself (variables, labels) need not be so.
-    private const string Questions =
-        """
+    private static readonly string Questions =
+        $$"""
         postgres --version || exit 3
         id -u postgres && id -g postgres || exit 4
         if ls /lib/ld-musl-* >/dev/null 2>&1; then echo musl; else echo glibc; fi
+        cd "$(dirname "$(readlink -f "$(command -v postgres)")")"
+        for folder in {{string.Join(' ', Postgres.PreloadLibrary.FoldersFromPrograms)}}; do
+            if [ -e "$folder/plpgsql.so" ]; then cd "$folder"; pwd -P; exit; fi
+        done
+        echo unknown
         """;
 
     /// <summary>Asks the image, in a container without network that is gone afterwards.</summary>
@@ -25,6 +30,7 @@ internal sealed record ImageContents(int Major, string Libc, uint UserId, uint G
         {
             Name = name,
             Image = image.Id,
+            ImageName = reference,
             Command = ["/bin/sh", "-c", Questions],
             User = "0:0",
             Labels = new Dictionary<string, string> { ["pgd.root"] = layout.Root, [MakerLabel] = Environment.ProcessId.ToString(CultureInfo.InvariantCulture) },
@@ -38,8 +44,8 @@ internal sealed record ImageContents(int Major, string Libc, uint UserId, uint G
             var lines = engine.Logs(name, 20).Split('\n', StringSplitOptions.RemoveEmptyEntries);
             return status switch
             {
-                0 when lines is [.., var version, var user, var group, var libc] && MajorOf(version) is { } major =>
-                    new(major, libc, uint.Parse(user, CultureInfo.InvariantCulture), uint.Parse(group, CultureInfo.InvariantCulture)),
+                0 when lines is [.., var version, var user, var group, var libc, var libraries] && MajorOf(version) is { } major =>
+                    new(major, libc, uint.Parse(user, CultureInfo.InvariantCulture), uint.Parse(group, CultureInfo.InvariantCulture), libraries[0] == '/' ? libraries : null),
                 4 => throw new PgdException(ExitCode.Misuse, $"the image {reference} has no account postgres", "Choose an image in which PostgreSQL is installed as usual, for example --image postgres:17-alpine."),
                 _ => throw new PgdException(ExitCode.Misuse, $"the image {reference} has no PostgreSQL server: {string.Join(' ', lines)}", "Choose one that has, for example --image postgres:17-alpine."),
             };

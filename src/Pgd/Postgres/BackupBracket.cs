@@ -81,4 +81,10 @@ internal sealed class BackupBracket
 }
 
 /// <summary>What a copy needs to recover: the label, the map of tablespaces, and these segments. It then shows the moment <paramref name="At"/>.</summary>
-internal sealed record BackupEnd(DateTimeOffset At, string Label, string? TablespaceMap, IReadOnlyList<string> Segments);
+internal sealed record BackupEnd(DateTimeOffset At, string Label, string? TablespaceMap, IReadOnlyList<string> Segments)
+{
+    /// <summary>Where recovery from a label begins: <c>START WAL LOCATION: 0/2000028 (file …)</c>.</summary>
+    public static ulong? StartIn(string label) => label.Split('\n')[0].Split(' ') is ["START", "WAL", "LOCATION:", var position, ..] && position.Split('/') is [var high, var low]
+        && ulong.TryParse(high, NumberStyles.HexNumber, CultureInfo.InvariantCulture, out var log) && ulong.TryParse(low, NumberStyles.HexNumber, CultureInfo.InvariantCulture, out var offset)
+            ? (log << 32) + offset : null;
+}

@@ -57,10 +57,12 @@ internal sealed class BranchServer(Workspace workspace, ProjectRecord project, B
         Fault.Here("start:folder");
 
         var settings = ServerSettings.Common(ClusterName, branch.Port, listen ? Addresses.Listen(branch.Host) : "", Address.SocketFolder, volume);
-        foreach (var (name, value) in IsMain ? extra : ServerSettings.Quarantine(project.PostgresMajor).Concat(extra))
+        var configuration = ServerConfiguration.Read(volume.Data);
+        foreach (var (name, value) in IsMain ? extra : ServerSettings.Quarantine(project.PostgresMajor).Concat(ServerSettings.Buffers(configuration, workspace.BranchMemory)).Concat(extra))
             settings[name] = value;
         var logged = File.Exists(volume.Log) ? new FileInfo(volume.Log).Length : 0;
-        var started = await _runtime.StartAsync(volume, project, settings, cancellationToken).ConfigureAwait(false);
+        var start = new ServerStart { Settings = settings, Host = listen ? branch.Host : null, Memory = IsMain ? null : workspace.BranchMemory, Libraries = PreloadLibrary.Of(configuration) };
+        var started = await _runtime.StartAsync(volume, project, start, cancellationToken).ConfigureAwait(false);
         return await WaitUntilReadyAsync(volume, started, logged, cancellationToken).ConfigureAwait(false);
     }
 

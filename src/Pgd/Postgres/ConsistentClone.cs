@@ -51,7 +51,9 @@ internal sealed class ConsistentClone : IDisposable
     {
         try
         {
-            return await CloneAsync(target, fast, consistency, cancellationToken).ConfigureAwait(false);
+            var clone = await CloneAsync(target, fast, consistency, cancellationToken).ConfigureAwait(false);
+            RefuseNewTablespaces(clone.Volume.Data);
+            return clone;
         }
         finally
         {
@@ -94,6 +96,20 @@ internal sealed class ConsistentClone : IDisposable
         var at = DateTimeOffset.UtcNow;
         var volume = await _storage.CloneAsync(from, target, running: false, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
         return new(volume, at, DataDirectory.Sanitize(volume));
+    }
+
+    // Where recovery begins is said by the label of a backup, if there is one.
+    private void RefuseNewTablespaces(string data)
+    {
+        if (ControlData.TryRead(data) is not { } control)
+            return;
+        var label = Path.Combine(data, "backup_label");
+        var from = File.Exists(label) ? BackupEnd.StartIn(File.ReadAllText(label)) ?? control.Redo : control.Redo;
+        if (WriteAheadLog.TablespaceMadeSince(Path.Combine(data, "pg_wal"), from) is { } location)
+        {
+            throw new PgdException(ExitCode.Unsafe, $"{_source.FullName} has made a tablespace in {location} since its last checkpoint, and recovery would follow it there, out of the branch",
+                "Run the statement CHECKPOINT on it, and try again.");
+        }
     }
 
     /// <summary>

@@ -27,6 +27,9 @@ internal static class HostBasedAuthentication
 /// <summary>Addresses that branches are published on.</summary>
 internal static class Addresses
 {
+    /// <summary>What asks for an address that whoever makes the branch can reach, and as few others as possible.</summary>
+    public const string Auto = "auto";
+
     public static bool IsLoopback(string host) => host is "localhost" || (System.Net.IPAddress.TryParse(host, out var address) && System.Net.IPAddress.IsLoopback(address));
 
     /// <summary>What the server listens on for clients of that host name or address.</summary>

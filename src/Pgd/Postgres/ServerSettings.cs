@@ -46,11 +46,15 @@ internal static class ServerSettings
             ["max_wal_senders"] = "0",
             ["wal_keep_size"] = "0",
             ["ssl"] = "off",
+            // They were set aside for the source's server, and "on" without any left is fatal.
+            ["huge_pages"] = "off",
             // Extensions that start work of their own; a name of an extension that is not loaded is a placeholder and has no effect.
             ["cron.launch_active_jobs"] = "off",
             ["timescaledb.max_background_workers"] = "0",
             ["pg_partman_bgw.interval"] = "315360000",
         };
+        if (major >= 14)
+            settings["min_dynamic_shared_memory"] = "0";
         if (major >= 15)
             settings["archive_library"] = "";
         if (major >= 17)
@@ -60,6 +64,18 @@ internal static class ServerSettings
         }
 
         return settings;
+    }
+
+    /// <summary>
+    /// For a branch's place on a machine that it shares with others: the buffers of a large server could not even be had there. A quarter of
+    /// its memory at most, as the manual advises; what its data asks for where that is less.
+    /// </summary>
+    public static Dictionary<string, string> Buffers(ServerConfiguration configuration, long memory)
+    {
+        const long usual = 128 << 20;
+        var most = memory / 4;
+        return (configuration.Find("shared_buffers") is { } asked ? Configuration.MemorySize.TryParse(asked) : usual) is { } bytes && bytes <= most
+            ? [] : new() { ["shared_buffers"] = string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{most >> 10}kB") };
     }
 
     /// <summary>For the first start of a clone: one syncfs instead of opening and syncing every file.</summary>

@@ -59,6 +59,48 @@ internal sealed class Settlement(Workspace workspace, BranchServer server, Branc
         }
     }
 
+    /// <summary>
+    /// Warns of extensions whose library the server does not have: their functions fail, and everything else works. Only the catalogs of each
+    /// database tell, so it cannot be known before the start.
+    /// </summary>
+    public void WarnOfMissingLibraries(IEnumerable<string> databases, string serving, CancellationToken cancellationToken)
+    {
+        foreach (var database in databases)
+        {
+            foreach (var (extension, libraries) in MissingLibraries(database, cancellationToken))
+            {
+                workspace.Reporter.Warn($"the database {database} of {branch.FullName} has the extension {extension}, and {serving} lacks its library {libraries}: its functions fail; "
+                    + "they need an image or server programs that have it");
+            }
+        }
+    }
+
+    private List<(string Extension, string Libraries)> MissingLibraries(string database, CancellationToken cancellationToken)
+    {
+        try
+        {
+            using var inside = server.Connect(cancellationToken, database);
+            var missing = inside.Query(
+                """
+                with here as (select regexp_replace(file, '[.]so$', '') as library from pg_config, pg_ls_dir(setting) file where name = 'PKGLIBDIR'),
+                     named as (select oid, regexp_replace(probin, '^[$]libdir/|[.]so$', '', 'g') as library from pg_proc where probin is not null)
+                select distinct coalesce(e.extname::text, n.library), n.library
+                  from named n
+                  left join pg_depend d on d.classid = 'pg_proc'::regclass and d.objid = n.oid and d.deptype = 'e' and d.refclassid = 'pg_extension'::regclass
+                  left join pg_extension e on e.oid = d.refobjid
+                 where n.library !~ '/' and n.library not in (select library from here)
+                 order by 1, 2
+                """, cancellationToken);
+            return [.. missing.GroupBy(r => r[0]!, r => r[1]!, StringComparer.Ordinal).Select(extension => (extension.Key, string.Join(", ", extension)))];
+        }
+        catch (Npgsql.NpgsqlException e)
+        {
+            // Half-dropped, or made for a locale that is not here: a branch has it as its source has.
+            workspace.Reporter.Warn($"the database {database} of {branch.FullName} cannot be looked into: {e.Message}");
+            return [];
+        }
+    }
+
     /// <summary>Runs the anonymization over the socket, while no one else can connect. Returns its digest.</summary>
     /// <exception cref="PgdException">A file is missing or fails; the branch must not be opened.</exception>
     public async Task<string> AnonymizeAsync(AdminConnection connection, Anonymization anonymization, CancellationToken cancellationToken)

@@ -1,5 +1,7 @@
 using System.Diagnostics;
+using System.Buffers.Binary;
 using System.Globalization;
+using System.Net;
 using Pgd.Docker;
 using Pgd.Linux;
 using Pgd.Postgres;
@@ -14,7 +16,10 @@ namespace Pgd.Runtime;
 /// </summary>
 internal sealed class Docker(Layout layout, DockerEngine engine) : IRuntime, IDisposable
 {
-    private const string RootLabel = "pgd.root", IdLabel = "pgd.id", GenerationLabel = "pgd.generation", DataLabel = "pgd.data", SocketLabel = "pgd.socket", ClusterLabel = "pgd.cluster";
+    /// <summary>The network without a way out, as options and configuration call it; the other one is the engine's default.</summary>
+    public const string Internal = "internal";
+
+    private const string RootLabel = "pgd.root", ProjectLabel = "pgd.project", IdLabel = "pgd.id", GenerationLabel = "pgd.generation", DataLabel = "pgd.data", SocketLabel = "pgd.socket", ClusterLabel = "pgd.cluster";
     private const int NewestMajor = 17;
     private static readonly TimeSpan LongestStop = TimeSpan.FromSeconds(60), LongestImmediateStop = TimeSpan.FromSeconds(5), BetweenQuestions = TimeSpan.FromMilliseconds(50);
 
@@ -51,7 +56,50 @@ internal sealed class Docker(Layout layout, DockerEngine engine) : IRuntime, IDi
             throw new PgdException(ExitCode.Misuse, $"the image {reference} has PostgreSQL {inside.Major}, not {major}", $"Leave out --pg-version, or choose another image with --image.");
         if (inside.Major is < ServerBinaries.OldestMajor or > ServerBinaries.NewestMajor)
             throw new PgdException(ExitCode.Misuse, $"the image {reference} has PostgreSQL {inside.Major}, which is not supported", $"Choose an image with a version from {ServerBinaries.OldestMajor} to {ServerBinaries.NewestMajor}.");
-        return new(inside.Major, new(reference, found.Id, inside.Libc, inside.UserId, inside.GroupId));
+        return new(inside.Major, new(reference, found.Id, inside.Libc, inside.UserId, inside.GroupId, inside.Libraries));
+    }
+
+    public string HostOf(ProjectRecord project, string branch, int port, string? asked)
+    {
+        if (!IsFenced(project, branch))
+            return asked is null or Addresses.Auto ? ReachableAddress() : asked;
+        if (asked is not (null or Addresses.Auto) && !Addresses.IsLoopback(asked))
+        {
+            throw new PgdException(ExitCode.Misuse, $"the branches of {project.Name} are in a network that leads nowhere (--network {Internal}), and cannot be published on {asked}",
+                "Reach them from this machine alone, or make a project with --network bridge.");
+        }
+
+        if (IsInContainer())
+        {
+            throw new PgdException(ExitCode.MachineLacks, $"this job runs in a container, from where the network of {project.Name} (--network {Internal}) cannot be reached",
+                "Run the job on the machine itself, or in a container with the machine's network (--network host).");
+        }
+
+        // The port tells branches apart, so that each has the same address for as long as it lives, and nobody has to keep a list.
+        var network = IPNetwork.Parse(project.Subnet!);
+        // The first address is the network's name, the second this machine.
+        var number = 2 + port - project.FirstPort;
+        if (number >= (1L << (32 - network.PrefixLength)) - 1)
+            throw new PgdException(ExitCode.NoRoom, $"the network {project.Subnet} of {project.Name} has no address for the port {port}", "Delete branches, or make a project with a smaller --port-range.");
+        var bytes = network.BaseAddress.GetAddressBytes();
+        BinaryPrimitives.WriteUInt32BigEndian(bytes, BinaryPrimitives.ReadUInt32BigEndian(bytes) + (uint)number);
+        return new IPAddress(bytes).ToString();
+    }
+
+    public string MakeNetwork(string project)
+    {
+        MakeNetwork(project, null);
+        var subnet = engine.FindNetwork(NetworkOf(project))?.Subnet ?? throw new PgdException(ExitCode.Failed, $"the network {NetworkOf(project)} has no addresses", $"Look at it: docker network inspect {NetworkOf(project)}");
+        // The engine knows which addresses are free, and lets us choose among them only where we have chosen them.
+        RemoveNetwork(project);
+        MakeNetwork(project, subnet);
+        return subnet;
+    }
+
+    public void RemoveNetwork(string project)
+    {
+        if (engine.FindNetwork(NetworkOf(project)) is { } network && network.Labels.GetValueOrDefault(RootLabel) == layout.Root)
+            engine.RemoveNetwork(network.Id);
     }
 
     public async Task InitializeAsync(Volume volume, ProjectRecord project, CancellationToken cancellationToken)
@@ -66,6 +114,7 @@ internal sealed class Docker(Layout layout, DockerEngine engine) : IRuntime, IDi
         {
             Name = name,
             Image = ImageOf(project).Id,
+            ImageName = ImageOf(project).Reference,
             Command = ["initdb", "--pgdata", volume.Data, "--username", project.Superuser, "--encoding", "UTF8", "--locale", "C.UTF-8", "--data-checksums", "--auth-local", "peer", "--auth-host", "scram-sha-256"],
             User = UserOf(volume),
             Labels = LabelsOf(volume, null, null),
@@ -98,7 +147,7 @@ internal sealed class Docker(Layout layout, DockerEngine engine) : IRuntime, IDi
         GiveAway(folder, volume);
     }
 
-    public Task<StartedServer> StartAsync(Volume volume, ProjectRecord project, IReadOnlyDictionary<string, string> settings, CancellationToken cancellationToken)
+    public Task<StartedServer> StartAsync(Volume volume, ProjectRecord project, ServerStart server, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         PrepareLog(volume);
@@ -108,32 +157,48 @@ internal sealed class Docker(Layout layout, DockerEngine engine) : IRuntime, IDi
         // Of a stop that was killed, or of a machine that went down: what it knew is in the volume.
         RemoveOwn(name, volume);
 
-        var (address, socket) = (settings["listen_addresses"], settings["unix_socket_directories"]);
+        var settings = server.Settings;
+        var socket = settings["unix_socket_directories"];
+        var fenced = server.Host is not null && IsFenced(project, volume.Key.Branch);
+        // It may have been pruned while nothing ran in it.
+        if (fenced && engine.FindNetwork(NetworkOf(project.Name)) is null)
+            MakeNetwork(project.Name, project.Subnet);
         var port = int.Parse(settings["port"], CultureInfo.InvariantCulture);
         var command = new List<string> { "/bin/sh", "-c", """exec "$@" >>"$0" 2>&1 </dev/null""", volume.Log, "postgres", "-D", volume.Data };
         foreach (var (setting, value) in settings)
         {
             command.Add("-c");
             // Inside, every address is the container's own; outside, only the published one leads there.
-            command.Add(setting == "listen_addresses" && address.Length > 0 ? "listen_addresses=*" : $"{setting}={value}");
+            command.Add(setting == "listen_addresses" && server.Host is not null ? "listen_addresses=*" : $"{setting}={value}");
         }
 
         engine.Create(new()
         {
             Name = name,
             Image = ImageOf(project).Id,
+            ImageName = ImageOf(project).Reference,
             Command = command,
             User = UserOf(volume),
             Labels = LabelsOf(volume, settings["cluster_name"], socket),
             Environment = ["LANG=C.UTF-8"],
             Mounts = [.. Folders(volume), new(socket, socket), Accounts(volume)],
-            Port = address.Length > 0 ? new(port, address == "*" ? "0.0.0.0" : address, port) : null,
-            Network = address.Length > 0 ? null : "none",
+            Port = server.Host is null || fenced ? null : new(port, PublishedOn(server.Host), port),
+            Network = server.Host is null ? "none" : fenced ? NetworkOf(project.Name) : null,
+            Address = fenced ? server.Host : null,
+            Memory = server.Memory,
         });
         Fault.Here("start:container");
         try
         {
+            var image = ImageOf(project);
+            PreloadLibrary.Require(server.Libraries, image.Libraries, file => engine.HasFile(name, file), $"the image {image.Reference}",
+                "Make the project with an image that has it (--image), or take it out of the setting in the source, and try again.");
             engine.Start(name);
+        }
+        catch (PgdException e) when (e.ExitCode == ExitCode.MachineLacks)
+        {
+            engine.Remove(name);
+            throw;
         }
         catch (PgdException e) when (e.Message.Contains("port is already allocated", StringComparison.Ordinal) || e.Message.Contains("address already in use", StringComparison.Ordinal))
         {
@@ -195,10 +260,36 @@ internal sealed class Docker(Layout layout, DockerEngine engine) : IRuntime, IDi
     public IReadOnlyList<Leftover> Leftovers(IReadOnlySet<string> branchIds) =>
         [.. engine.List($"{RootLabel}={layout.Root}")
             .Where(c => c.Labels.TryGetValue(IdLabel, out var id) ? !branchIds.Contains(id) && !(c.Running && c.Labels.ContainsKey(ClusterLabel)) : ImageContents.IsAbandoned(c))
-            .Select(c => new Leftover(c.Name, () => engine.Remove(c.Id)))];
+            .Select(c => new Leftover("container", c.Name, () => engine.Remove(c.Id))),
+        .. engine.ListNetworks($"{RootLabel}={layout.Root}").Where(n => !File.Exists(layout.ProjectFile(n.Labels.GetValueOrDefault(ProjectLabel, ""))))
+            .Select(n => new Leftover("network", n.Name, () => engine.RemoveNetwork(n.Id)))];
 
     /// <summary>The name of a server's container: no two branches have the same, whatever they are called.</summary>
     internal static string NameOf(VolumeKey key) => BranchServer.ClusterNameOf(key.BranchId, key.Generation);
+
+    // The gateway of the engine's default network is an address of the machine itself. Containers reach it from any network, and it outlives
+    // every job's own; from other machines no way leads there.
+    private string ReachableAddress() => IsInContainer() && Gateway() is { } gateway ? gateway : "127.0.0.1";
+
+    // A name, or an address that others translate, need not be one of this machine's.
+    private string PublishedOn(string host) => Addresses.IsLoopback(host) ? "127.0.0.1" : host == Gateway() ? host : "0.0.0.0";
+
+    private string? Gateway() => engine.FindNetwork("bridge")?.Gateway;
+
+    // One of this engine's, with a loopback of its own.
+    private bool IsInContainer() => OwnContainer.Find() is { } id && engine.Find(id) is { NetworkMode: not "host" };
+
+    private static bool IsFenced(ProjectRecord project, string branch) => project.Subnet is not null && branch != BranchName.Main;
+
+    private string NetworkOf(string project) => $"pgd-{project}-{Layout.ShortHash($"{layout.Root}/{project}")}";
+
+    private void MakeNetwork(string project, string? subnet)
+    {
+        var name = NetworkOf(project);
+        engine.CreateInternalNetwork(name, subnet, new Dictionary<string, string> { [RootLabel] = layout.Root, [ProjectLabel] = project });
+        if (engine.FindNetwork(name)?.Labels.GetValueOrDefault(RootLabel) != layout.Root)
+            throw new PgdException(ExitCode.Exists, $"there is a network {name} already, and it was not made by pgd", $"Look at it: docker network inspect {name}");
+    }
 
     private static ServerImage ImageOf(ProjectRecord project) =>
         project.Image ?? throw new PgdException(ExitCode.Failed, $"the record of the project {project.Name} names no image");
@@ -245,7 +336,7 @@ internal sealed class Docker(Layout layout, DockerEngine engine) : IRuntime, IDi
         var labels = new Dictionary<string, string>
         {
             [RootLabel] = layout.Root,
-            ["pgd.project"] = volume.Key.Project,
+            [ProjectLabel] = volume.Key.Project,
             ["pgd.branch"] = volume.Key.Branch,
             [IdLabel] = volume.Key.BranchId,
             [GenerationLabel] = volume.Key.Generation.ToString(CultureInfo.InvariantCulture),

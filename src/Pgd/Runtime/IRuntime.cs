@@ -1,3 +1,4 @@
+using Pgd.Postgres;
 using Pgd.State;
 using Pgd.Storage;
 
@@ -19,6 +20,21 @@ internal interface IRuntime
     /// <exception cref="PgdException">There is none of that kind (<see cref="ExitCode.MachineLacks"/>).</exception>
     Task<ServerPrograms> ChooseAsync(int? major, string? image, IReporter reporter, CancellationToken cancellationToken);
 
+    /// <summary>The address at which a branch with that port will be found. A branch keeps it.</summary>
+    /// <param name="project">The project.</param>
+    /// <param name="branch">The branch's own name.</param>
+    /// <param name="port">The branch's port.</param>
+    /// <param name="asked">The address to publish it on; null for one that only this machine reaches.</param>
+    /// <exception cref="PgdException">It cannot be published there (<see cref="ExitCode.Misuse"/>).</exception>
+    string HostOf(ProjectRecord project, string branch, int port, string? asked);
+
+    /// <summary>Makes the network for a project's branches that leads nowhere but to this machine. Returns its addresses.</summary>
+    /// <exception cref="PgdException">This runtime has no networks (<see cref="ExitCode.Misuse"/>).</exception>
+    string MakeNetwork(string project);
+
+    /// <summary>Removes that network; none is fine.</summary>
+    void RemoveNetwork(string project);
+
     /// <summary>Makes a new cluster in an empty volume.</summary>
     Task InitializeAsync(Volume volume, ProjectRecord project, CancellationToken cancellationToken);
 
@@ -26,7 +42,8 @@ internal interface IRuntime
     void PrepareSocketFolder(string folder, Volume volume);
 
     /// <summary>Starts a server and returns at once; whether it can be used is asked by connecting to it.</summary>
-    Task<StartedServer> StartAsync(Volume volume, ProjectRecord project, IReadOnlyDictionary<string, string> settings, CancellationToken cancellationToken);
+    /// <exception cref="PgdException">A library that it names is missing (<see cref="ExitCode.MachineLacks"/>), its port is taken, …</exception>
+    Task<StartedServer> StartAsync(Volume volume, ProjectRecord project, ServerStart start, CancellationToken cancellationToken);
 
     /// <summary>Whether the volume's server runs.</summary>
     bool IsRunning(Volume volume);
@@ -46,12 +63,31 @@ internal interface IRuntime
 /// <param name="Image">The image that it is in; null for programs of this machine.</param>
 internal sealed record ServerPrograms(int Major, ServerImage? Image);
 
+/// <summary>How to start a server.</summary>
+internal sealed record ServerStart
+{
+    /// <summary>Settings, which come before those in the data directory.</summary>
+    public required IReadOnlyDictionary<string, string> Settings { get; init; }
+
+    /// <summary>The address at which clients find it; null if it is to listen nowhere.</summary>
+    public required string? Host { get; init; }
+
+    /// <summary>The bytes of memory that it may use, where the runtime can see to that; null for as much as there is.</summary>
+    public required long? Memory { get; init; }
+
+    /// <summary>What it cannot start without.</summary>
+    public required IReadOnlyList<PreloadLibrary> Libraries { get; init; }
+}
+
 /// <summary>A server that was just started and may still die of what it finds.</summary>
 /// <param name="HasExited">Asks whether it has.</param>
 internal sealed record StartedServer(Func<bool> HasExited);
 
 /// <summary>Something of ours that nobody needs any more.</summary>
-internal sealed record Leftover(string Name, Action Remove);
+/// <param name="Kind">What it is.</param>
+/// <param name="Name">Which one.</param>
+/// <param name="Remove">Removes it.</param>
+internal sealed record Leftover(string Kind, string Name, Action Remove);
 
 /// <summary>How a server is stopped.</summary>
 internal enum StopMode

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using Pgd.Configuration;
 using Pgd.Linux;
+using Pgd.Postgres;
 using Pgd.Processes;
 using Pgd.State;
 using Pgd.Storage;
@@ -36,6 +37,15 @@ internal sealed class Native(HostConfiguration configuration, Layout layout) : I
         return Task.FromResult(new ServerPrograms(_binaries.For(major ?? _binaries.Found[0].Major).Major, null));
     }
 
+    public string HostOf(ProjectRecord project, string branch, int port, string? asked) => asked is null or Addresses.Auto ? "127.0.0.1" : asked;
+
+    public string MakeNetwork(string project) =>
+        throw new PgdException(ExitCode.Misuse, $"the runtime {Name} has no networks of its own: its servers are in this machine's", "Leave out --network internal, or choose --runtime docker.");
+
+    public void RemoveNetwork(string project)
+    {
+    }
+
     public async Task InitializeAsync(Volume volume, ProjectRecord project, CancellationToken cancellationToken)
     {
         var account = ServerAccount();
@@ -63,11 +73,13 @@ internal sealed class Native(HostConfiguration configuration, Layout layout) : I
             throw Libc.LastError(folder);
     }
 
-    public async Task<StartedServer> StartAsync(Volume volume, ProjectRecord project, IReadOnlyDictionary<string, string> settings, CancellationToken cancellationToken)
+    public async Task<StartedServer> StartAsync(Volume volume, ProjectRecord project, ServerStart server, CancellationToken cancellationToken)
     {
         await WaitForTheDeadAsync(volume, cancellationToken).ConfigureAwait(false);
         var account = AccountOf(volume);
         var binary = _binaries.For(project.PostgresMajor);
+        PreloadLibrary.Require(server.Libraries, binary.LibraryFolder(), File.Exists, $"PostgreSQL {binary.Major} in {binary.Folder}",
+            "Install the package that has it, or take it out of the setting in the source, and try again.");
         PrepareLog(volume);
         Fault.Here("start:log");
 
@@ -77,7 +89,7 @@ internal sealed class Native(HostConfiguration configuration, Layout layout) : I
             UserName = account?.Name ?? "",
             WorkingDirectory = "/",
         };
-        foreach (var (name, value) in settings)
+        foreach (var (name, value) in server.Settings)
         {
             start.ArgumentList.Add("-c");
             start.ArgumentList.Add($"{name}={value}");

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Pgd.Configuration;
+using Pgd.Postgres;
 
 namespace Pgd.Runtime;
 
@@ -80,4 +81,7 @@ internal sealed record ServerBinary(int Major, string Folder)
     public string Postgres => Path.Combine(Folder, "postgres");
 
     public string Initdb => Path.Combine(Folder, "initdb");
+
+    /// <summary>Where its libraries are; null if that cannot be told.</summary>
+    public string? LibraryFolder() => PreloadLibrary.FoldersFromPrograms.Select(f => Path.GetFullPath(f, Folder)).FirstOrDefault(f => File.Exists(Path.Combine(f, "plpgsql.so")));
 }

@@ -87,6 +87,9 @@ internal sealed record ProjectRecord
     /// <summary>The image that its servers run; null where they run programs of this machine.</summary>
     public ServerImage? Image { get; init; }
 
+    /// <summary>The addresses of the network without a way out that its branches are in; null where they are in the machine's or the engine's own.</summary>
+    public string? Subnet { get; init; }
+
     /// <summary>The bootstrap superuser's real name.</summary>
     public required string Superuser { get; init; }
 
@@ -103,4 +106,5 @@ internal sealed record ProjectRecord
 /// <param name="Libc"><c>glibc</c> or <c>musl</c>: they sort text differently, so data of the one must not be served by the other.</param>
 /// <param name="UserId">The account that it gives to a server.</param>
 /// <param name="GroupId">That account's group.</param>
-internal sealed record ServerImage(string Reference, string Id, string Libc, uint UserId, uint GroupId);
+/// <param name="Libraries">The folder of its servers' libraries; null if it is not known.</param>
+internal sealed record ServerImage(string Reference, string Id, string Libc, uint UserId, uint GroupId, string? Libraries);

@@ -115,9 +115,11 @@ internal static class RecordJson
             json.WriteString("libc", image.Libc);
             json.WriteNumber("userId", image.UserId);
             json.WriteNumber("groupId", image.GroupId);
+            WriteText(json, "libraries", image.Libraries);
             json.WriteEndObject();
         }
 
+        WriteText(json, "subnet", record.Subnet);
         json.WriteString("superuser", record.Superuser);
         json.WriteNumber("firstPort", record.FirstPort);
         json.WriteNumber("lastPort", record.LastPort);
@@ -132,8 +134,9 @@ internal static class RecordJson
         Runtime = Text(json, "runtime"),
         PostgresMajor = Number(json, "postgresMajor"),
         Image = Has(json, "image", out var image)
-            ? new(Text(image, "reference"), Text(image, "id"), Text(image, "libc"), (uint)Number(image, "userId"), (uint)Number(image, "groupId"))
+            ? new(Text(image, "reference"), Text(image, "id"), Text(image, "libc"), (uint)Number(image, "userId"), (uint)Number(image, "groupId"), OptionalText(image, "libraries"))
             : null,
+        Subnet = OptionalText(json, "subnet"),
         Superuser = Text(json, "superuser"),
         FirstPort = Number(json, "firstPort"),
         LastPort = Number(json, "lastPort"),

@@ -45,6 +45,9 @@ internal interface IStorage
     /// <summary>Every volume that carries our mark.</summary>
     IReadOnlyList<Volume> List();
 
+    /// <summary>What the volumes of a project take, where that can be asked.</summary>
+    IReadOnlyDictionary<(string Branch, int Generation), BranchSpace> Space(string project) => new Dictionary<(string, int), BranchSpace>();
+
     /// <summary>The volumes of one branch: its generations, and those of a former branch of that name.</summary>
     IReadOnlyList<Volume> List(BranchName branch);
 }

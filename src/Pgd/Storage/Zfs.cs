@@ -175,14 +175,28 @@ internal sealed partial class Zfs(VolumeFolders folders, Layout layout, HostConf
             .Where(row => row[1] != "-" && !known.Contains(row[0])).Select(row => row[0])];
     }
 
-    /// <summary>What branches take of the pool, by dataset.</summary>
-    public IReadOnlyList<DatasetSpace> Space(BranchName branch)
+    public IReadOnlyDictionary<(string Branch, int Generation), BranchSpace> Space(string project)
     {
-        var name = $"{Base()}/{branch.Project}/{branch.Branch}";
-        var result = ZfsProgram.TryRun("zfs", "list", "-Hp", "-o", "name,used,usedbysnapshots,written,referenced,logicalreferenced", "-t", "filesystem", "-r", "-d", "1", name);
-        if (result.Status != 0)
-            return [];
-        return [.. ZfsProgram.Rows(result.Output).Skip(1).Select(row => new DatasetSpace(row[0], Bytes(row[1]), Bytes(row[2]), Bytes(row[3]), Bytes(row[4]), Bytes(row[5])))];
+        var spaces = new Dictionary<(string, int), BranchSpace>();
+        var top = $"{Base()}/{project}";
+        var result = ZfsProgram.TryRun("zfs", "list", "-Hp", "-o", "name,used,usedbysnapshots,written,referenced,logicalreferenced", "-t", "filesystem", "-r", top);
+        foreach (var row in ZfsProgram.Rows(result.Output))
+        {
+            // BRANCH/gN, and BRANCH/gN.wal beside it.
+            if (row[0].Length <= top.Length || row[0][(top.Length + 1)..].Split('/') is not [var branch, ['g', .. var rest]] || !int.TryParse(rest.Split('.')[0], NumberStyles.None, CultureInfo.InvariantCulture, out var generation))
+                continue;
+            var before = spaces.GetValueOrDefault((branch, generation));
+            spaces[(branch, generation)] = new()
+            {
+                Used = Bytes(row[1]) + (before?.Used ?? 0),
+                Pinned = Bytes(row[2]) + (before?.Pinned ?? 0),
+                Written = Bytes(row[3]) + (before?.Written ?? 0),
+                Referenced = Bytes(row[4]) + (before?.Referenced ?? 0),
+                Logical = Bytes(row[5]) + (before?.Logical ?? 0),
+            };
+        }
+
+        return spaces;
 
         static long Bytes(string text) => long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var bytes) ? bytes : 0;
     }
@@ -502,12 +516,3 @@ internal sealed partial class Zfs(VolumeFolders folders, Layout layout, HostConf
 
     private sealed record Row(string Name, string Id, bool IsDeferred, IReadOnlyList<string> Clones);
 }
-
-/// <summary>What a dataset takes, in bytes.</summary>
-/// <param name="Dataset">Its name.</param>
-/// <param name="Used">What would be free if it went, with its snapshots.</param>
-/// <param name="Pinned">Of that, what only its snapshots still hold.</param>
-/// <param name="Written">What it has of its own since its origin.</param>
-/// <param name="Referenced">What it shows, shared or not.</param>
-/// <param name="Logical">The same without compression.</param>
-internal sealed record DatasetSpace(string Dataset, long Used, long Pinned, long Written, long Referenced, long Logical);

@@ -121,7 +121,9 @@ public abstract class AdoptedClusters : IDisposable
         var standby = primary.NewStandby(Directory.CreateTempSubdirectory("pgd").FullName is var s ? Passable(s) : "", place, ScratchServer.FreePort());
         _servers.Add(standby);
         await Eventually.TrueAsync(async () => await standby.AskAsync("select to_regclass('t')::text") == "t", "the standby has the table");
-        var (walSender, process) = (await primary.AskAsync("select pid from pg_stat_replication"), ProcessOf(standby));
+        string? walSender = null;
+        await Eventually.TrueAsync(async () => (walSender = await primary.AskAsync("select string_agg(pid::text, ' ') from pg_stat_replication where state = 'streaming'")) is not null, "the standby streams");
+        var process = ProcessOf(standby);
 
         await AdoptAsync(standby.Data);
         await CreateAsync(Dev);
@@ -180,7 +182,7 @@ public abstract class AdoptedClusters : IDisposable
     private protected async Task<Branch> CreateAsync(BranchName name) => (await Workspace.Branches.CreateAsync(new() { Name = name }, Never)).Branch;
 
     private protected IReadOnlyList<string> Since(Inventory before) => [.. Inventory.Difference(before, Inventory.Take(Root)).Where(l => !l.Contains(" locks", StringComparison.Ordinal) && !l.Contains("host.key", StringComparison.Ordinal)
-        && l is not ("+ folder s" or "+ folder state" or "+ folder volumes" or "+ folder zfs" or "+ file zfs.dataset") && !l.EndsWith("/pgd", StringComparison.Ordinal))];
+        && !l.StartsWith("+ dataset ", StringComparison.Ordinal) && l is not ("+ folder s" or "+ folder state" or "+ folder volumes" or "+ folder zfs" or "+ file zfs.dataset") && !l.EndsWith("/pgd", StringComparison.Ordinal))];
 
     private protected static string Passable(string folder)
     {

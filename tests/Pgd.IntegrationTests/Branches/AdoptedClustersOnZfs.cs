@@ -62,6 +62,11 @@ public sealed class AdoptedClustersOnZfs : AdoptedClusters
         await source.AskAsync($"create tablespace fast location '{space}'");
         await source.AskAsync("create table t (i int primary key, at timestamptz default clock_timestamp()) tablespace fast");
         await AdoptAsync(data);
+        // Recovery would make it again where the source has it.
+        var tooSoon = await Assert.ThrowsAsync<PgdException>(() => CreateAsync(Dev));
+        Assert.Equal(ExitCode.Unsafe, tooSoon.ExitCode);
+        Assert.Contains(space, tooSoon.Message, StringComparison.Ordinal);
+        await source.AskAsync("checkpoint");
         using var stop = new CancellationTokenSource();
         var acknowledged = 0;
         var load = Task.Run(async () =>

@@ -177,6 +177,9 @@ public sealed class BranchMainPathOnCopy18(Copy18 fixture) : BranchMainPath(fixt
 public sealed class BranchMainPathOnBtrfsInDocker17(BtrfsDocker17 fixture) : BranchMainPath(fixture), IClassFixture<BtrfsDocker17>;
 
 /// <inheritdoc/>
+public sealed class BranchMainPathOnBtrfsInDocker15(BtrfsDocker15 fixture) : BranchMainPath(fixture), IClassFixture<BtrfsDocker15>;
+
+/// <inheritdoc/>
 public sealed class BranchMainPathOnReflinkInDocker17(ReflinkDocker17 fixture) : BranchMainPath(fixture), IClassFixture<ReflinkDocker17>;
 
 /// <inheritdoc/>

@@ -19,7 +19,8 @@ internal sealed class ScratchServer : IDisposable
 
     public static ScratchServer Start(int major, int port, params IReadOnlyList<string> settings)
     {
-        var root = Lab.Current.FileSystem("ext4").NewRoot();
+        var root = Directory.CreateTempSubdirectory("pgd").FullName;
+        File.SetUnixFileMode(root, LabFolder.Traversable);
         return StartIn(major, root, $"{root}/data", port, [], settings);
     }
 

@@ -15,12 +15,12 @@ public sealed class Shop : IAsyncDisposable
     private static readonly TimeSpan LongestCreate = TimeSpan.FromMinutes(1.5);
     private readonly Reporter _reporter = new();
 
-    private Shop(string storage, string fileSystem, int major, string runtime)
+    private Shop(string storage, string fileSystem, int major, string runtime, string? image)
     {
         Lab.Require(Environment.IsPrivilegedProcess, "Mounting file systems and running servers as another account need root");
         (Storage, Major, Runtime) = (storage, major, runtime);
         // Before anything is made: it may not be there.
-        Image = runtime == "docker" ? Lab.Current.Docker.Image(major) : null;
+        Image = runtime == "docker" ? image ?? Lab.Current.Docker.Image(major) : null;
         Root = fileSystem == "zfs" ? NewFolder() : Lab.Current.FileSystem(fileSystem).NewRoot();
         Workspace = new(new() { Root = Root, Storage = storage, PortRange = NewPorts(), Runtime = runtime, PostgresBinaries = runtime == "native" ? [Lab.Current.Servers.Folder(major)] : [], Zfs = fileSystem == "zfs" ? new() { Pool = Lab.Current.Zfs.NewParent() } : null }, _reporter);
     }
@@ -45,10 +45,10 @@ public sealed class Shop : IAsyncDisposable
     /// <summary>What the engine warned of since this was last asked.</summary>
     public IReadOnlyCollection<string> TakeWarnings() => _reporter.Take();
 
-    public static async Task<Shop> OpenAsync(string storage, string fileSystem, int major = 15, string runtime = "native")
+    public static async Task<Shop> OpenAsync(string storage, string fileSystem, int major = 15, string runtime = "native", string? image = null, string? network = null)
     {
-        var shop = new Shop(storage, fileSystem, major, runtime);
-        await shop.Workspace.Projects.CreateAsync(new() { Name = "shop", PostgresMajor = major, Image = shop.Image }, CancellationToken.None);
+        var shop = new Shop(storage, fileSystem, major, runtime, image);
+        await shop.Workspace.Projects.CreateAsync(new() { Name = "shop", PostgresMajor = major, Image = shop.Image, Network = network }, CancellationToken.None);
         await shop.AskAsync(Main, "create table orders (id int primary key, amount int not null); insert into orders select i, i from generate_series(1, 1000) i");
         return shop;
     }

@@ -214,7 +214,7 @@ public abstract class KillMatrix : IAsyncLifetime
     // Outside of a soak once each, because what is done over and over is done in the same way; but a record is first made and then replaced.
     private bool IsWanted(string place) =>
         (Soak.IsOn || place.EndsWith("#1", StringComparison.Ordinal) || place == "record:beside#2")
-        && (_everyPlace || (_docker ? place.Split(':')[0] is "start" or "stop" : place.Split(':')[0] is "volume" or "clone" or "copy" or "remove"));
+        && (_everyPlace || (_storage == "zfs" ? place.Split('#')[0] is "clone:snapshot" or "clone:dataset" or "remove:unmounted" : _docker ? place.Split(':')[0] is "start" or "stop" : place.Split(':')[0] is "volume" or "clone" or "copy" or "remove"));
 
     private void Kill(string place, string[] command)
     {
@@ -318,6 +318,17 @@ public sealed class KillMatrixOnBtrfs() : KillMatrix("btrfs", everyPlace: false)
 
     [Fact]
     public Task A_delete_that_is_killed_while_it_removes_a_snapshot_is_finished_by_the_doctor_or_by_repeating_it() => KillDeleteAsync();
+}
+
+/// <summary>What differs where a copy is a snapshot and a clone of a dataset. Every step takes its time in an emulated machine: outside of a soak only the worst moments.</summary>
+[Trait("Needs", "zfs")]
+public sealed class KillMatrixOnZfs() : KillMatrix("zfs", everyPlace: false)
+{
+    [Fact]
+    public Task A_create_that_is_killed_while_it_clones_leaves_no_dataset_and_no_snapshot_after_the_doctor_and_can_be_repeated() => KillCreateAsync();
+
+    [Fact]
+    public Task A_delete_that_is_killed_while_it_destroys_a_dataset_is_finished_by_the_doctor_or_by_repeating_it() => KillDeleteAsync();
 }
 
 /// <summary>What differs where files are copied.</summary>

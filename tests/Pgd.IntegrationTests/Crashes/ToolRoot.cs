@@ -18,10 +18,13 @@ internal sealed partial class ToolRoot : IDisposable
     public ToolRoot(string storage, string? folder = null)
     {
         Storage = storage;
-        Folder = folder ?? Lab.Current.FileSystem(FileSystemOf(storage)).NewRoot();
+        var pool = storage == "zfs" ? Lab.Current.Zfs.NewParent() : null;
+        Folder = folder ?? (pool is null ? Lab.Current.FileSystem(FileSystemOf(storage)).NewRoot() : NewFolder());
         Ports = FreePorts();
         _environment = new() { ["PGD_ROOT"] = Folder, ["PGD_STORAGE"] = storage, ["PGD_PORT_RANGE"] = Ports.ToString() };
-        Workspace = new(new HostConfiguration { Root = Folder, Storage = storage, PortRange = Ports }, Heard);
+        if (pool is not null)
+            _environment["PGD_ZFS_POOL"] = pool;
+        Workspace = new(new HostConfiguration { Root = Folder, Storage = storage, PortRange = Ports, Zfs = pool is null ? null : new() { Pool = pool } }, Heard);
     }
 
     public static BranchName Main { get; } = BranchName.Of(Project, BranchName.Main);
@@ -154,6 +157,14 @@ internal sealed partial class ToolRoot : IDisposable
     {
         foreach (var server in LabProcess.All().Where(process => process.IsServer && LabFolder.Contains(Folder, process.WorkingDirectory)))
             server.Kill();
+    }
+
+    // Servers run as another account.
+    private static string NewFolder()
+    {
+        var folder = Directory.CreateTempSubdirectory("pgd").FullName;
+        File.SetUnixFileMode(folder, LabFolder.Traversable);
+        return folder;
     }
 
     // Another run of the tests on this machine may have begun at the same block.

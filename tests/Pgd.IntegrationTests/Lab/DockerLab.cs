@@ -32,6 +32,24 @@ public sealed class DockerLab : IDisposable
         return $"pgd-test:{major}";
     }
 
+    /// <summary>The image of a major version with what a script changes in it; the name says what that is.</summary>
+    public string Variant(int major, string name, string script)
+    {
+        var (image, maker) = ($"{Image(major)}-{name}", $"pgd-test-{Guid.NewGuid():N}");
+        // Images are kept between runs, and one without a name would be kept for ever.
+        if (LabCommand.Try("docker", "image", "inspect", "--format", "{{.Comment}}", image) is (0, var comment, _))
+        {
+            if (comment.Trim() == script)
+                return image;
+            LabCommand.Run("docker", "image", "rm", image);
+        }
+
+        LabCommand.Run("docker", "run", "--name", maker, "--network", "none", "--entrypoint", "/bin/sh", Image(major), "-ec", script);
+        LabCommand.Run("docker", "commit", "--message", script, maker, image);
+        LabCommand.Run("docker", "rm", maker);
+        return image;
+    }
+
     /// <summary>What the engine has of a root, as its own client lists it: containers, and the ports that lead to them.</summary>
     public static IEnumerable<string> Listing(string root)
     {
@@ -42,6 +60,9 @@ public sealed class DockerLab : IDisposable
             foreach (var published in fields[2].Split(", ", StringSplitOptions.RemoveEmptyEntries).Where(port => port.Contains("->", StringComparison.Ordinal)))
                 yield return $"port {published.Split("->")[0].Split(':')[^1]}";
         }
+
+        foreach (var network in LabCommand.Run("docker", "network", "ls", "--filter", $"label=pgd.root={root}", "--format", "{{.Name}}").Split('\n', StringSplitOptions.RemoveEmptyEntries))
+            yield return $"network {network}";
     }
 
     /// <inheritdoc/>

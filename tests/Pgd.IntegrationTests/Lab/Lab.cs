@@ -26,7 +26,7 @@ public sealed class Lab
     /// <summary>A Docker engine.</summary>
     public DockerLab Docker { get; } = new();
 
-    /// <summary>Datasets.</summary>
+    /// <summary>Datasets on a ZFS pool.</summary>
     public ZfsLab Zfs { get; } = new();
 
     /// <summary>The run's shared file system of a kind: <c>btrfs</c>, <c>xfs</c> (with reflinks) or <c>ext4</c>.</summary>

@@ -1,44 +1,59 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 
 namespace Pgd.IntegrationTests;
 
-/// <summary>Datasets for tests, in the pool that the machine gives them: never in a stranger's.</summary>
+/// <summary>Datasets on the one ZFS pool that tests may use: that of <c>PGD_TEST_POOL</c>. Tests that need it have the trait <c>Needs=zfs</c>.</summary>
 public sealed class ZfsLab : IDisposable
 {
-    private readonly Lock _lock = new();
-    private readonly List<string> _parents = [];
+    private readonly ConcurrentStack<string> _parents = [];
+    private int _count;
 
-    /// <summary>The pool that tests may use.</summary>
-    public static string? Pool => Environment.GetEnvironmentVariable("PGD_TEST_POOL") is { Length: > 0 } pool ? pool : null;
+    internal ZfsLab()
+    {
+    }
 
-    /// <summary>A fresh dataset in it, mounted nowhere.</summary>
+    /// <summary>A fresh dataset on the pool, such as <c>pool/t17-1</c>, mounted, and open to every account. It is removed at the end with all that is below it.</summary>
     public string NewParent()
     {
-        Lab.Require(Pool is not null, "PGD_TEST_POOL names no ZFS pool that tests may use");
-        lock (_lock)
-        {
-            var parent = $"{Pool}/t{Environment.ProcessId}-{_parents.Count.ToString(CultureInfo.InvariantCulture)}";
-            LabCommand.Run("zfs", "create", "-o", "canmount=off", parent);
-            _parents.Add(parent);
-            return parent;
-        }
+        var pool = Environment.GetEnvironmentVariable("PGD_TEST_POOL");
+        Lab.Require(!string.IsNullOrEmpty(pool), "There is no ZFS pool for tests: PGD_TEST_POOL names none");
+        // A pool that outlives its runs may hold what a killed one left.
+        var parent = string.Create(CultureInfo.InvariantCulture, $"{pool}/t{Environment.ProcessId}-{Interlocked.Increment(ref _count)}");
+        _parents.Push(parent);
+        LabCommand.Run("zfs", "create", parent);
+        File.SetUnixFileMode(Folder(parent), LabFolder.Traversable);
+        return parent;
     }
 
-    /// <summary>Bytes that a dataset takes with all below it, after everything written has reached the pool.</summary>
+    /// <summary>Where a dataset is mounted.</summary>
+    public static string Folder(string dataset) => LabCommand.Run("zfs", "get", "-H", "-o", "value", "mountpoint", dataset).Trim();
+
+    /// <summary>Bytes that a dataset and all below it hold, after everything written has reached the pool: what a byte copy would raise.</summary>
     public static long Used(string dataset)
     {
-        LabCommand.Run("zpool", "sync", Pool!);
-        return long.Parse(LabCommand.Run("zfs", "list", "-Hp", "-o", "used", dataset).Trim(), CultureInfo.InvariantCulture);
+        // Space is counted when a group of writes is done.
+        LabCommand.Run("zpool", "sync", dataset.Split('/')[0]);
+        return long.Parse(LabCommand.Run("zfs", "get", "-H", "-p", "-o", "value", "used", dataset), CultureInfo.InvariantCulture);
     }
 
-    /// <summary>Every dataset and snapshot below a dataset.</summary>
-    public static IReadOnlyList<string> Listing(string parent) =>
-        [.. LabCommand.Run("zfs", "list", "-H", "-t", "all", "-o", "name", "-r", parent).Split('\n', StringSplitOptions.RemoveEmptyEntries).Where(name => name != parent)];
+    /// <summary>The name of every dataset and snapshot below one.</summary>
+    public static IReadOnlyList<string> Listing(string dataset) =>
+        [.. LabCommand.Run("zfs", "list", "-H", "-r", "-t", "all", "-o", "name", dataset).Split('\n', StringSplitOptions.RemoveEmptyEntries).Where(name => name != dataset)];
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var parent in _parents)
-            LabCommand.Try("zfs", "destroy", "-R", "-f", parent);
+        while (_parents.TryPop(out var parent))
+        {
+            if (LabCommand.Try("zfs", "list", parent).Status != 0)
+                continue;
+            var folder = Folder(parent);
+            // What a failed test left running would keep it mounted.
+            foreach (var server in LabProcess.All().Where(process => process.IsServer && LabFolder.Contains(folder, process.WorkingDirectory)))
+                server.Kill();
+            // -R: clones below it stand on snapshots below it.
+            LabCommand.Run("zfs", "destroy", "-R", "-f", parent);
+        }
     }
 }

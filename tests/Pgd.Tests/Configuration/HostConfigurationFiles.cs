@@ -18,9 +18,11 @@ public sealed class HostConfigurationFiles : IDisposable
             root: /srv/pgd          # where everything lives
             storage: btrfs
             runtime: native
+            network: internal
             port-range: 22000-22099
             default-ttl: 7d
             host: 10.0.0.5
+            branch-memory: 1.5GB
             wait-lock: 30s
             postgres:
               binaries: [/opt/pg17/bin, ~/pg18/bin]
@@ -32,7 +34,7 @@ public sealed class HostConfigurationFiles : IDisposable
         Assert.Equal(("/srv/pgd", "btrfs", "native", new PortRange(22000, 22099)), (configuration.Root, configuration.Storage, configuration.Runtime, configuration.PortRange));
         Assert.Equal((TimeSpan.FromDays(7), "10.0.0.5", TimeSpan.FromSeconds(30)), (configuration.DefaultTimeToLive, configuration.Host, configuration.WaitForLock));
         Assert.Equal(["/opt/pg17/bin", "/home/ada/pg18/bin"], configuration.PostgresBinaries);
-        Assert.Equal("pg", configuration.PostgresUser);
+        Assert.Equal(("pg", "internal", 1536L << 20), (configuration.PostgresUser, configuration.Network, configuration.BranchMemory));
     }
 
     [Fact]
@@ -64,11 +66,11 @@ public sealed class HostConfigurationFiles : IDisposable
     {
         var configuration = Load(null,
             ("PGD_ROOT", "/srv"), ("PGD_STORAGE", "copy"), ("PGD_RUNTIME", "auto"), ("PGD_PORT_RANGE", "3000-3001"), ("PGD_DEFAULT_TTL", "1h"),
-            ("PGD_HOST", "::1"), ("PGD_WAIT_LOCK", "0"), ("PGD_POSTGRES_BINARIES", "/a:/b"), ("PGD_POSTGRES_USER", "pg")).Configuration;
+            ("PGD_HOST", "::1"), ("PGD_WAIT_LOCK", "0"), ("PGD_POSTGRES_BINARIES", "/a:/b"), ("PGD_POSTGRES_USER", "pg"), ("PGD_NETWORK", "bridge"), ("PGD_BRANCH_MEMORY", "512MB")).Configuration;
 
         Assert.Equal(("/srv", "copy", "auto", new PortRange(3000, 3001), TimeSpan.FromHours(1)),
             (configuration.Root, configuration.Storage, configuration.Runtime, configuration.PortRange, configuration.DefaultTimeToLive));
-        Assert.Equal(("::1", TimeSpan.Zero, "pg"), (configuration.Host, configuration.WaitForLock, configuration.PostgresUser));
+        Assert.Equal(("::1", TimeSpan.Zero, "pg", "bridge", 512L << 20), (configuration.Host, configuration.WaitForLock, configuration.PostgresUser, configuration.Network, configuration.BranchMemory));
         Assert.Equal(["/a", "/b"], configuration.PostgresBinaries);
     }
 
@@ -88,7 +90,9 @@ public sealed class HostConfigurationFiles : IDisposable
     [Theory]
     [InlineData("\nstorag: btrfs", "2: unknown key \"storag\"", "Did you mean \"storage\"?")]
     [InlineData("postgres:\n  bin: [/x]", "2: unknown key \"postgres.bin\"", "Keys here: binaries, user.")]
-    [InlineData("xyzzy: 1", "1: unknown key \"xyzzy\"", "Keys here: postgres, zfs, root, storage, runtime, port-range, default-ttl, host, wait-lock.")]
+    [InlineData("xyzzy: 1", "1: unknown key \"xyzzy\"", "Keys here: postgres, zfs, root, storage, runtime, network, port-range, default-ttl, host, branch-memory, wait-lock.")]
+    [InlineData("branch-memory: 8192", "1: \"branch-memory\": \"8192\" is not an amount of memory for a branch", "Write a number and a unit, at least 64MB, for example 512MB or 2GB.")]
+    [InlineData("branch-memory: 1MB", "1: \"branch-memory\": \"1MB\" is not an amount of memory for a branch", null)]
     [InlineData("? [a]\n: 1", "1: unknown key \"[ a ]\"", null)]
     [InlineData("storage: zfz", "1: \"storage\" cannot be \"zfz\": it is one of auto, zfs, btrfs, reflink, copy", null)]
     [InlineData("host: a\nport-range: 1-2", "2: \"port-range\": \"1-2\" is not a range of ports", null)]

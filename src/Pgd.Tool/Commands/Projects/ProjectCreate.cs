@@ -17,6 +17,7 @@ internal static class ProjectCreate
         var adopt = new Option<string?>("--adopt") { HelpName = "DATASET|DIR", Description = "Branch from a cluster that exists already; pgd only ever reads it" };
         var superuser = new Option<string?>("--superuser") { HelpName = "NAME", Description = "Bootstrap superuser of an adopted cluster (default: postgres)" };
         var image = new Option<string?>("--image") { HelpName = "IMAGE", Description = "Image with PostgreSQL in it, for the runtime docker (default: postgres:N-alpine)" };
+        var network = Arguments.OneOf("--network", "Network of its branches' containers; internal leads nowhere but to this machine (default: bridge)", "bridge", "internal");
         var ports = new Option<string?>("--port-range") { HelpName = "FIRST-LAST", Description = $"Ports of its branches (default: {PortRange.Default.ToString()})" };
         var dump = new Option<string?>("--from-dump") { HelpName = "FILE|-", Description = "Fill it from a dump made by pg_dump or pg_dumpall; - reads standard input" };
 
@@ -27,7 +28,7 @@ internal static class ProjectCreate
             "pg_dump -Fc \"$PRODUCTION_URL\" | dotnet pgd project create prod --from-dump -",
             "# Branch from a cluster on ZFS that is already there, running or not",
             "dotnet pgd project create prod --adopt tank/postgres")
-            .With(name, version, storage, pool, runtime, image, ports, dump, adopt, superuser)
+            .With(name, version, storage, pool, runtime, image, network, ports, dump, adopt, superuser)
             .Does(async (run, cancellationToken) =>
             {
                 var project = await run.Workspace.Projects.CreateAsync(new()
@@ -40,6 +41,7 @@ internal static class ProjectCreate
                     Superuser = run[superuser],
                     Runtime = run[runtime],
                     Image = run[image],
+                    Network = run[network],
                     Ports = run[ports] is { } range ? PortRange.Parse(range) : null,
                     FromDump = run[dump] is { } file and not "-" ? Path.GetFullPath(file, run.Session.WorkingDirectory) : run[dump],
                     Input = run[dump] == "-" ? run.Session.Input() : null,
