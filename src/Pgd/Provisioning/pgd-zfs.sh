@@ -123,10 +123,11 @@ pgd:id	local" ] || fail "$dataset is no volume of pgd"
     done
 fi
 
-# A new file system belongs to root. One that has anything in it is left as it is: what a clone contains has its owners.
+# A new file system belongs to who made it: to root, or to the caller already. One that has anything in it is left as it is: what a clone
+# contains has its owners.
 case ${SUDO_UID:-}:${SUDO_GID:-} in
     *[!0123456789:]* | :* | *:) exit 0 ;;
 esac
 cd -P -- "$place"
 [ "$(pwd -P)" = "$place" ] || fail "the way to $place is not as setup made it"
-find . -maxdepth 0 -empty -user 0 -exec chown -- "$SUDO_UID:$SUDO_GID" . ';' -exec chmod 0711 -- . ';'
+find . -maxdepth 0 -empty '(' -user 0 -o -user "$SUDO_UID" ')' -exec chown -- "$SUDO_UID:$SUDO_GID" . ';' -exec chmod 0711 -- . ';'
