@@ -487,6 +487,12 @@ public sealed class Branches
                 await settlement.AnonymizeAsync(connection, anonymization, cancellationToken).ConfigureAwait(false);
             return (connection, lsn);
         }
+        catch (Npgsql.NpgsqlException e) when (e is not Npgsql.PostgresException || e.SqlState is Npgsql.PostgresErrorCodes.AdminShutdown or Npgsql.PostgresErrorCodes.CrashShutdown)
+        {
+            // The connection broke: on this machine, only the server's end does that.
+            connection.Dispose();
+            throw server.Ended("while its data was settled", e);
+        }
         catch
         {
             connection.Dispose();

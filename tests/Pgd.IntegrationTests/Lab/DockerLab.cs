@@ -65,17 +65,37 @@ public sealed class DockerLab : IDisposable
             yield return $"network {network}";
     }
 
+    /// <summary>Ends the engine: by SIGKILL, or as its administrator would. Only one that this run has started itself.</summary>
+    public void Stop(bool kill)
+    {
+        Lab.Require(_unavailable.Value.Length == 0, $"There is no Docker engine: {_unavailable.Value}");
+        Lab.Require(_engine is not null, "The Docker engine is this machine's own, and not ours to end");
+        End(kill ? "-KILL" : "-TERM");
+        // Its helper ends with it. Where nobody takes notice of a dead process, the next engine would take it for alive and wait for it.
+        File.Delete($"{Folder}/run/containerd/containerd.pid");
+    }
+
+    /// <summary>Starts the engine again.</summary>
+    public void Restart()
+    {
+        if (Start() is { Length: > 0 } error)
+            throw new InvalidOperationException(error);
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
         if (_engine is not null)
-        {
-            LabCommand.Try("kill", _engine.Id.ToString(CultureInfo.InvariantCulture));
-            _engine.WaitForExit();
-            _engine.Dispose();
-        }
-
+            End("-TERM");
         _lock?.Dispose();
+    }
+
+    private void End(string signal)
+    {
+        LabCommand.Try("kill", signal, _engine!.Id.ToString(CultureInfo.InvariantCulture));
+        _engine.WaitForExit();
+        _engine.Dispose();
+        _engine = null;
     }
 
     private string Begin()
@@ -90,6 +110,11 @@ public sealed class DockerLab : IDisposable
         // Others may pass through to the socket.
         File.SetUnixFileMode(Folder, LabFolder.Traversable);
         _lock = LabFolder.WaitForLock($"{Folder}/lock");
+        return Start();
+    }
+
+    private string Start()
+    {
         // Its own output would come between the tests'.
         _engine = Process.Start(new ProcessStartInfo("/bin/sh", ["-c", $"exec dockerd --data-root {Folder}/data --exec-root {Folder}/run --pidfile {Folder}/pid --host unix://{OwnSocket} >{Folder}/log 2>&1 </dev/null"]))!;
         // For this process and all that it starts.
