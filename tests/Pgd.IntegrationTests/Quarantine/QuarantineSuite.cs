@@ -270,15 +270,15 @@ public abstract class QuarantineSuite(ShopFixture fixture)
     }
 
     [Fact]
-    public async Task A_library_that_is_missing_is_told_in_the_servers_own_words_and_nothing_is_left()
+    public async Task A_setting_that_is_wrong_is_told_in_the_servers_own_words_and_nothing_is_left()
     {
         await _shop.CreateAsync("needy");
         await _shop.StopAsync("needy");
-        await AppendSettingsAsync("needy", "shared_preload_libraries = 'no_such_library'");
+        await AppendSettingsAsync("needy", "wal_compression = 'sometimes'");
 
         var error = await _shop.RefusedAsync(ExitCode.Failed, () => _shop.CreateAsync("of-needy", from: "needy"));
 
-        Assert.Contains("could not access file \"no_such_library\"", error.Message, StringComparison.Ordinal);
+        Assert.Contains("invalid value for parameter \"wal_compression\": \"sometimes\"", error.Message, StringComparison.Ordinal);
         await _shop.DeleteAsync("needy");
     }
 
