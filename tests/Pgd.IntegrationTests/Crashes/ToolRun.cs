@@ -16,7 +16,8 @@ internal sealed class ToolRun : IDisposable
     private static readonly TimeSpan LongestRun = TimeSpan.FromMinutes(3);
 
     // Its own output folder: beside the tests it would find ASP.NET's assemblies missing, which these take from the shared framework.
-    public static readonly string Program = Path.Combine(Checkout.Folder, "artifacts", "bin", "Pgd.Tool", Path.GetFileName(AppContext.BaseDirectory.TrimEnd('/')), "dotnet-pgd.dll");
+    // Where programs start slowly, the published one is used, which is compiled ahead.
+    public static readonly string Program = Environment.GetEnvironmentVariable("PGD_TEST_TOOL") is { Length: > 0 } tool ? tool : Path.Combine(Checkout.Folder, "artifacts", "bin", "Pgd.Tool", Path.GetFileName(AppContext.BaseDirectory.TrimEnd('/')), "dotnet-pgd.dll");
     private readonly Process _process;
     private readonly Task<string> _output, _error;
 

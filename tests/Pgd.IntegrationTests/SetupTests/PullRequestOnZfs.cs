@@ -9,43 +9,59 @@ namespace Pgd.IntegrationTests;
 public sealed class PullRequestOnZfs : IDisposable
 {
     private readonly DirectoryInfo _work = Directory.CreateTempSubdirectory("pgd");
+    private string _user = "root", _root = SetUpMachine.Root, _base = "";
+    private string[] _configuration = [];
 
-    [Theory]
-    [InlineData("root")]
-    [InlineData(SetUpMachine.User)]
-    public async Task A_pull_request_gets_a_branch_in_a_container_and_leaves_no_dataset_snapshot_container_or_file(string user)
+    [Fact]
+    public async Task An_ordinary_users_pull_request_gets_a_branch_in_a_container_and_leaves_no_dataset_snapshot_container_or_file()
     {
-        var image = Lab.Current.Docker.Image(17);
         using var machine = new SetUpMachine();
         SetUpMachine.Expect(0, SetUpMachine.Tool("setup", "--user", SetUpMachine.User, "--pool", machine.Pool));
-        Expect(0, Run(user, [], "project", "create", "shop", "--storage", "zfs", "--runtime", "docker", "--image", image));
-        Expect(0, Run(user, [], "branch", "exec", "shop/main", "--", "psql", "--command", "create table customers (id int primary key); insert into customers select generate_series(1, 1000)"));
-        var before = Left(machine);
-        Assert.Contains($"dataset {machine.Base}/shop/main/g1", before);
+        (_user, _base) = (SetUpMachine.User, machine.Base);
+        await PlayAsync();
+    }
+
+    [Fact]
+    public async Task Roots_pull_request_gets_a_branch_in_a_container_and_leaves_no_dataset_snapshot_container_or_file()
+    {
+        var pool = Lab.Current.Zfs.NewParent();
+        (_root, _base) = (Directory.CreateTempSubdirectory("pgd").FullName, $"{pool}/pgd");
+        File.SetUnixFileMode(_root, LabFolder.Traversable);
+        _configuration = [$"PGD_ROOT={_root}", $"PGD_ZFS_POOL={pool}"];
+        await PlayAsync();
+    }
+
+    private async Task PlayAsync()
+    {
+        var image = Lab.Current.Docker.Image(17);
+        Expect(0, Run([], "project", "create", "shop", "--storage", "zfs", "--runtime", "docker", "--image", image));
+        Expect(0, Run([], "branch", "exec", "shop/main", "--", "psql", "--command", "create table customers (id int primary key); insert into customers select generate_series(1, 1000)"));
+        var before = Left();
+        Assert.Contains($"dataset {_base}/shop/main/g1", before);
 
         await using var github = await FakeGitHub.StartAsync();
         github.PublicAddress = github.Address;
         var repository = github.AddRepository("octo-org/shop", 4711);
         var (pull, token) = (repository.Open(42), github.WorkflowToken());
         AddMigration(pull, "db/1.sql", "alter table customers add column name text");
-        Expect(0, Deliver(user, github, token, "pull_request", "opened", pull));
-        Assert.Equal("1000", Ask(user, "select count(*) from customers where name is null"));
+        Expect(0, Deliver(github, token, "pull_request", "opened", pull));
+        Assert.Equal("1000", Ask("select count(*) from customers where name is null"));
         var comment = Assert.Single(pull.Comments);
         Assert.Contains("db/1.sql", comment.Body, StringComparison.Ordinal);
-        Assert.Single(Left(machine).Except(before), l => l.StartsWith("container ", StringComparison.Ordinal));
+        Assert.Single(Left().Except(before), l => l.StartsWith("container ", StringComparison.Ordinal));
 
         AddMigration(pull, "db/2.sql", "create index customers_by_name on customers (name)");
         pull.Push();
-        Expect(0, Deliver(user, github, token, "pull_request", "synchronize", pull));
-        Assert.Equal("customers_by_name", Ask(user, "select to_regclass('customers_by_name')"));
+        Expect(0, Deliver(github, token, "pull_request", "synchronize", pull));
+        Assert.Equal("customers_by_name", Ask("select to_regclass('customers_by_name')"));
         Assert.Contains("db/2.sql", comment.Body, StringComparison.Ordinal);
 
         pull.Closed = true;
-        Expect(0, Deliver(user, github, token, "pull_request_target", "closed", pull));
+        Expect(0, Deliver(github, token, "pull_request_target", "closed", pull));
         Assert.Contains("deleted", comment.Body, StringComparison.Ordinal);
-        Assert.Equal(before, Left(machine));
-        Expect(0, Run(user, [], "project", "delete", "shop"));
-        Assert.Equal([$"dataset {machine.Base}"], Left(machine));
+        Assert.Equal(before, Left());
+        Expect(0, Run([], "project", "delete", "shop"));
+        Assert.Equal([$"dataset {_base}"], Left());
     }
 
     /// <inheritdoc/>
@@ -54,19 +70,19 @@ public sealed class PullRequestOnZfs : IDisposable
     private static void Expect(int status, (int Status, string Output, string Error) run) => Assert.True(run.Status == status, $"{run.Status}: {run.Output}{run.Error}");
 
     // Datasets, snapshots, containers, networks, mounts and volumes, by their own programs.
-    private static IReadOnlyList<string> Left(SetUpMachine machine) =>
+    private IReadOnlyList<string> Left() =>
     [
-        .. LabCommand.Run("zfs", "list", "-H", "-r", "-t", "all", "-o", "name", machine.Base).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(n => $"dataset {n}"),
-        .. DockerLab.Listing(SetUpMachine.Root),
+        .. LabCommand.Run("zfs", "list", "-H", "-r", "-t", "all", "-o", "name", _base).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(n => $"dataset {n}"),
+        .. DockerLab.Listing(_root),
         .. LabCommand.Run("docker", "network", "ls", "--filter", "label=pgd.root", "--format", "{{.Name}}").Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(n => $"network {n}"),
-        .. SetUpMachine.Mounts().Select(m => $"mount {m}"),
-        .. Directory.EnumerateFileSystemEntries($"{SetUpMachine.Root}/volumes", "*", SearchOption.AllDirectories).Where(f => !f.Contains("/main/", StringComparison.Ordinal)).Order(StringComparer.Ordinal).Select(f => $"file {f}"),
-        .. Directory.EnumerateFileSystemEntries($"{SetUpMachine.Root}/s").Order(StringComparer.Ordinal).Select(f => $"file {f}"),
+        .. LabFolder.MountPoints().Where(m => LabFolder.Contains(_root, m)).Select(m => $"mount {m}"),
+        .. Directory.EnumerateFileSystemEntries($"{_root}/volumes", "*", SearchOption.AllDirectories).Where(f => !f.Contains("/main/", StringComparison.Ordinal)).Order(StringComparer.Ordinal).Select(f => $"file {f}"),
+        .. Directory.EnumerateFileSystemEntries($"{_root}/s").Order(StringComparer.Ordinal).Select(f => $"file {f}"),
     ];
 
-    private static string Ask(string user, string sql)
+    private string Ask(string sql)
     {
-        var (status, output, error) = Run(user, [], "branch", "exec", "shop/pr-42", "--", "psql", "--tuples-only", "--no-align", "--command", sql);
+        var (status, output, error) = Run([], "branch", "exec", "shop/pr-42", "--", "psql", "--tuples-only", "--no-align", "--command", sql);
         Assert.True(status == 0, error);
         return output.Trim();
     }
@@ -79,14 +95,14 @@ public sealed class PullRequestOnZfs : IDisposable
     }
 
     // What action.yml's last step is given, and runs.
-    private (int Status, string Output, string Error) Deliver(string user, FakeGitHub github, FakeToken token, string eventName, string action, FakePullRequest pull)
+    private (int Status, string Output, string Error) Deliver(FakeGitHub github, FakeToken token, string eventName, string action, FakePullRequest pull)
     {
         var file = $"{_work.FullName}/event.json";
         File.WriteAllText(file, Payloads.PullRequest(action, pull, github.Api));
         foreach (var name in (string[])["output", "summary", "env"])
             File.WriteAllText($"{_work.FullName}/{name}", "");
-        LabCommand.Run("chown", "-R", user, _work.FullName);
-        return Run(user,
+        LabCommand.Run("chown", "-R", _user, _work.FullName);
+        return Run(
         [
             "CI=true", "GITHUB_ACTIONS=true", $"GITHUB_EVENT_NAME={eventName}", $"GITHUB_EVENT_PATH={file}", $"GITHUB_REPOSITORY={pull.Repository.FullName}", $"GITHUB_REPOSITORY_ID={pull.Repository.Id}",
             $"GITHUB_API_URL={github.Api}", "GITHUB_SERVER_URL=https://github.com", "GITHUB_RUN_ID=1", $"GITHUB_WORKSPACE={_work.FullName}", $"GITHUB_OUTPUT={_work.FullName}/output",
@@ -96,6 +112,6 @@ public sealed class PullRequestOnZfs : IDisposable
     }
 
     // As a session begins that the user opens today, with the groups that setup gave him.
-    private static (int Status, string Output, string Error) Run(string user, string[] environment, params string[] arguments) => LabCommand.Try("setpriv",
-        [$"--reuid={user}", $"--regid={user}", "--init-groups", "--", "env", "-C", "/", $"HOME={(user == "root" ? "/root" : $"/home/{user}")}", .. environment, "dotnet", ToolRun.Program, .. arguments]);
+    private (int Status, string Output, string Error) Run(string[] environment, params string[] arguments) => LabCommand.Try("setpriv",
+        [$"--reuid={_user}", $"--regid={_user}", "--init-groups", "--", "env", "-C", "/", $"HOME={(_user == "root" ? "/root" : $"/home/{_user}")}", .. _configuration, .. environment, "dotnet", ToolRun.Program, .. arguments]);
 }

@@ -62,6 +62,8 @@ internal sealed class SetUpMachine : IDisposable
     public void Dispose()
     {
         KillServers();
+        if (Lab.Current.Docker.IsUsed)
+            LabCommand.Try("sh", "-c", $"docker ps --all --quiet --filter label=pgd.root={Root} | xargs --no-run-if-empty docker rm --force --volumes");
         foreach (var place in Mounts().Reverse())
             LabCommand.Try("umount", "--lazy", place);
         LabCommand.Try("zfs", "destroy", "-R", "-f", Base);
