@@ -20,7 +20,7 @@ static int Measure(string[] args)
     try
     {
         using var bench = new Benchmark(new(tool), int.Parse(scale), int.Parse(rounds));
-        bench.Run(only is [var storage] ? [storage] : ["btrfs", "reflink", "copy", Benchmark.InDocker]);
+        bench.Run(only is [var storage] ? [storage] : ["btrfs", "reflink", "copy", "btrfs" + Benchmark.InDocker]);
         return 0;
     }
     catch (InvalidOperationException error)

@@ -12,6 +12,7 @@ took() {
     echo "$1 $((now - step))"
     step=$now
 }
+data=$clone
 # The server refuses to run as root.
 postgres=()
 [[ $EUID -ne 0 ]] || postgres=(setpriv --reuid=postgres --regid=postgres --clear-groups)
@@ -22,11 +23,18 @@ case $storage in
 btrfs | btrfs+docker) btrfs subvolume snapshot "$source" "$clone" >/dev/null ;;
 reflink) cp --archive --reflink=always "$source" "$clone" ;;
 copy) cp --archive --reflink=never "$source" "$clone" ;;
+zfs*)
+    dataset=$(findmnt --noheadings --output SOURCE --target "$source")
+    zfs snapshot "$dataset@floor"
+    zfs clone -o mountpoint="$clone" "$dataset@floor" "${dataset%/*}/floor"
+    data=$clone/data
+    ;;
 esac
 took copy
+clone=$data
 rm "$clone/postmaster.pid"
 printf 'local all all trust\nhost all all all trust\n' >"$clone/floor_hba.conf"
-if [[ $storage == btrfs+docker ]]; then
+if [[ $storage == *+docker ]]; then
     docker run --detach --name pgd-bench-floor --user "$(stat --format %u:%g "$clone")" --volume "$clone:$clone" --publish "127.0.0.1:$port:$port" --entrypoint postgres "$binaries" \
         -D "$clone" -c port="$port" -c 'listen_addresses=*' -c unix_socket_directories= -c hba_file="$clone/floor_hba.conf" >/dev/null
     until psql --no-psqlrc --quiet --tuples-only --host 127.0.0.1 --port "$port" --username postgres --dbname postgres --command 'select 1' >/dev/null 2>&1; do
