@@ -54,6 +54,8 @@ public sealed partial class Setup
         var done = await DoAsync(steps, plan, request.DryRun, cancellationToken).ConfigureAwait(false);
         if (done.Any(step => step.Subject == $"user {account.Name}" && step.Outcome != SetupOutcome.Unchanged))
             notes.Add($"a session of {account.Name} that began before knows nothing of new groups: log in again, or restart the runner's service");
+        if (done.Any(step => step.Outcome == SetupOutcome.Done))
+            notes.Add($"check it as {account.Name}: dotnet pgd doctor");
         return new(_host.Root, account.Name, pool, request.DryRun, done, notes);
     }
 

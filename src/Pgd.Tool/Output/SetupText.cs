@@ -20,7 +20,7 @@ internal static class SetupText
         var changes = report.Steps.Count(step => step.Outcome != SetupOutcome.Unchanged);
         return changes == 0 ? "Nothing had to be changed."
             : report.DryRun ? $"{changes} of {report.Steps.Count} steps would change something; nothing was done."
-            : $"{changes} of {report.Steps.Count} steps changed something. Check it: dotnet pgd doctor";
+            : $"{changes} of {report.Steps.Count} steps changed something.";
     }
 
     // Padded before it is colored: escape codes have no width.
