@@ -39,7 +39,7 @@ for need in "$@"; do
     ps) has ps || packages+=(procps) ;;
     ss) has ss || packages+=(iproute2) ;;
     # Everything else comes into its cache by tests/zfs-vm/build.sh.
-    zfs-vm) { has gcc && has make; } || packages+=(gcc libc6-dev make) ;;
+    zfs-vm) { has gcc && has make && has sudo; } || packages+=(gcc libc6-dev make sudo) ;;
     *)
         echo "build/packages.sh knows no \"$need\"." >&2
         exit 2

@@ -241,7 +241,7 @@ internal sealed partial class Zfs(VolumeFolders folders, Layout layout, HostConf
         }
 
         // It holds datasets, and no files of its own. Tools that snapshot everything by the hour would keep what was deleted.
-        ZfsProgram.Run("zfs", "create", "-o", "canmount=off", "-o", $"mountpoint={layout.Mounts}", "-o", "com.sun:auto-snapshot=false", "-o", $"{RootProperty}={layout.Root}", dataset);
+        ZfsProgram.Run("zfs", "create", "-o", "canmount=off", "-o", "mountpoint=none", "-o", "com.sun:auto-snapshot=false", "-o", $"{RootProperty}={layout.Root}", dataset);
         return dataset;
     }
 
@@ -252,7 +252,7 @@ internal sealed partial class Zfs(VolumeFolders folders, Layout layout, HostConf
             : throw new PgdException(ExitCode.Misuse, $"the name of the dataset {name} is too long for ZFS", "Choose shorter names.");
     }
 
-    // The dataset's own mountpoint, which it inherits from ours.
+    // By us alone: what mounts everything at a boot must find nothing to mount.
     private DatasetMount MountOf(string dataset) => new(dataset, Path.Combine(layout.Mounts, dataset[(Base().Length + 1)..]));
 
     private string[] Properties(VolumeKey key)
