@@ -30,7 +30,7 @@ internal sealed record AdoptedCluster(string Data, int Major)
         }
         catch (UnauthorizedAccessException e)
         {
-            throw new PgdException(ExitCode.MachineLacks, $"the cluster in {top} cannot be read: {e.Message}", "Its files belong to another account: run pgd as root.", e);
+            throw new PgdException(ExitCode.MachineLacks, $"the cluster in {top} cannot be read: {e.Message}", "Its files belong to another account: adopt it as root, in a root of root's own that setup did not make: sudo dotnet-pgd --root /srv/pgd project create …", e);
         }
 
         static IEnumerable<string> Below(string parent) => Directory.EnumerateDirectories(parent);

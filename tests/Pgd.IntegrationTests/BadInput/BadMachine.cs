@@ -32,6 +32,20 @@ public sealed class BadMachine
     }
 
     [Fact]
+    public async Task A_machine_without_ZFS_says_so_and_makes_nothing()
+    {
+        using var root = new ToolRoot("btrfs");
+
+        var result = await root.InProcessAsync("project", "create", "shop", "--storage", "zfs", "--pool", "nowhere");
+
+        Assert.Equal((int)ExitCode.MachineLacks, result.Status);
+        Assert.Contains("zfs", result.Error, StringComparison.Ordinal);
+        Assert.Contains("hint: ", result.Error, StringComparison.Ordinal);
+        Assert.Null(root.Workspace.State.FindProject("shop"));
+        Assert.Contains("storage zfs", (await root.InProcessAsync("doctor")).Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_port_that_another_program_has_is_passed_over_and_a_range_without_a_free_port_is_no_room()
     {
         using var root = new ToolRoot("btrfs");

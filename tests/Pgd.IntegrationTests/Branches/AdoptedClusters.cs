@@ -236,3 +236,44 @@ public sealed class AdoptedClustersOnFiles : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _workspace.Projects.DeleteAsync("prod", force: true, CancellationToken.None).GetAwaiter().GetResult();
 }
+
+/// <summary>A cluster in a container that somebody else started: its processes have other numbers in there, and its account is no account of this machine.</summary>
+public sealed class AdoptedClusterInAContainer
+{
+    [Fact]
+    public async Task It_is_seen_to_run_and_branched_into_containers_of_our_own_and_goes_on()
+    {
+        var image = Lab.Current.Docker.Image(17);
+        var place = $"{Lab.Current.FileSystem("btrfs").NewRoot()}/pgdata";
+        LabCommand.Run("btrfs", "subvolume", "create", place);
+        var theirs = LabCommand.Run("docker", "run", "--detach", "--env", "POSTGRES_PASSWORD=production", "--volume", $"{place}:/var/lib/postgresql/data", image).Trim();
+        try
+        {
+            string Ask(string sql) => LabCommand.Try("docker", "exec", "--user", "postgres", theirs, "psql", "--no-align", "--tuples-only", "--command", sql) is { Status: 0 } answer ? answer.Output.Trim() : "";
+            await Eventually.TrueAsync(() => Ask("select 1") == "1", "the server in the container answers");
+            Ask("create table t as select generate_series(1, 100) i");
+            var started = Ask("select pg_postmaster_start_time()");
+            var root = Lab.Current.FileSystem("btrfs").NewRoot();
+            var workspace = new Workspace(new() { Root = root, PortRange = Shop.NewPorts() }, SilentReporter.Instance);
+
+            var project = await workspace.Projects.CreateAsync(new() { Name = "prod", Adopt = place, Image = image, Runtime = "docker" }, CancellationToken.None);
+            var (main, dev) = (BranchName.Of("prod", "main"), BranchName.Of("prod", "dev"));
+            Assert.Equal(("btrfs", "docker", 17), (project.Storage, project.Runtime, project.PostgresMajor));
+            Assert.Equal(BranchStatus.Running, (await workspace.Branches.GetAsync(main, CancellationToken.None)).Status);
+            await workspace.Branches.CreateAsync(new() { Name = dev }, CancellationToken.None);
+            var url = await workspace.Branches.ConnectAsync(dev, "postgres", "postgres", CancellationToken.None);
+            Assert.Equal("100", await Sql.AskAsync(url, "delete from t where i > 100; select count(*) from t"));
+            await workspace.Projects.DeleteAsync("prod", force: true, CancellationToken.None);
+
+            Assert.Equal("100", Ask("select count(*) from t"));
+            Assert.Equal(started, Ask("select pg_postmaster_start_time()"));
+            Assert.Empty(DockerLab.Listing(root));
+            LabCommand.Run("docker", "stop", theirs);
+            Assert.False(Pgd.Postgres.AdoptedCluster.MayRun(place));
+        }
+        finally
+        {
+            LabCommand.Run("docker", "rm", "--force", "--volumes", theirs);
+        }
+    }
+}

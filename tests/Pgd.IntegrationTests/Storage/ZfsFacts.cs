@@ -226,6 +226,26 @@ public sealed class ZfsFacts : IDisposable
     }
 
     [Fact]
+    public async Task Data_and_log_in_two_pools_are_refused_because_no_command_snapshots_both()
+    {
+        var (other, mounts) = (NewPool("log", 100), Directory.CreateTempSubdirectory("pgd").FullName);
+        LabCommand.Run("zfs", "create", "-o", $"mountpoint={mounts}/data", $"{_parent}/data");
+        LabCommand.Run("zfs", "create", "-o", $"mountpoint={mounts}/wal", $"{other}/wal");
+        File.CreateSymbolicLink($"{mounts}/data/pg_wal", $"{mounts}/wal");
+        var storage = Open();
+        var source = new Storages(_layout, new()).Folders.Make(new Volume(_main, $"{_layout.Volumes}/shop/main/g1") { Data = $"{mounts}/data", IsAdopted = true });
+
+        var error = await Assert.ThrowsAsync<PgdException>(() => CloneAsync(storage, source, _dev));
+
+        Assert.Equal(ExitCode.Unsafe, error.ExitCode);
+        Assert.Contains(other, error.Message, StringComparison.Ordinal);
+        Assert.Null(storage.Find(_dev));
+        Assert.DoesNotContain(ZfsLab.Listing(_parent), d => d.Contains('@', StringComparison.Ordinal));
+        storage.Delete(_main);
+        Assert.True(File.Exists($"{mounts}/data/pg_wal") || new FileInfo($"{mounts}/data/pg_wal").LinkTarget is not null);
+    }
+
+    [Fact]
     public async Task A_pool_that_is_read_only_is_refused_and_a_degraded_one_warned_of()
     {
         var pool = NewPool("worn", 100, mirror: true);
