@@ -20,7 +20,7 @@ internal sealed partial class Zfs(VolumeFolders folders, Layout layout, HostConf
 
     private const string IdProperty = "pgd:id", Helper = "/usr/local/libexec/pgd-zfs", Leaf = "pgd";
     private const int LongestName = 255, DefaultRefuseAbove = 85, DefaultWarnAbove = 80;
-    private static readonly TimeSpan LongestBusy = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan LongestBusy = TimeSpan.FromSeconds(5), LongestCopied = TimeSpan.FromSeconds(20);
 
     // A clone has none of its origin's properties, so each gets all of them. Why these: docs/decisions.md.
     private static readonly Dictionary<string, string> Defaults = new() { ["compression"] = "lz4", ["recordsize"] = "32K", ["atime"] = "off" };
@@ -36,8 +36,10 @@ internal sealed partial class Zfs(VolumeFolders folders, Layout layout, HostConf
     {
         try
         {
-            return File.Exists(layout.Dataset) || FindBase() is not null ? null
-                : $"no dataset belongs to {layout.Root}; sudo dotnet-pgd setup makes one, and so does root with --storage zfs";
+            if ((File.Exists(layout.Dataset) ? Base() : FindBase()) is not { } dataset)
+                return NoDataset;
+            ZfsProgram.Run("zfs", "list", "-H", "-o", "name", dataset);
+            return null;
         }
         catch (PgdException e)
         {
@@ -211,10 +213,11 @@ internal sealed partial class Zfs(VolumeFolders folders, Layout layout, HostConf
         }
         catch (FileNotFoundException)
         {
-            Prepare(null);
-            return File.ReadAllText(layout.Dataset).Trim();
+            return FindBase() ?? throw new PgdException(ExitCode.MachineLacks, NoDataset, "See what is there: zfs get -s local pgd:root");
         }
     }
+
+    private string NoDataset => $"no dataset belongs to {layout.Root}; sudo dotnet-pgd setup makes one, and so does root with --storage zfs";
 
     private string? FindBase()
     {
@@ -437,7 +440,7 @@ internal sealed partial class Zfs(VolumeFolders folders, Layout layout, HostConf
             if (table.At(mount.Folder) is not null)
                 Unmount(mount);
             Fault.Here("remove:unmounted");
-            ZfsProgram.Run("zfs", "destroy", dataset.Name);
+            DestroyIdle(dataset.Name);
             Fault.Here("remove:dataset");
             RemoveFolder(mount.Folder);
         }
@@ -446,6 +449,19 @@ internal sealed partial class Zfs(VolumeFolders folders, Layout layout, HostConf
         foreach (var origin in rows.Where(r => volume.Origins.Contains(r.Name) && !r.IsDeferred))
             ZfsProgram.Run("zfs", "destroy", "-d", origin.Name);
         RemoveParents(volume, parent, rows);
+    }
+
+    // A container that is just being started has a copy of all mounts for a moment, also of the one that is gone here.
+    private static void DestroyIdle(string dataset)
+    {
+        for (var clock = Stopwatch.StartNew(); ; Thread.Sleep(50))
+        {
+            var result = ZfsProgram.TryRun("zfs", "destroy", dataset);
+            if (result.Status == 0)
+                return;
+            if (!result.Error.Contains("busy", StringComparison.Ordinal) || clock.Elapsed > LongestCopied)
+                throw ZfsProgram.Refusal("zfs", ["destroy", dataset], result.Error);
+        }
     }
 
     /// <summary>Gives what others were cloned from to them: ZFS keeps a dataset while clones of its snapshots live.</summary>

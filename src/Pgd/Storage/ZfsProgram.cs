@@ -37,6 +37,7 @@ internal static class ZfsProgram
             _ when Has("/dev/zfs") || Has("modules are not loaded") || Has("modules cannot be") => new(ExitCode.MachineLacks, what, "Load the kernel module: modprobe zfs"),
             _ when Has("out of space") || Has("No space left") || Has("quota exceeded") => new(ExitCode.NoRoom, what, "Free some: dotnet pgd branch list shows what is there, dotnet pgd branch delete removes it."),
             _ when Has("read-only") || Has("readonly") || Has("Read-only") => new(ExitCode.MachineLacks, what, "The pool or dataset is read-only: see zpool status, zfs get readonly."),
+            _ when Has("busy") => new(ExitCode.Failed, what, "Somebody is in it, perhaps a process with mounts of its own: grep DATASET /proc/*/mounts tells who."),
             _ when Has("suspended") => new(ExitCode.MachineLacks, what, "See zpool status; when its devices are back: zpool clear"),
             _ => new(ExitCode.Failed, what),
         };
