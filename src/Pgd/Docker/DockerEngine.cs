@@ -103,12 +103,17 @@ internal sealed class DockerEngine : IDisposable
             // The status was sent before the outcome was known.
             if (json.RootElement.TryGetProperty("error", out var error))
                 throw Missing(reference, error.GetString() ?? "it did not say why");
-            if (json.RootElement.TryGetProperty("id", out var id) && json.RootElement.TryGetProperty("progressDetail", out var progress) && progress.TryGetProperty("total", out var total))
-            {
-                var (layers, verb) = json.RootElement.GetProperty("status").GetString() == "Extracting" ? (unpacked, "unpacking") : (fetched, "pulling");
-                layers[id.GetString()!] = (progress.GetProperty("current").GetInt64(), total.GetInt64());
-                reporter.Progress($"{verb} {reference}", layers.Values.Sum(l => l.Now), layers.Values.Sum(l => l.Total));
-            }
+            if (!json.RootElement.TryGetProperty("id", out var layer) || json.RootElement.GetProperty("status").GetString() is not { } status)
+                continue;
+            var (layers, verb) = status is "Extracting" or "Pull complete" ? (unpacked, "unpacking") : (fetched, "pulling");
+            if (json.RootElement.TryGetProperty("progressDetail", out var progress) && progress.TryGetProperty("total", out var total))
+                layers[layer.GetString()!] = (progress.GetProperty("current").GetInt64(), total.GetInt64());
+            // What goes quickly has no last number.
+            else if (status is "Download complete" or "Pull complete" && layers.TryGetValue(layer.GetString()!, out var last))
+                layers[layer.GetString()!] = (last.Total, last.Total);
+            else
+                continue;
+            reporter.Progress($"{verb} {reference}", layers.Values.Sum(l => l.Now), layers.Values.Sum(l => l.Total));
         }
     }
 

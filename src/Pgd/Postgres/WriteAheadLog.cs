@@ -52,14 +52,17 @@ internal sealed class WriteAheadLog
             if (length < RecordHeader || (previous != 0 && BinaryPrimitives.ReadUInt64LittleEndian(header.AsSpan(8)) != previous))
                 return null;
             var (info, rmgr) = ((byte)(header[16] & InfoMask), header[17]);
+            previous = start;
             if (rmgr == RmgrTablespace && info == TablespaceCreate)
             {
                 var body = new byte[length - RecordHeader];
-                return Read(ref next, body) ? PathIn(body) : null;
+                if (!Read(ref next, body))
+                    return null;
+                // One without a path is a folder inside the data directory.
+                if (PathIn(body) is { Length: > 0 } path)
+                    return path;
             }
-
-            previous = start;
-            if (rmgr == RmgrXlog && info == XlogSwitch)
+            else if (rmgr == RmgrXlog && info == XlogSwitch)
                 next = ((next / _segmentSize) + 1) * _segmentSize;
             else if (!Skip(ref next, length - RecordHeader))
                 return null;
