@@ -63,7 +63,7 @@ internal sealed class WriteAheadLog
                     return path;
             }
             else if (rmgr == RmgrXlog && info == XlogSwitch)
-                next = ((next / _segmentSize) + 1) * _segmentSize;
+                next = (((next - 1) / _segmentSize) + 1) * _segmentSize;
             else if (!Skip(ref next, length - RecordHeader))
                 return null;
             position = next;
