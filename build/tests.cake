@@ -82,7 +82,7 @@ void RunTests(string filter, bool withMachine)
 string[] Selection(string filter, string needsZfs)
 {
     if (!filter.StartsWith('/'))
-        return [.. filter.Length > 0 ? new[] { "-method", $"*{filter}*" } : [], .. needsZfs is null ? Array.Empty<string>() : [needsZfs == "=" ? "-trait" : "-trait-", "Needs=zfs"]];
+        return [.. filter.Length > 0 ? new[] { "-method", $"*{filter}*" } : [], .. needsZfs is null ? Array.Empty<string>() : [needsZfs == "=" ? "-trait" : "-trait-", "Needs=zfs"], .. LeftToSoak()];
     if (needsZfs is null)
         return ["-filter", filter];
     var trait = $"Needs{needsZfs}zfs";
@@ -90,6 +90,9 @@ string[] Selection(string filter, string needsZfs)
     var at = filter.IndexOf("/[", StringComparison.Ordinal);
     return ["-filter", at < 0 ? $"{filter}/[{trait}]" : $"{filter[..at]}/[({filter[(at + 2)..^1]})&({trait})]"];
 }
+
+// An emulated machine is slow: what takes longest there is left to ./build.sh soak.
+string[] LeftToSoak() => string.IsNullOrEmpty(EnvironmentVariable("PGD_SOAK")) ? ["-trait-", "Only=soak"] : [];
 
 // Tests run programs that they put into their folders; many containers mount shared memory without that right.
 bool MayExecute(string folder)

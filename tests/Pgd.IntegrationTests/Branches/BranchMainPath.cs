@@ -187,8 +187,10 @@ public sealed class BranchMainPathOnCopyInDocker17(CopyDocker17 fixture) : Branc
 
 /// <inheritdoc/>
 [Trait("Needs", "zfs")]
+[Trait("Only", "soak")]
 public sealed class BranchMainPathOnZfs15(Zfs15 fixture) : BranchMainPath(fixture), IClassFixture<Zfs15>;
 
 /// <inheritdoc/>
 [Trait("Needs", "zfs")]
+[Trait("Only", "soak")]
 public sealed class BranchMainPathOnZfsInDocker17(ZfsDocker17 fixture) : BranchMainPath(fixture), IClassFixture<ZfsDocker17>;

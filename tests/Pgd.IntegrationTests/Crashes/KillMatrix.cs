@@ -322,6 +322,7 @@ public sealed class KillMatrixOnBtrfs() : KillMatrix("btrfs", everyPlace: false)
 
 /// <summary>What differs where a copy is a snapshot and a clone of a dataset. Every step takes its time in an emulated machine: outside of a soak only the worst moments.</summary>
 [Trait("Needs", "zfs")]
+[Trait("Only", "soak")]
 public sealed class KillMatrixOnZfs() : KillMatrix("zfs", everyPlace: false)
 {
     [Fact]

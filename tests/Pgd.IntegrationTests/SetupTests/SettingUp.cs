@@ -4,6 +4,7 @@ namespace Pgd.IntegrationTests;
 
 /// <summary>The tool for an ordinary user, on a real pool: from setup over a boot to its undo.</summary>
 [Trait("Needs", "zfs")]
+[Trait("Only", "soak")]
 [Collection(nameof(WholeMachine))]
 public sealed class SettingUp
 {
