@@ -18,7 +18,6 @@ const file = path => ({ name: path, content: readFileSync(path, "utf8") });
 const read = expression => new Parser(new Lexer(expression).lex().tokens, contextNames, [...statusFunctions, hashFiles]).parse();
 const messages = context => context.errors.getErrors().map(error => error.message);
 
-let linter;
 let payloads;
 
 // GitHub's own schemas of what it delivers. They use a few words of other tools, which strictness would refuse.
@@ -64,7 +63,8 @@ const operations = {
   },
 
   async lint({ path }) {
-    linter ??= await createLinter();
+    // A new one for each file: its memory is collected badly, and after some files, now and then, it ends in a trap.
+    const linter = await createLinter();
     return { errors: linter(file(path).content, path).map(({ line, column, message }) => `${line}:${column} ${message}`) };
   },
 };
