@@ -52,8 +52,9 @@ public sealed class ZfsLab : IDisposable
             // What a failed test left running would keep it mounted.
             foreach (var server in LabProcess.All().Where(process => process.IsServer && LabFolder.Contains(folder, process.WorkingDirectory)))
                 server.Kill();
-            // -R: clones below it stand on snapshots below it.
-            LabCommand.Run("zfs", "destroy", "-R", "-f", parent);
+            // -R: clones below it stand on snapshots below it. What a test has mounted elsewhere may still be held for a moment; the tests have been
+            // judged by then, and the pool is thrown away, or swept by whoever lent it.
+            LabCommand.Try("zfs", "destroy", "-R", "-f", parent);
         }
     }
 }
