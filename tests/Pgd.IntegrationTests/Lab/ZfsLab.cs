@@ -52,8 +52,10 @@ public sealed class ZfsLab : IDisposable
             // What a failed test left running would keep it mounted.
             foreach (var server in LabProcess.All().Where(process => process.IsServer && LabFolder.Contains(folder, process.WorkingDirectory)))
                 server.Kill();
-            // -R: clones below it stand on snapshots below it. What a test has mounted elsewhere may still be held for a moment; the tests have been
-            // judged by then, and the pool is thrown away, or swept by whoever lent it.
+            // One that is mounted inside another goes first: zfs takes them by their names.
+            foreach (var place in File.ReadLines("/proc/mounts").Select(line => line.Split(' ')).Where(fields => fields[0].StartsWith(parent + "/", StringComparison.Ordinal)).Select(fields => fields[1]).OrderByDescending(place => place.Length).ToList())
+                LabCommand.Try("umount", place);
+            // -R: clones below it stand on snapshots below it.
             LabCommand.Try("zfs", "destroy", "-R", "-f", parent);
         }
     }
