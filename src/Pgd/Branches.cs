@@ -474,15 +474,13 @@ public sealed class Branches
         {
             Fault.Here("settle:started");
             Collations.Check(connection, project, branch.FullName, _workspace.Reporter, cancellationToken);
+            if (clone.Adopted)
+                settlement.WarnOfMissingLibraries(connection, Collations.ServerOf(project), cancellationToken);
             // Without a recovery there was nothing to replay: the source was stopped.
-            var databases = connection.Query("select datname::text from pg_database where datallowconn and not datistemplate", cancellationToken);
-            // Beside the passwords, which take a processor and no answers.
-            var looking = Task.Run(() => settlement.WarnOfMissingLibraries(databases.Select(d => d[0]!), Collations.ServerOf(project), cancellationToken), cancellationToken);
             var lsn = connection.Scalar("select coalesce(pg_last_wal_replay_lsn(), pg_current_wal_insert_lsn())::text", cancellationToken);
             settlement.DropSubscriptions(connection, cancellationToken);
             settlement.Rotate(connection, cancellationToken);
             Fault.Here("settle:rotated");
-            await looking.ConfigureAwait(false);
             if (anonymization is not null)
                 await settlement.AnonymizeAsync(connection, anonymization, cancellationToken).ConfigureAwait(false);
             return (connection, lsn);

@@ -128,7 +128,7 @@ internal sealed class ConsistentClone : IDisposable
         var volume = await _storage.CloneAsync(from, target, running: false, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
         if (!_storage.IsAtomic && (AdoptedCluster.MayRun(from.Data) || !before.AsSpan().SequenceEqual(ControlData.Bytes(from.Data))))
             throw Running();
-        return new(volume, runs ? at : null, DataDirectory.Sanitize(volume));
+        return new(volume, runs ? at : null, DataDirectory.Sanitize(volume)) { Adopted = true };
 
         PgdException Running() => new(ExitCode.Unsafe, $"{_source.FullName} runs in {from.Data}, and a copy on the storage {_storage.Name} of a running cluster that pgd does not run itself would be corrupt",
             "Stop it for the time of the copy, or keep it on ZFS or btrfs.");
@@ -250,7 +250,11 @@ internal sealed class ConsistentClone : IDisposable
 /// <param name="Volume">The volume.</param>
 /// <param name="DataAsOf">When; null if the source's server did not run.</param>
 /// <param name="Recovering">Whether the source was a standby, so that the clone has to be promoted.</param>
-internal sealed record Clone(Volume Volume, DateTimeOffset? DataAsOf, bool Recovering);
+internal sealed record Clone(Volume Volume, DateTimeOffset? DataAsOf, bool Recovering)
+{
+    /// <summary>Whether its source's server is not ours, and may have libraries that ours lack.</summary>
+    public bool Adopted { get; init; }
+}
 
 /// <summary>The source's server, once it has answered.</summary>
 internal sealed record RunningSource(AdminConnection Connection, bool InRecovery);

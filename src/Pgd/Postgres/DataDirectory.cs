@@ -1,4 +1,3 @@
-using System.IO.Enumeration;
 using Pgd.Linux;
 using Pgd.Storage;
 
@@ -37,15 +36,7 @@ internal static class DataDirectory
     /// <param name="followed">The links that the storage follows.</param>
     public static void RefuseLinks(string dataDirectory, BranchName name, Func<string, bool> followed)
     {
-        var links = new FileSystemEnumerable<string>(
-            dataDirectory,
-            (ref FileSystemEntry e) => e.ToFullPath(),
-            new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0, IgnoreInaccessible = false })
-        {
-            ShouldIncludePredicate = (ref FileSystemEntry e) => (e.Attributes & FileAttributes.ReparsePoint) != 0,
-            ShouldRecursePredicate = (ref FileSystemEntry e) => (e.Attributes & FileAttributes.ReparsePoint) == 0,
-        };
-        foreach (var link in links)
+        foreach (var (link, _) in FolderListing.FoldersAndLinks(dataDirectory, changing: true).Where(e => e.IsLink))
         {
             var inside = link[(dataDirectory.Length + 1)..];
             if (followed(inside))

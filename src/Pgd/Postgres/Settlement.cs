@@ -63,9 +63,9 @@ internal sealed class Settlement(Workspace workspace, BranchServer server, Branc
     /// Warns of extensions whose library the server does not have: their functions fail, and everything else works. Only the catalogs of each
     /// database tell, so it cannot be known before the start.
     /// </summary>
-    public void WarnOfMissingLibraries(IEnumerable<string> databases, string serving, CancellationToken cancellationToken)
+    public void WarnOfMissingLibraries(AdminConnection connection, string serving, CancellationToken cancellationToken)
     {
-        foreach (var database in databases)
+        foreach (var database in connection.Query("select datname::text from pg_database where datallowconn and not datistemplate", cancellationToken).Select(row => row[0]!))
         {
             foreach (var (extension, libraries) in MissingLibraries(database, cancellationToken))
             {

@@ -1,20 +1,25 @@
 using System.Buffers.Binary;
 using System.Globalization;
 using System.Text;
+using Microsoft.Win32.SafeHandles;
 
 namespace Pgd.Postgres;
 
 /// <summary>The write-ahead log that a clone's recovery will replay, as far as we must know what is in it.</summary>
 /// <remarks>Sources: src/include/access/xlog_internal.h, xlogrecord.h, commands/tablespace.h; the same from PostgreSQL 13 to 18.</remarks>
-internal sealed class WriteAheadLog
+internal sealed class WriteAheadLog : IDisposable
 {
     private const int SegmentNameLength = 24, RecordHeader = 24, ShortPageHeader = 24, LongPageHeader = 40, BlockSizeOffset = 36, PageAddressOffset = 8;
     private const byte RmgrXlog = 0, RmgrTablespace = 5, XlogSwitch = 0x40, TablespaceCreate = 0x00, InfoMask = 0xF0, DataShort = 255, DataLong = 254;
 
+    // The largest page there can be, so that a page is never in two windows.
+    private const int WindowSize = 65536;
+
     private readonly Dictionary<ulong, string> _segments = [];
     private readonly ulong _segmentSize;
-    private byte[] _segment = [];
+    private readonly byte[] _window = new byte[WindowSize];
     private ulong _loaded = ulong.MaxValue, _pageSize = 8192;
+    private (ulong Number, SafeFileHandle File)? _open;
 
     private WriteAheadLog(string folder)
     {
@@ -33,7 +38,13 @@ internal sealed class WriteAheadLog
     /// The first tablespace that recovery would make when it replays the log from a position on; null if none. It makes them where the source has them, whatever links a
     /// clone was given: a branch would write into the source's files.
     /// </summary>
-    public static string? TablespaceMadeSince(string folder, ulong from) => new WriteAheadLog(folder).FindTablespace(from);
+    public static string? TablespaceMadeSince(string folder, ulong from)
+    {
+        using var log = new WriteAheadLog(folder);
+        return log.FindTablespace(from);
+    }
+
+    public void Dispose() => _open?.File.Dispose();
 
     private static ulong Hex(ReadOnlySpan<char> digits) => ulong.Parse(digits, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
 
@@ -92,7 +103,7 @@ internal sealed class WriteAheadLog
             if (!Step(ref position, out var inPage))
                 return false;
             var count = (int)Math.Min((ulong)target.Length, inPage);
-            _segment.AsSpan((int)(position % _segmentSize), count).CopyTo(target);
+            _window.AsSpan((int)(position % WindowSize), count).CopyTo(target);
             target = target[count..];
             position += (ulong)count;
         }
@@ -122,7 +133,7 @@ internal sealed class WriteAheadLog
             return false;
         var page = position / _pageSize * _pageSize;
         // A page of the segment's former use says where it was then.
-        if (BinaryPrimitives.ReadUInt64LittleEndian(_segment.AsSpan((int)(page % _segmentSize) + PageAddressOffset)) != page)
+        if (BinaryPrimitives.ReadUInt64LittleEndian(_window.AsSpan((int)(page % WindowSize) + PageAddressOffset)) != page)
             return false;
         if (position == page)
             position += (ulong)HeaderAt(page);
@@ -130,19 +141,39 @@ internal sealed class WriteAheadLog
         return true;
     }
 
+    // A segment is mostly the room for what comes: read whole, it takes longer than the copy did.
     private bool Load(ulong position)
     {
         if (_segmentSize == 0)
             return false;
-        var number = position / _segmentSize;
-        if (number == _loaded)
+        var window = position / WindowSize;
+        if (window == _loaded)
             return true;
-        if (!_segments.TryGetValue(number, out var file))
+        var number = position / _segmentSize;
+        if (_open?.Number != number)
+        {
+            if (!_segments.TryGetValue(number, out var file))
+                return false;
+            _open?.File.Dispose();
+            _open = (number, File.OpenHandle(file));
+            if (!Fill(0))
+                return false;
+            if (BinaryPrimitives.ReadUInt32LittleEndian(_window.AsSpan(BlockSizeOffset)) is var size and >= 1024 and <= WindowSize)
+                _pageSize = size;
+        }
+
+        if (!Fill(position % _segmentSize / WindowSize * WindowSize))
             return false;
-        _segment = File.ReadAllBytes(file);
-        _loaded = number;
-        if (BinaryPrimitives.ReadUInt32LittleEndian(_segment.AsSpan(BlockSizeOffset)) is var size and >= 1024 and <= 65536)
-            _pageSize = size;
-        return (ulong)_segment.Length == _segmentSize;
+        _loaded = window;
+        return true;
+    }
+
+    private bool Fill(ulong offset)
+    {
+        _loaded = ulong.MaxValue;
+        var count = 0;
+        while (count < WindowSize && RandomAccess.Read(_open!.Value.File, _window.AsSpan(count), (long)offset + count) is var read and > 0)
+            count += read;
+        return count == WindowSize;
     }
 }

@@ -89,10 +89,10 @@ internal sealed class Btrfs(VolumeFolders folders) : IStorage
     // Asked of the snapshot, in which nothing comes or goes: a running source makes and removes folders all the time.
     private static void RefuseWhatIsNotInside(Volume source, Volume clone)
     {
-        foreach (var path in FileTree.FoldersAndLinks(clone.Data))
+        foreach (var (path, isLink) in FolderListing.FoldersAndLinks(clone.Data, changing: false))
         {
             var original = Path.Combine(source.Data, Path.GetRelativePath(clone.Data, path));
-            if (File.GetAttributes(path).HasFlag(FileAttributes.ReparsePoint))
+            if (isLink)
                 throw FileTree.IsLink(original);
             // A snapshot shows a subvolume inside it as an empty folder: what was in there would be missing without a word.
             if (Libc.Status(path).Inode == Libc.BTRFS_EMPTY_SUBVOL_DIR_OBJECTID)

@@ -102,16 +102,6 @@ internal static class FileTree
     public static PgdException IsLink(string path) =>
         new(ExitCode.Unsafe, $"{path} is a symbolic link; a copy would share what it points to with its source", "Move the files into the data directory first.");
 
-    /// <summary>All folders and symbolic links in a tree in which nothing changes.</summary>
-    public static IEnumerable<string> FoldersAndLinks(string folder) => new FileSystemEnumerable<string>(
-        folder,
-        (ref FileSystemEntry e) => e.ToFullPath(),
-        new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0, IgnoreInaccessible = false })
-    {
-        ShouldIncludePredicate = (ref FileSystemEntry e) => e.IsDirectory || (e.Attributes & FileAttributes.ReparsePoint) != 0,
-        ShouldRecursePredicate = (ref FileSystemEntry e) => (e.Attributes & FileAttributes.ReparsePoint) == 0,
-    };
-
     public static void Delete(string folder)
     {
         foreach (var inner in Directory.EnumerateDirectories(folder))

@@ -125,8 +125,9 @@ internal sealed partial class Zfs(VolumeFolders folders, Layout layout, HostConf
         foreach (var part in parts.Where(p => p.Link is not null))
             Relink(volume, part, MountOf(DatasetOf(key, part.Suffix)).Folder);
         // Asked of the clone, in which nothing comes or goes.
-        if (FileTree.FoldersAndLinks(volume.Data).FirstOrDefault(p => File.GetAttributes(p).HasFlag(FileAttributes.ReparsePoint) && !Follows(Path.GetRelativePath(volume.Data, p))) is { } other)
-            throw FileTree.IsLink(Path.Combine(source.Data, Path.GetRelativePath(volume.Data, other)));
+        var links = FolderListing.FoldersAndLinks(volume.Data, changing: false).Where(e => e.IsLink).Select(e => Path.GetRelativePath(volume.Data, e.Path));
+        if (links.FirstOrDefault(l => !Follows(l)) is { } other)
+            throw FileTree.IsLink(Path.Combine(source.Data, other));
         return Task.FromResult(volume);
     }
 

@@ -91,17 +91,29 @@ public sealed class OtherLibraries(OtherLibraries.Sorted fixture) : IClassFixtur
     }
 
     [Fact]
-    public async Task An_extension_whose_library_the_image_lacks_is_warned_of()
+    public async Task An_extension_of_an_adopted_cluster_whose_library_the_image_lacks_is_warned_of()
     {
         await _shop.CreateAsync("extended");
         await _shop.AdministerAsync("extended", "create extension pg_trgm", "set allow_system_table_mods = on; update pg_proc set probin = '$libdir/pg_trgm-9' where proname = 'similarity'");
+        await _shop.StopAsync("extended");
+        var place = Path.Combine(Path.GetDirectoryName(_shop.Workspace.Root)!, "elsewhere");
+        LabCommand.Run("btrfs", "subvolume", "snapshot", await _shop.DataAsync("extended"), place);
+        try
+        {
+            await _shop.Workspace.Projects.CreateAsync(new() { Name = "prod", Adopt = place, Image = Lab.Current.Docker.Variant(17, "locale", EnglishLocale) }, CancellationToken.None);
+            _shop.TakeWarnings();
 
-        await _shop.CreateAsync("of-extended", from: "extended");
+            await _shop.Workspace.Branches.CreateAsync(new() { Name = BranchName.Of("prod", "dev") }, CancellationToken.None);
 
-        var warning = Assert.Single(_shop.TakeWarnings());
-        Assert.StartsWith("the database shop of shop/of-extended has the extension pg_trgm, and the image pgd-test:17-locale lacks its library pg_trgm-9: its functions fail", warning, StringComparison.Ordinal);
-        await _shop.DeleteAsync("of-extended");
-        await _shop.DeleteAsync("extended");
+            var warning = Assert.Single(_shop.TakeWarnings());
+            Assert.StartsWith("the database shop of prod/dev has the extension pg_trgm, and the image pgd-test:17-locale lacks its library pg_trgm-9: its functions fail", warning, StringComparison.Ordinal);
+        }
+        finally
+        {
+            await _shop.Workspace.Projects.DeleteAsync("prod", force: true, CancellationToken.None);
+            LabCommand.Run("btrfs", "subvolume", "delete", place);
+            await _shop.DeleteAsync("extended");
+        }
     }
 
     // The other tests have the same project.
