@@ -1,4 +1,3 @@
-using System.Globalization;
 using Npgsql;
 using Pgd.Linux;
 using Pgd.State;
@@ -9,8 +8,9 @@ namespace Pgd.Postgres;
 /// <summary>Clones a source's data so that recovery can make it consistent, with every transaction that was acknowledged before.</summary>
 internal sealed class ConsistentClone : IDisposable
 {
-    // Replaying less than this takes less time than a checkpoint would.
-    private const long CheckpointWorthwhile = 64 << 20;
+    // What follows a checkpoint on an idle server is less than this. More means pages and files that the end of a recovery writes and
+    // synchronizes, in each branch again, where a checkpoint does it once.
+    private const ulong CheckpointWorthwhile = 256 << 10;
 
     private readonly Workspace _workspace;
     private readonly ProjectRecord _project;
@@ -86,11 +86,8 @@ internal sealed class ConsistentClone : IDisposable
                 $"Leave out --consistency none, or stop it first: dotnet pgd stop {_source.FullName}");
         }
 
-        if (!fast && consistency == Consistency.Auto && !DataDirectory.IsStandby(from.Data) && DistanceFromCheckpoint(from.Data) > CheckpointWorthwhile)
-        {
-            _workspace.Reporter.Step($"checkpoint on {_source.FullName}");
-            await (await AskAsync().ConfigureAwait(false)).Connection.ExecuteAsync("checkpoint", cancellationToken).ConfigureAwait(false);
-        }
+        if (!fast && consistency == Consistency.Auto && !DataDirectory.IsStandby(from.Data) && MuchToReplay(from.Data))
+            await CheckpointAsync(cancellationToken).ConfigureAwait(false);
 
         // A snapshot needs no answer of the source: one that has no connection left to give can be branched as well.
         var at = DateTimeOffset.UtcNow;
@@ -134,24 +131,25 @@ internal sealed class ConsistentClone : IDisposable
             "Stop it for the time of the copy, or keep it on ZFS or btrfs.");
     }
 
-    /// <summary>How much write-ahead log recovery would replay, by the files and to a segment: enough to tell whether a checkpoint is worth its time.</summary>
-    private static long DistanceFromCheckpoint(string data)
+    /// <summary>Whether the source has written much since its last checkpoint, by its files.</summary>
+    private static bool MuchToReplay(string data) =>
+        ControlData.TryRead(data) is { } control && WriteAheadLog.Reaches(Path.Combine(data, "pg_wal"), control.Redo + CheckpointWorthwhile);
+
+    private async Task CheckpointAsync(CancellationToken cancellationToken)
     {
-        if (ControlData.TryRead(data) is not { } control)
-            return 0;
-        // The one written last; those that were made or renamed for later use are older, or the next one at most.
-        FileInfo? newest = null;
-        foreach (var file in new DirectoryInfo(Path.Combine(data, "pg_wal")).EnumerateFiles())
+        RunningSource asked;
+        try
         {
-            if (file.Name.Length == 24 && file.Name.All(char.IsAsciiHexDigitUpper) && (newest is null || file.LastWriteTimeUtc > newest.LastWriteTimeUtc))
-                newest = file;
+            asked = await _connecting!.ConfigureAwait(false);
+        }
+        catch (NpgsqlException)
+        {
+            // It only saves time.
+            return;
         }
 
-        if (newest is null)
-            return 0;
-        var end = (ulong.Parse(newest.Name.AsSpan(8, 8), NumberStyles.HexNumber, CultureInfo.InvariantCulture) << 32)
-            + ((ulong.Parse(newest.Name.AsSpan(16, 8), NumberStyles.HexNumber, CultureInfo.InvariantCulture) + 1) * (ulong)newest.Length);
-        return end > control.Redo ? (long)(end - control.Redo) : 0;
+        _workspace.Reporter.Step($"checkpoint on {_source.FullName}");
+        await asked.Connection.ExecuteAsync("checkpoint", cancellationToken).ConfigureAwait(false);
     }
 
     // The connection may not have been needed, and may not be there yet.

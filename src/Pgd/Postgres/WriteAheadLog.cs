@@ -44,6 +44,13 @@ internal sealed class WriteAheadLog : IDisposable
         return log.FindTablespace(from);
     }
 
+    /// <summary>Whether the log has been written up to a position and beyond, to a page.</summary>
+    public static bool Reaches(string folder, ulong position)
+    {
+        using var log = new WriteAheadLog(folder);
+        return log.Step(ref position, out _);
+    }
+
     public void Dispose() => _open?.File.Dispose();
 
     private static ulong Hex(ReadOnlySpan<char> digits) => ulong.Parse(digits, NumberStyles.HexNumber, CultureInfo.InvariantCulture);

