@@ -19,7 +19,8 @@ internal sealed class ConsistentClone : IDisposable
     private readonly BranchServer _server;
     private readonly CancellationTokenSource _abandoned;
     private readonly Task _refusingLinks;
-    private Task<RunningSource>? _connecting;
+    private readonly Task<RunningSource?> _connecting;
+    private RunningSource? _later;
 
     private ConsistentClone(Workspace workspace, ProjectRecord project, BranchRecord source, CancellationToken cancellationToken)
     {
@@ -30,8 +31,7 @@ internal sealed class ConsistentClone : IDisposable
         _server = new(workspace, project, source, source.Generation);
         _abandoned = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         _refusingLinks = Task.Run(() => DataDirectory.RefuseLinks(_server.Attach().Data, source.FullName, _storage.Follows), cancellationToken);
-        if (!source.IsAdopted && _server.IsRunning())
-            _connecting = ConnectAsync();
+        _connecting = Task.Run(() => !source.IsAdopted && _server.IsRunning() ? Connect() : null, cancellationToken);
     }
 
     /// <summary>
@@ -77,7 +77,6 @@ internal sealed class ConsistentClone : IDisposable
             return new(still, null, DataDirectory.Sanitize(still));
         }
 
-        _connecting ??= ConnectAsync();
         if (consistency == Consistency.Backup || (consistency == Consistency.Auto && !_storage.IsAtomic))
             return await BracketAsync(await AskAsync().ConfigureAwait(false), from, target, cancellationToken).ConfigureAwait(false);
         if (!_storage.IsAtomic)
@@ -140,7 +139,7 @@ internal sealed class ConsistentClone : IDisposable
         RunningSource asked;
         try
         {
-            asked = await _connecting!.ConfigureAwait(false);
+            asked = await ConnectedAsync().ConfigureAwait(false);
         }
         catch (NpgsqlException)
         {
@@ -153,29 +152,33 @@ internal sealed class ConsistentClone : IDisposable
     }
 
     // The connection may not have been needed, and may not be there yet.
-    private void LeaveSource() => _connecting?.ContinueWith(static connecting =>
+    private void LeaveSource()
     {
-        if (connecting.IsCompletedSuccessfully)
-            connecting.Result.Connection.Dispose();
-        else
-            _ = connecting.Exception;
-    }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        _later?.Connection.Dispose();
+        _connecting.ContinueWith(static connecting =>
+        {
+            if (connecting.IsCompletedSuccessfully)
+                connecting.Result?.Connection.Dispose();
+            else
+                _ = connecting.Exception;
+        }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+    }
 
-    private Task<RunningSource> ConnectAsync()
+    private RunningSource Connect()
     {
         var abandoned = _abandoned.Token;
-        return Task.Run(() =>
-        {
-            var connection = _server.Connect(abandoned);
-            return new RunningSource(connection, connection.Scalar("select pg_is_in_recovery()::text", abandoned) == "true");
-        }, abandoned);
+        var connection = _server.Connect(abandoned);
+        return new(connection, connection.Scalar("select pg_is_in_recovery()::text", abandoned) == "true");
     }
+
+    // It may have been started since we began.
+    private async Task<RunningSource> ConnectedAsync() => await _connecting.ConfigureAwait(false) ?? (_later ??= Connect());
 
     private async Task<RunningSource> AskAsync()
     {
         try
         {
-            return await _connecting!.ConfigureAwait(false);
+            return await ConnectedAsync().ConfigureAwait(false);
         }
         catch (NpgsqlException e)
         {
