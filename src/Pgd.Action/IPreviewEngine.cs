@@ -17,7 +17,7 @@ internal interface IPreviewEngine
 
     Task<MigrationRun> RunFilesAsync(MigrationFiles files, CancellationToken cancellationToken);
 
-    Task<IReadOnlyList<BranchName>> DownAsync(long repositoryId, int pullRequest, string? project, CancellationToken cancellationToken);
+    Task<PreviewDown> DownAsync(long repositoryId, int pullRequest, string? project, CancellationToken cancellationToken);
 
     Task<IReadOnlyList<Branch>> ListAsync(long repositoryId, string? project, CancellationToken cancellationToken);
 

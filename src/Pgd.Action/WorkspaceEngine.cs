@@ -25,7 +25,7 @@ internal sealed class WorkspaceEngine(Workspace workspace) : IPreviewEngine
     public Task<MigrationRun> RunFilesAsync(MigrationFiles files, CancellationToken cancellationToken) =>
         workspace.Migrations.RunFilesAsync(files, cancellationToken);
 
-    public Task<IReadOnlyList<BranchName>> DownAsync(long repositoryId, int pullRequest, string? project, CancellationToken cancellationToken) =>
+    public Task<PreviewDown> DownAsync(long repositoryId, int pullRequest, string? project, CancellationToken cancellationToken) =>
         workspace.Previews.DownAsync(repositoryId, pullRequest, project, cancellationToken);
 
     public Task<IReadOnlyList<Branch>> ListAsync(long repositoryId, string? project, CancellationToken cancellationToken) =>

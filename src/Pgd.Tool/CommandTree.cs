@@ -29,7 +29,7 @@ internal static class CommandTree
         [
             ProjectNoun.Command(surface), BranchNoun.Command(surface), PrNoun.Command(surface),
             ServerStart.Command(surface), ServerStop.Command(surface), ServerRestart.Command(surface),
-            StatusShow.Command(surface), DoctorRun.Command(surface), SetupRun.Command(surface), ResumeRun.Command(surface), Completion.Command(surface),
+            StatusShow.Command(surface), DoctorRun.Command(surface), SetupRun.Command(surface), ResumeRun.Command(surface), GarbageCollection.Command(surface), Completion.Command(surface),
         ];
         foreach (var command in commands)
             root.Add(command);

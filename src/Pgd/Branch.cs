@@ -45,6 +45,12 @@ public sealed record Branch
     /// <summary>When the branch may be swept; null for never.</summary>
     public DateTimeOffset? ExpiresAt { get; init; }
 
+    /// <summary>Until when it is neither deleted nor reset; null if nothing protects it now, the greatest value for as long as nobody lifts it.</summary>
+    public DateTimeOffset? ProtectedUntil { get; init; }
+
+    /// <summary>Why it is protected, if that was said.</summary>
+    public string? ProtectedFor { get; init; }
+
     /// <summary>The pull request that the branch belongs to, if it is a preview.</summary>
     public PullRequestKey? PullRequest { get; init; }
 

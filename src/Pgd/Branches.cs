@@ -83,8 +83,11 @@ public sealed class Branches
     /// <summary>
     /// Deletes a branch with server and data. Returns false if there was none and <paramref name="ifExists"/> says that this is fine.
     /// </summary>
-    /// <exception cref="PgdException">There is none (<see cref="ExitCode.NotFound"/>), or others were made from it (<see cref="ExitCode.Unsafe"/>).</exception>
-    public async Task<bool> DeleteAsync(BranchName name, bool ifExists, CancellationToken cancellationToken)
+    /// <exception cref="PgdException">There is none (<see cref="ExitCode.NotFound"/>), it is protected, or others were made from it (<see cref="ExitCode.Unsafe"/>).</exception>
+    public Task<bool> DeleteAsync(BranchName name, bool ifExists, CancellationToken cancellationToken) => DeleteAsync(name, ifExists, static _ => true, cancellationToken);
+
+    /// <summary>The same, if it is still what it was deleted for: that is asked under its lock.</summary>
+    internal async Task<bool> DeleteAsync(BranchName name, bool ifExists, Func<BranchRecord, bool> still, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(name);
         if (name.IsMain)
@@ -96,8 +99,11 @@ public sealed class Branches
         if (ifExists && _workspace.State.FindBranch(name) is null)
             return false;
         var branch = _workspace.State.RequireBranch(name);
+        if (!still(branch))
+            return false;
         if (_workspace.State.Branches(name.Project).Where(b => b.Parent == name.Branch).Select(b => b.FullName).ToList() is { Count: > 0 } children)
             throw new PgdException(ExitCode.Unsafe, $"{string.Join(", ", children)} {(children.Count == 1 ? "was" : "were")} made from {name}", "Delete them first.");
+        Protection.Refuse(branch, "deleted");
         await DestroyAsync(project, branch).ConfigureAwait(false);
         return true;
     }
@@ -175,6 +181,37 @@ public sealed class Branches
         await new BranchServer(_workspace, project, branch, branch.Generation).StopAsync(StopMode.Fast, cancellationToken).ConfigureAwait(false);
         await StartAsync(project, branch, cancellationToken).ConfigureAwait(false);
         return View(project, branch with { ShouldRun = true });
+    }
+
+    /// <summary>
+    /// Gives every login role of a running branch a new password, and ends the sessions that were opened with the old ones. Returns how many those were.
+    /// </summary>
+    /// <exception cref="PgdException">The branch is stopped (<see cref="ExitCode.Failed"/>), or adopted (<see cref="ExitCode.Unsafe"/>).</exception>
+    public async Task<int> RotateAsync(BranchName name, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        using var held = await LockAsync(name, cancellationToken).ConfigureAwait(false);
+        var (project, branch) = (_workspace.State.RequireProject(name.Project), RequireOwn(name));
+        var rotated = branch with { Rotation = branch.Rotation + 1 };
+        var server = new BranchServer(_workspace, project, rotated, rotated.Generation);
+        if (!server.IsRunning())
+            throw new PgdException(ExitCode.Failed, $"{name} is stopped", $"Start it: dotnet pgd start {name}");
+        using var connection = server.Connect(cancellationToken);
+        try
+        {
+            // The record goes first by a moment: a rotation that is killed in between is done by doing it again, and no password stays valid that it was to end.
+            new Settlement(_workspace, server, rotated).Rotate(connection, cancellationToken, () => _workspace.State.Write(rotated));
+        }
+        catch
+        {
+            _workspace.State.Write(branch);
+            throw;
+        }
+
+        Fault.Here("rotate:done");
+        var ended = connection.Scalar("select count(pg_terminate_backend(pid))::text from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()", cancellationToken);
+        await ProveAsync(project, rotated, server, connection, cancellationToken).ConfigureAwait(false);
+        return int.Parse(ended!, System.Globalization.CultureInfo.InvariantCulture);
     }
 
     /// <summary>
@@ -322,6 +359,8 @@ public sealed class Branches
             DataAsOf = branch.DataAsOf,
             DataLsn = branch.DataLsn,
             ExpiresAt = branch.ExpiresAt,
+            ProtectedUntil = Protection.Until(branch),
+            ProtectedFor = Protection.Until(branch) is null ? null : branch.ProtectedFor,
             PullRequest = branch.PullRequest,
             Labels = branch.Labels,
             Directory = _workspace.Storages.Folders.Folder(server.Key),
@@ -342,6 +381,7 @@ public sealed class Branches
             LockRequest.Branch(name, exclusive: true), LockRequest.Branch(parentName, exclusive: false)).ConfigureAwait(false);
         var project = _workspace.State.RequireProject(name.Project);
         var branch = await FindReadyAsync(project, name).ConfigureAwait(false) ?? throw new PgdException(ExitCode.NotFound, $"there is no branch {name}");
+        Protection.Refuse(branch, "reset");
         var parent = RequireReady(parentName);
         var digest = request.Anonymization is null ? null : Settlement.Digest(request.Anonymization);
 
@@ -574,16 +614,16 @@ public sealed class Branches
         return null;
     }
 
-    private BranchRecord RequireReady(BranchName name)
+    internal BranchRecord RequireReady(BranchName name)
     {
         var record = _workspace.State.RequireBranch(name);
         return record.Phase == BranchPhase.Ready ? record : throw new PgdException(ExitCode.Failed,
             $"{name} is half {(record.Phase == BranchPhase.Creating ? "made" : "deleted")}", "If no other operation is at it, clean up: dotnet pgd doctor --fix");
     }
 
-    private BranchRecord RequireOwn(BranchName name) => RequireReady(name) is { IsAdopted: false } own ? own : throw AdoptedCluster.NotOurs(name);
+    internal BranchRecord RequireOwn(BranchName name) => RequireReady(name) is { IsAdopted: false } own ? own : throw AdoptedCluster.NotOurs(name);
 
-    private Task<HeldLocks> LockAsync(BranchName name, CancellationToken cancellationToken)
+    internal Task<HeldLocks> LockAsync(BranchName name, CancellationToken cancellationToken)
     {
         _ = _workspace.State.RequireBranch(name);
         return _workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Project(name.Project, exclusive: false), LockRequest.Branch(name, exclusive: true));
@@ -595,7 +635,7 @@ public sealed class Branches
         return branch.IsAdopted ? throw AdoptedCluster.NotOurs(name) : new BranchServer(_workspace, project, branch, branch.Generation).RequireVolume().Log;
     }
 
-    private static DateTimeOffset? Expiry(TimeSpan timeToLive) => timeToLive == TimeSpan.Zero ? null : DateTimeOffset.UtcNow + timeToLive;
+    internal static DateTimeOffset? Expiry(TimeSpan timeToLive) => timeToLive == TimeSpan.Zero ? null : DateTimeOffset.UtcNow + timeToLive;
 }
 
 /// <summary>How to reset a branch.</summary>

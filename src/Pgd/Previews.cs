@@ -57,22 +57,32 @@ public sealed class Previews
     public async Task<IDisposable> HoldAsync(long repositoryId, int pullRequest, CancellationToken cancellationToken) => await _workspace.Locks.AcquireAsync(
         cancellationToken, new LockRequest(string.Create(CultureInfo.InvariantCulture, $"~pull-requests/{repositoryId}-{pullRequest}"), Exclusive: true)).ConfigureAwait(false);
 
-    /// <summary>Deletes the pull request's branch, in whatever project it is. Returns the names of what was deleted; empty if there was none.</summary>
+    /// <summary>Deletes the pull request's branch, in whatever project it is. One that is protected stays until that ends; the next sweep takes it.</summary>
     /// <exception cref="PgdException">A branch was made from it (<see cref="ExitCode.Unsafe"/>).</exception>
-    public async Task<IReadOnlyList<BranchName>> DownAsync(long repositoryId, int pullRequest, string? project, CancellationToken cancellationToken)
+    public async Task<PreviewDown> DownAsync(long repositoryId, int pullRequest, string? project, CancellationToken cancellationToken)
     {
-        var deleted = new List<BranchName>();
+        var (deleted, left) = (new List<BranchName>(), new List<LeftBranch>());
         foreach (var folder in project is null ? _workspace.State.ProjectNames() : [project])
         {
             if (_workspace.State.FindProject(folder) is null)
                 continue;
             var key = new PullRequestKey { RepositoryId = repositoryId, Repository = "", Number = pullRequest };
             using var held = await _workspace.Locks.AcquireAsync(cancellationToken, Lock(folder, key)).ConfigureAwait(false);
-            while (Find(folder, key) is { } branch && await _workspace.Branches.DeleteAsync(branch.FullName, ifExists: true, cancellationToken).ConfigureAwait(false))
+            while (Find(folder, key) is { } branch)
+            {
+                if (Protection.Until(branch) is not null)
+                {
+                    left.Add(new(branch.FullName, $"it is protected{Protection.Words(branch)}"));
+                    break;
+                }
+
+                if (!await _workspace.Branches.DeleteAsync(branch.FullName, ifExists: true, cancellationToken).ConfigureAwait(false))
+                    break;
                 deleted.Add(branch.FullName);
+            }
         }
 
-        return deleted;
+        return new(deleted, left);
     }
 
     /// <summary>The previews of a repository.</summary>
@@ -136,6 +146,11 @@ public sealed record PreviewUp
     /// <summary>The address to publish it on; null for what the configuration says.</summary>
     public string? Host { get; init; }
 }
+
+/// <summary>What became of a closed pull request's branch.</summary>
+/// <param name="Deleted">What was deleted; empty if there was none.</param>
+/// <param name="Left">What is protected, and stays for now.</param>
+public sealed record PreviewDown(IReadOnlyList<BranchName> Deleted, IReadOnlyList<LeftBranch> Left);
 
 /// <summary>A pull request's branch, and what was done to have it.</summary>
 /// <param name="Branch">The branch.</param>

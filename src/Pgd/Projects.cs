@@ -105,6 +105,7 @@ public sealed class Projects
         // The project's exclusive lock keeps out every operation on its branches.
         // All of the records are read before the first branch goes: one that is damaged must not be noticed half-way.
         var records = branches.OrderBy(b => b == BranchName.Main).Select(b => _workspace.State.RequireBranch(BranchName.Of(name, b))).ToList();
+        records.ForEach(branch => Protection.Refuse(branch, "deleted"));
         foreach (var branch in records)
         {
             cancellationToken.ThrowIfCancellationRequested();

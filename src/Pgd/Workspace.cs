@@ -29,6 +29,7 @@ public sealed class Workspace
         Projects = new(this);
         Branches = new(this);
         Previews = new(this);
+        Lifetimes = new(this);
         Migrations = new(this);
         Doctor = new(this);
     }
@@ -63,6 +64,9 @@ public sealed class Workspace
 
     /// <summary>Branches of pull requests.</summary>
     public Previews Previews { get; }
+
+    /// <summary>Expiry and protection of branches.</summary>
+    public Lifetimes Lifetimes { get; }
 
     /// <summary>Migrations.</summary>
     public Migrations.Migrations Migrations { get; }

@@ -13,13 +13,17 @@ internal sealed class Down(StoryContext context)
             return await context.SkipAsync(StoryVerb.Down, "reopened", $"Pull request {number} is open again: its database branch stays", cancellationToken);
 
         using var held = await context.Engine.HoldAsync(context.Event.RepositoryId, number, cancellationToken);
-        var deleted = await context.Engine.DownAsync(context.Event.RepositoryId, number, context.Inputs.Project, cancellationToken);
+        var (deleted, left) = await context.Engine.DownAsync(context.Event.RepositoryId, number, context.Inputs.Project, cancellationToken);
         var names = string.Join(", ", deleted);
-        var text = deleted.Count == 0 ? $"Pull request {number} has no database branch" : $"{names} {(deleted.Count == 1 ? "is" : "are")} deleted";
+        var text = string.Join("; ", left.Select(branch => $"{branch.Name} stays: {branch.Reason}").Prepend(
+            deleted.Count > 0 ? $"{names} {(deleted.Count == 1 ? "is" : "are")} deleted" : left.Count == 0 ? $"Pull request {number} has no database branch" : null).OfType<string>());
+        if (left.Count > 0)
+            context.Log.Notice(text + ".");
         if (deleted.Count > 0 && context.Inputs.Comment != CommentMode.False)
             await context.Summary.AppendAsync($"🧹 {Markdown.Text(text, 2000)}.", cancellationToken);
 
-        var url = await context.TryCommentAsync(comment => comment.SayDeletedAsync(number, context.Inputs.Project, "The pull request is closed", cancellationToken));
+        // What stays is told when a sweep takes it.
+        var url = left.Count > 0 ? null : await context.TryCommentAsync(comment => comment.SayDeletedAsync(number, context.Inputs.Project, "The pull request is closed", cancellationToken));
         return await context.EndAsync(new()
         {
             Verb = StoryVerb.Down,
@@ -28,6 +32,7 @@ internal sealed class Down(StoryContext context)
             PullRequest = number,
             Branch = deleted.Count == 1 ? names : null,
             Deleted = [.. deleted.Select(d => d.ToString())],
+            LeftOver = [.. left.Select(branch => new LeftOver(branch.Name.ToString(), branch.Reason))],
             CommentUrl = url,
         }, cancellationToken);
     }

@@ -58,6 +58,12 @@ internal sealed class Sweep(StoryContext context)
 
     private async Task DeleteAsync(Branch branch, int number, string why, CancellationToken cancellationToken)
     {
+        if (branch.ProtectedUntil is { } until)
+        {
+            Leave(branch.Name, $"it is protected{(until == DateTimeOffset.MaxValue ? "" : $" until {Words.Time(until)}")}{(branch.ProtectedFor is { } reason ? $" ({reason})" : "")}");
+            return;
+        }
+
         if (deleted.Count >= context.Inputs.SweepLimit)
         {
             Leave(branch.Name, $"the next sweep takes it: sweep-limit is {context.Inputs.SweepLimit}");

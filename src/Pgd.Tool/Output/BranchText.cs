@@ -28,6 +28,7 @@ internal static class BranchText
         ("Created", Moment(branch.CreatedAt)),
         ("Data as of", branch.DataAsOf is { } asOf ? Moment(asOf) : null),
         ("Expires", branch.ExpiresAt is { } expiry ? $"{Moment(expiry)} ({sheet.Until(expiry)})" : "never"),
+        ("Protected", branch.ProtectedUntil is { } until ? Protected(until, branch.ProtectedFor, sheet) : null),
         ("Pull request", branch.PullRequest is { } key ? $"{key.Repository}#{key.Number}" : null),
         ("Labels", branch.Labels.Count == 0 ? null : string.Join(", ", branch.Labels.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => $"{pair.Key}={pair.Value}"))),
         ("Generation", branch.Generation > 1 ? Number(branch.Generation) : null),
@@ -54,6 +55,9 @@ internal static class BranchText
     };
 
     internal static string Moment(DateTimeOffset moment) => moment.ToUniversalTime().ToString("yyyy-MM-dd HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture);
+
+    private static string Protected(DateTimeOffset until, string? reason, Sheet sheet) =>
+        (until == DateTimeOffset.MaxValue ? "until it is lifted" : $"until {Moment(until)} ({sheet.Until(until)})") + (reason is null ? "" : $": {reason}");
 
     private static string Space(BranchSpace space) =>
         $"{Size(space.Used)} of its own{(space.Pinned > 0 ? $", {Size(space.Pinned)} of that held by branches made from it" : "")}; {Size(space.Referenced)} in all, {Size(space.Logical)} before compression";

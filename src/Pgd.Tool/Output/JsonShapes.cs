@@ -21,6 +21,8 @@ namespace Pgd.Tool.Output;
 [JsonSerializable(typeof(Diagnosis))]
 [JsonSerializable(typeof(SetupReport))]
 [JsonSerializable(typeof(Resumed))]
+[JsonSerializable(typeof(Collected))]
+[JsonSerializable(typeof(Rotated))]
 internal sealed partial class JsonShapes : JsonSerializerContext
 {
     /// <summary>The shapes, with text left readable: what we print never becomes part of a page.</summary>

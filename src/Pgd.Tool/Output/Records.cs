@@ -3,6 +3,9 @@ using Pgd.Libpq;
 
 namespace Pgd.Tool.Output;
 
+/// <summary>A branch whose passwords are new.</summary>
+internal sealed record Rotated(string Name, int SessionsEnded);
+
 /// <summary>What a deletion did; false: there was nothing to delete.</summary>
 internal sealed record Deleted(string Name, bool IsDeleted)
 {

@@ -12,8 +12,8 @@ internal sealed class Settlement(Workspace workspace, BranchServer server, Branc
     /// <summary>A verifier takes thousands of rounds on purpose: those that every branch needs are made while its server starts.</summary>
     public void Begin(string role) => _verifiers[role] = Task.Run(() => Verifier(role));
 
-    /// <summary>Every login role gets a new password; the old ones, the source's, are void.</summary>
-    public void Rotate(AdminConnection connection, CancellationToken cancellationToken)
+    /// <summary>Every login role gets a new password; the old ones are void.</summary>
+    public void Rotate(AdminConnection connection, CancellationToken cancellationToken, Action? beforeTheyAreValid = null)
     {
         var roles = connection.Query("select rolname::text, rolcanlogin::text, (rolvaliduntil is not null)::text from pg_authid where rolcanlogin or rolpassword is not null order by 1", cancellationToken);
         foreach (var role in roles.Where(r => r[1] == "true" && !_verifiers.ContainsKey(r[0]!)))
@@ -30,6 +30,7 @@ internal sealed class Settlement(Workspace workspace, BranchServer server, Branc
             connection.Execute($"alter role {AdminConnection.QuoteIdentifier(role[0]!)} password {password}{(role[2] == "true" ? " valid until 'infinity'" : "")}", cancellationToken);
         }
 
+        beforeTheyAreValid?.Invoke();
         connection.Execute("commit", cancellationToken);
     }
 

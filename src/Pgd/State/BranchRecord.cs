@@ -41,6 +41,12 @@ internal sealed record BranchRecord
 
     public DateTimeOffset? ExpiresAt { get; init; }
 
+    /// <summary>Until when it is not deleted and its data not replaced; null where it may be.</summary>
+    public DateTimeOffset? ProtectedUntil { get; init; }
+
+    /// <summary>Why, as the one who protected it says.</summary>
+    public string? ProtectedFor { get; init; }
+
     public DateTimeOffset? DataAsOf { get; init; }
 
     public string? DataLsn { get; init; }

@@ -30,6 +30,8 @@ internal static class RecordJson
             json.WriteBoolean("isAdopted", true);
         json.WriteString("createdAt", record.CreatedAt);
         WriteTime(json, "expiresAt", record.ExpiresAt);
+        WriteTime(json, "protectedUntil", record.ProtectedUntil);
+        WriteText(json, "protectedFor", record.ProtectedFor);
         WriteTime(json, "dataAsOf", record.DataAsOf);
         WriteText(json, "dataLsn", record.DataLsn);
         if (record.PullRequest is { } pull)
@@ -83,6 +85,8 @@ internal static class RecordJson
         IsAdopted = Has(json, "isAdopted", out _) && Boolean(json, "isAdopted"),
         CreatedAt = OptionalTime(json, "createdAt") ?? throw Missing("createdAt"),
         ExpiresAt = OptionalTime(json, "expiresAt"),
+        ProtectedUntil = OptionalTime(json, "protectedUntil"),
+        ProtectedFor = OptionalText(json, "protectedFor"),
         DataAsOf = OptionalTime(json, "dataAsOf"),
         DataLsn = OptionalText(json, "dataLsn"),
         PullRequest = Has(json, "pullRequest", out var pull)

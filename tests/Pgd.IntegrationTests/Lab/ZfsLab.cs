@@ -56,7 +56,7 @@ public sealed class ZfsLab : IDisposable
             foreach (var place in File.ReadLines("/proc/mounts").Select(line => line.Split(' ')).Where(fields => fields[0].StartsWith(parent + "/", StringComparison.Ordinal)).Select(fields => fields[1]).OrderByDescending(place => place.Length).ToList())
                 LabCommand.Try("umount", place);
             // -R: clones below it stand on snapshots below it.
-            LabCommand.Try("zfs", "destroy", "-R", "-f", parent);
+            LabCommand.Run("zfs", "destroy", "-R", "-f", parent);
         }
     }
 }

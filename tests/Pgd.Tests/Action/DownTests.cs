@@ -46,6 +46,20 @@ public sealed class DownTests : IDisposable
     }
 
     [Fact]
+    public async Task A_protected_branch_stays_and_that_is_told()
+    {
+        await stage.PlayAsync();
+        stage.Engine.Branches[0] = stage.Engine.Branches[0] with { ProtectedUntil = DateTimeOffset.MaxValue, ProtectedFor = "Ada needs it" };
+        stage.Host.Writes.Clear();
+
+        var result = await CloseAsync();
+
+        Assert.Equal((StoryOutcome.Nothing, ExitCode.Done, "shop/pr-42 stays: it is protected (Ada needs it)"), (result.Outcome, result.ExitCode, result.Text));
+        Assert.Equal(new("shop/pr-42", "it is protected (Ada needs it)"), Assert.Single(result.LeftOver));
+        Assert.Empty(stage.Host.Writes);
+    }
+
+    [Fact]
     public async Task Where_there_never_was_a_comment_none_is_made()
     {
         await CloseAsync();

@@ -86,11 +86,13 @@ internal sealed class FakeEngine : IPreviewEngine
         return RunAsync(cancellationToken);
     }
 
-    public Task<IReadOnlyList<BranchName>> DownAsync(long repositoryId, int pullRequest, string? project, CancellationToken cancellationToken)
+    public Task<PreviewDown> DownAsync(long repositoryId, int pullRequest, string? project, CancellationToken cancellationToken)
     {
         var gone = Branches.Where(b => b.PullRequest!.RepositoryId == repositoryId && b.PullRequest.Number == pullRequest && (project is null || b.Name.Project == project)).ToList();
+        var left = gone.Where(b => b.ProtectedUntil is not null).ToList();
+        gone.RemoveAll(left.Contains);
         Branches.RemoveAll(gone.Contains);
-        return Task.FromResult<IReadOnlyList<BranchName>>([.. gone.Select(b => b.Name)]);
+        return Task.FromResult(new PreviewDown([.. gone.Select(b => b.Name)], [.. left.Select(b => new LeftBranch(b.Name, "it is protected (Ada needs it)"))]));
     }
 
     public Task<IReadOnlyList<Branch>> ListAsync(long repositoryId, string? project, CancellationToken cancellationToken) =>

@@ -33,6 +33,21 @@ public sealed class SweepTests : IDisposable
     }
 
     [Fact]
+    public async Task A_protected_branch_stays_whatever_became_of_its_pull_request()
+    {
+        Branch(2, isOpen: false);
+        Branch(3, isOpen: true, expiresAt: FakeEngine.Now.AddSeconds(-1));
+        stage.Engine.Branches[0] = stage.Engine.Branches[0] with { ProtectedUntil = FakeEngine.Now.AddDays(2), ProtectedFor = "Ada needs it" };
+        stage.Engine.Branches[1] = stage.Engine.Branches[1] with { ProtectedUntil = DateTimeOffset.MaxValue };
+
+        var result = await stage.PlayAsync();
+
+        Assert.Equal(["pr-2", "pr-3"], Left);
+        Assert.Equal(["it is protected until 2026-03-03 12:00 UTC (Ada needs it)", "it is protected"], result.LeftOver.Select(l => l.Reason));
+        Assert.Equal(ExitCode.Done, result.ExitCode);
+    }
+
+    [Fact]
     public async Task Only_pull_requests_that_have_a_branch_are_asked_for()
     {
         Branch(1, isOpen: true);

@@ -24,6 +24,8 @@ public sealed class Records
         IsAdopted = true,
         CreatedAt = new(2026, 11, 21, 12, 30, 0, 123, TimeSpan.FromHours(1)),
         ExpiresAt = new(2026, 11, 28, 12, 30, 0, TimeSpan.Zero),
+        ProtectedUntil = new(2026, 3, 9, 0, 0, 0, TimeSpan.Zero),
+        ProtectedFor = "Ada needs it",
         DataAsOf = new(2026, 11, 21, 11, 29, 59, TimeSpan.Zero),
         DataLsn = "0/1A2B3C4D",
         PullRequest = new() { RepositoryId = 5_000_000_000, Repository = "octo/shop", Number = 42, HeadSha = "ec26c3e", RunUrl = "https://github.example/runs/7" },

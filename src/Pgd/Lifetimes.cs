@@ -1,0 +1,114 @@
+using System.Globalization;
+using Pgd.State;
+
+namespace Pgd;
+
+/// <summary>How long branches live: their expiry, what protects them from it, and the removal of those whose time is up.</summary>
+public sealed class Lifetimes
+{
+    /// <summary>How many branches one collection deletes unless told otherwise: a wrong clock shall not take them all.</summary>
+    public const int DefaultLimit = 20;
+
+    // A sweep tells the pull request first, and has this long to do so.
+    private static readonly TimeSpan GraceForPreviews = TimeSpan.FromDays(1);
+
+    private readonly Workspace _workspace;
+
+    internal Lifetimes(Workspace workspace) => _workspace = workspace;
+
+    /// <summary>Gives a branch more time, from now. What it has already is never made shorter.</summary>
+    /// <param name="name">The branch.</param>
+    /// <param name="timeToLive">How long; zero for ever.</param>
+    /// <param name="cancellationToken">Ends the wait for the branch's lock.</param>
+    /// <exception cref="PgdException">There is none of that name (<see cref="ExitCode.NotFound"/>).</exception>
+    public Task<Branch> ExtendAsync(BranchName name, TimeSpan timeToLive, CancellationToken cancellationToken) => ChangeAsync(name, branch =>
+        branch.ExpiresAt is { } now && Branches.Expiry(timeToLive) is var later && (later is null || later > now) ? branch with { ExpiresAt = later } : branch, cancellationToken);
+
+    /// <summary>Keeps a branch from being deleted and its data from being replaced, by whoever and for whatever reason. An earlier protection is replaced.</summary>
+    /// <param name="name">The branch.</param>
+    /// <param name="time">How long, from now; zero for as long as nobody lifts it.</param>
+    /// <param name="reason">What others are told when they are refused.</param>
+    /// <param name="cancellationToken">Ends the wait for the branch's lock.</param>
+    /// <exception cref="PgdException">There is none of that name (<see cref="ExitCode.NotFound"/>).</exception>
+    public Task<Branch> ProtectAsync(BranchName name, TimeSpan time, string? reason, CancellationToken cancellationToken) =>
+        ChangeAsync(name, branch => branch with { ProtectedUntil = Branches.Expiry(time) ?? DateTimeOffset.MaxValue, ProtectedFor = reason }, cancellationToken);
+
+    /// <summary>Lifts a protection; without one nothing happens.</summary>
+    /// <exception cref="PgdException">There is none of that name (<see cref="ExitCode.NotFound"/>).</exception>
+    public Task<Branch> UnprotectAsync(BranchName name, CancellationToken cancellationToken) =>
+        ChangeAsync(name, branch => branch with { ProtectedUntil = null, ProtectedFor = null }, cancellationToken);
+
+    /// <summary>
+    /// Deletes branches whose time is up, those first that have waited longest. What is protected, or has branches that were made from it, stays. A
+    /// preview gets a day more: its repository's sweep tells the pull request.
+    /// </summary>
+    /// <param name="dryRun">Only tells what would be deleted.</param>
+    /// <param name="limit">How many at most.</param>
+    /// <param name="cancellationToken">Ends it between two branches.</param>
+    public async Task<Collected> CollectAsync(bool dryRun, int limit, CancellationToken cancellationToken)
+    {
+        var now = DateTimeOffset.UtcNow;
+        var (deleted, left) = (new List<BranchName>(), new List<LeftBranch>());
+        // What was made from a branch goes before it.
+        var expired = _workspace.State.AllBranches().Where(b => b.Parent is not null && b.ExpiresAt <= now).OrderByDescending(Depth).ThenBy(b => b.ExpiresAt).ToList();
+        foreach (var branch in expired)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            if (Protection.Until(branch) is not null)
+                left.Add(new(branch.FullName, $"it is protected{Protection.Words(branch)}"));
+            else if (branch.PullRequest is { } key && branch.ExpiresAt + GraceForPreviews > now)
+                left.Add(new(branch.FullName, string.Create(CultureInfo.InvariantCulture, $"the sweep of {key.Repository} has until {branch.ExpiresAt + GraceForPreviews:yyyy-MM-dd HH:mm} UTC to tell pull request {key.Number}")));
+            else if (deleted.Count >= limit)
+                left.Add(new(branch.FullName, $"the limit of {limit} is reached; the next collection takes it"));
+            else if (Children(branch).Except(dryRun ? deleted : []).ToList() is { Count: > 0 } children)
+                left.Add(new(branch.FullName, $"{string.Join(", ", children)} {(children.Count == 1 ? "was" : "were")} made from it"));
+            else if (dryRun || await DeleteAsync(branch.FullName, left, cancellationToken).ConfigureAwait(false))
+                deleted.Add(branch.FullName);
+        }
+
+        return new(deleted, left);
+    }
+
+    private int Depth(BranchRecord branch)
+    {
+        var depth = 0;
+        for (var current = branch; current?.ParentName is { } parent && depth < 1000; current = _workspace.State.FindBranch(parent))
+            depth++;
+        return depth;
+    }
+
+    private IEnumerable<BranchName> Children(BranchRecord branch) => _workspace.State.Branches(branch.Project).Where(b => b.Parent == branch.Name).Select(b => b.FullName);
+
+    private async Task<bool> DeleteAsync(BranchName name, List<LeftBranch> left, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await _workspace.Branches.DeleteAsync(name, ifExists: true, branch => branch.ExpiresAt <= DateTimeOffset.UtcNow, cancellationToken).ConfigureAwait(false);
+        }
+        catch (PgdException e)
+        {
+            // Somebody at work on one branch does not keep the others.
+            left.Add(new(name, e.Message));
+            return false;
+        }
+    }
+
+    private async Task<Branch> ChangeAsync(BranchName name, Func<BranchRecord, BranchRecord> change, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        using var held = await _workspace.Branches.LockAsync(name, cancellationToken).ConfigureAwait(false);
+        var changed = change(_workspace.Branches.RequireReady(name));
+        _workspace.State.Write(changed);
+        return _workspace.Branches.View(_workspace.State.RequireProject(name.Project), changed);
+    }
+}
+
+/// <summary>What a collection did, or would do.</summary>
+/// <param name="Deleted">The branches that are gone.</param>
+/// <param name="Left">Those whose time is up and that are still there.</param>
+public sealed record Collected(IReadOnlyList<BranchName> Deleted, IReadOnlyList<LeftBranch> Left);
+
+/// <summary>A branch that stayed although its time is up.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Reason">Why.</param>
+public sealed record LeftBranch(BranchName Name, string Reason);

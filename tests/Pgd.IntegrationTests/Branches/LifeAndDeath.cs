@@ -1,0 +1,124 @@
+using Xunit;
+
+namespace Pgd.IntegrationTests.Branches;
+
+/// <summary>How long branches live, what keeps them alive, and what happens to their passwords meanwhile.</summary>
+public sealed class LifeAndDeath(LifeAndDeath.Project fixture) : IClassFixture<LifeAndDeath.Project>
+{
+    private static readonly CancellationToken Never = CancellationToken.None;
+    private readonly Shop _shop = fixture.Shop;
+
+    private Lifetimes Lifetimes => _shop.Workspace.Lifetimes;
+
+    [Fact]
+    public async Task A_branch_gets_more_time_and_never_less()
+    {
+        await _shop.CreateAsync("dev", with: b => b with { TimeToLive = TimeSpan.FromDays(2) });
+        var before = (await _shop.GetAsync("dev")).ExpiresAt!.Value;
+
+        Assert.Equal(before, (await Lifetimes.ExtendAsync(Shop.Name("dev"), TimeSpan.FromHours(1), Never)).ExpiresAt);
+        Assert.InRange((await Lifetimes.ExtendAsync(Shop.Name("dev"), TimeSpan.FromDays(5), Never)).ExpiresAt!.Value, before + TimeSpan.FromDays(2.9), before + TimeSpan.FromDays(3.1));
+        Assert.Null((await Lifetimes.ExtendAsync(Shop.Name("dev"), TimeSpan.Zero, Never)).ExpiresAt);
+        Assert.Null((await Lifetimes.ExtendAsync(Shop.Name("dev"), TimeSpan.FromDays(5), Never)).ExpiresAt);
+        await _shop.DeleteAsync("dev");
+    }
+
+    [Fact]
+    public async Task A_protected_branch_is_neither_deleted_nor_reset_nor_is_its_project_until_that_is_lifted_or_over()
+    {
+        await _shop.CreateAsync("kept");
+        await _shop.AddAsync("kept", 5);
+        await Lifetimes.ProtectAsync(Shop.Name("kept"), TimeSpan.FromDays(2), "Ada looks into it", Never);
+
+        foreach (var operation in (Func<Task>[])[() => _shop.DeleteAsync("kept"), () => _shop.ResetAsync("kept"), () => _shop.Workspace.Projects.DeleteAsync("shop", force: true, Never)])
+        {
+            var refused = await _shop.RefusedAsync(ExitCode.Unsafe, operation);
+            Assert.StartsWith("shop/kept is protected until ", refused.Message, StringComparison.Ordinal);
+            Assert.Contains("(Ada looks into it), so it is not ", refused.Message, StringComparison.Ordinal);
+            Assert.Equal("Lift it: dotnet pgd branch unprotect shop/kept", refused.Hint);
+        }
+
+        Assert.Equal(500505, await _shop.SumAsync("kept"));
+        // A lease ends by itself.
+        await Lifetimes.ProtectAsync(Shop.Name("kept"), TimeSpan.FromMilliseconds(1), null, Never);
+        await _shop.ResetAsync("kept");
+        await Lifetimes.ProtectAsync(Shop.Name("kept"), TimeSpan.Zero, null, Never);
+        Assert.Equal(DateTimeOffset.MaxValue, (await _shop.GetAsync("kept")).ProtectedUntil);
+        Assert.Null((await Lifetimes.UnprotectAsync(Shop.Name("kept"), Never)).ProtectedUntil);
+        await _shop.DeleteAsync("kept");
+    }
+
+    [Fact]
+    public async Task A_collection_takes_what_has_expired_and_nothing_else_and_no_more_than_it_may()
+    {
+        var soon = TimeSpan.FromMilliseconds(1);
+        await _shop.CreateAsync("alive", with: b => b with { TimeToLive = TimeSpan.FromDays(1) });
+        await _shop.CreateAsync("for-ever", with: b => b with { TimeToLive = TimeSpan.Zero });
+        await _shop.CreateAsync("parent", with: b => b with { TimeToLive = soon });
+        await _shop.CreateAsync("child", from: "parent", with: b => b with { TimeToLive = soon });
+        await _shop.CreateAsync("needed", with: b => b with { TimeToLive = soon });
+        await _shop.CreateAsync("by-a-living-one", from: "needed");
+        await _shop.CreateAsync("kept", with: b => b with { TimeToLive = soon });
+        await Lifetimes.ProtectAsync(Shop.Name("kept"), TimeSpan.Zero, "Ada", Never);
+        await _shop.CreateAsync("pr-7", with: b => b with { TimeToLive = soon, PullRequest = new() { RepositoryId = 1, Repository = "octo/shop", Number = 7 } });
+
+        var would = await Lifetimes.CollectAsync(dryRun: true, Lifetimes.DefaultLimit, Never);
+        Assert.Equal(["shop/child", "shop/parent"], would.Deleted.Select(b => b.ToString()));
+        Assert.Equal(9, (await _shop.Workspace.Branches.ListAsync("shop", Never)).Count);
+
+        var one = await Lifetimes.CollectAsync(dryRun: false, 1, Never);
+        Assert.Equal("shop/child", Assert.Single(one.Deleted).ToString());
+        Assert.Contains(one.Left, b => b.Name.Branch == "parent" && b.Reason == "the limit of 1 is reached; the next collection takes it");
+
+        var rest = await Lifetimes.CollectAsync(dryRun: false, Lifetimes.DefaultLimit, Never);
+        Assert.Equal("shop/parent", Assert.Single(rest.Deleted).ToString());
+        Assert.Equal(["kept: it is protected (Ada)", "needed: shop/by-a-living-one was made from it"], rest.Left.Where(b => b.Name.Branch != "pr-7").Select(b => $"{b.Name.Branch}: {b.Reason}").Order(StringComparer.Ordinal));
+        Assert.Contains("the sweep of octo/shop has until", Assert.Single(rest.Left, b => b.Name.Branch == "pr-7").Reason, StringComparison.Ordinal);
+        await Lifetimes.UnprotectAsync(Shop.Name("kept"), Never);
+        await _shop.DeleteAsync("by-a-living-one");
+        await _shop.DeleteAsync("alive", "for-ever", "needed", "kept", "pr-7");
+    }
+
+    [Fact]
+    public async Task A_rotation_ends_the_old_password_and_who_came_in_with_it_and_a_reset_keeps_the_new_one()
+    {
+        await _shop.CreateAsync("leaked");
+        var old = await _shop.ConnectAsync("leaked");
+        await using var guest = new Npgsql.NpgsqlConnection(new Npgsql.NpgsqlConnectionStringBuilder { Host = old.Host, Port = old.Port, Database = old.Database, Username = old.User, Password = old.Password, Pooling = false }.ConnectionString);
+        await guest.OpenAsync(Never);
+
+        Assert.Equal(1, await _shop.Workspace.Branches.RotateAsync(Shop.Name("leaked"), Never));
+
+        await Assert.ThrowsAnyAsync<Npgsql.NpgsqlException>(() => new Npgsql.NpgsqlCommand("select 1", guest).ExecuteScalarAsync(Never));
+        Assert.Equal("28P01", (await Assert.ThrowsAsync<Npgsql.PostgresException>(() => Sql.AskAsync(old, "select 1"))).SqlState);
+        var fresh = await _shop.ConnectAsync("leaked");
+        Assert.NotEqual(old.Password, fresh.Password);
+        await _shop.ResetAsync("leaked");
+        Assert.Equal("1", await Sql.AskAsync(fresh, "select 1"));
+        // Not in what the server wrote, in any form.
+        Assert.DoesNotContain("SCRAM-SHA-256$", await _shop.LogAsync("leaked"), StringComparison.Ordinal);
+
+        await _shop.StopAsync("leaked");
+        Assert.Equal("shop/leaked is stopped", (await _shop.RefusedAsync(ExitCode.Failed, () => _shop.Workspace.Branches.RotateAsync(Shop.Name("leaked"), Never))).Message);
+        await _shop.DeleteAsync("leaked");
+    }
+
+    /// <summary>A project on the storage that everyone has.</summary>
+    public sealed class Project : IAsyncLifetime
+    {
+        private Shop? _shop;
+
+        /// <summary>The project.</summary>
+        public Shop Shop => _shop ?? throw new InvalidOperationException("The fixture has not been initialized.");
+
+        /// <inheritdoc/>
+        public async ValueTask InitializeAsync() => _shop = await Shop.OpenAsync("reflink", "xfs");
+
+        /// <inheritdoc/>
+        public async ValueTask DisposeAsync()
+        {
+            if (_shop is not null)
+                await _shop.DisposeAsync();
+        }
+    }
+}
