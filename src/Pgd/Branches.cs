@@ -21,9 +21,14 @@ public sealed class Branches
     /// It exists already (<see cref="ExitCode.Exists"/>), the parent does not (<see cref="ExitCode.NotFound"/>), there is no room
     /// (<see cref="ExitCode.NoRoom"/>), the source is unsafe to copy (<see cref="ExitCode.Unsafe"/>), … Nothing is left of it then.
     /// </exception>
-    public async Task<BranchCreated> CreateAsync(BranchCreate request, CancellationToken cancellationToken)
+    public Task<BranchCreated> CreateAsync(BranchCreate request, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
+        return _workspace.Audit.RecordAsync("branch create", request.Name.ToString(), request.PullRequest, () => MakeOrEnsureAsync(request, cancellationToken));
+    }
+
+    private async Task<BranchCreated> MakeOrEnsureAsync(BranchCreate request, CancellationToken cancellationToken)
+    {
         Workspace.RequireLinux();
         var name = request.Name;
         if (name.IsMain)
@@ -58,7 +63,7 @@ public sealed class Branches
     public Task<Branch> ResetAsync(BranchReset request, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
-        return DiskFull.TellAsync(_workspace.Root, () => MakeAnewAsync(request, cancellationToken));
+        return _workspace.Audit.RecordAsync("branch reset", request.Name.ToString(), request.PullRequest, () => DiskFull.TellAsync(_workspace.Root, () => MakeAnewAsync(request, cancellationToken)));
     }
 
     /// <summary>The branches of a project or of all projects, by name.</summary>
@@ -87,9 +92,14 @@ public sealed class Branches
     public Task<bool> DeleteAsync(BranchName name, bool ifExists, CancellationToken cancellationToken) => DeleteAsync(name, ifExists, static _ => true, cancellationToken);
 
     /// <summary>The same, if it is still what it was deleted for: that is asked under its lock.</summary>
-    internal async Task<bool> DeleteAsync(BranchName name, bool ifExists, Func<BranchRecord, bool> still, CancellationToken cancellationToken)
+    internal Task<bool> DeleteAsync(BranchName name, bool ifExists, Func<BranchRecord, bool> still, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(name);
+        return _workspace.Audit.RecordAsync("branch delete", name.ToString(), null, () => RemoveAsync(name, ifExists, still, cancellationToken));
+    }
+
+    private async Task<bool> RemoveAsync(BranchName name, bool ifExists, Func<BranchRecord, bool> still, CancellationToken cancellationToken)
+    {
         if (name.IsMain)
             throw new PgdException(ExitCode.Unsafe, $"{name} is what the project's other branches come from", $"Delete the whole project: dotnet pgd project delete {name.Project}");
         if (ifExists && _workspace.State.FindProject(name.Project) is null)
@@ -110,14 +120,11 @@ public sealed class Branches
 
     /// <summary>Starts a stopped branch; a running one is left alone.</summary>
     /// <exception cref="PgdException">Its port is taken, its server dies, … (<see cref="ExitCode.Failed"/>).</exception>
-    public async Task<Branch> StartAsync(BranchName name, CancellationToken cancellationToken)
+    public Task<Branch> StartAsync(BranchName name, CancellationToken cancellationToken) => OnOwnAsync("branch start", name, async (project, branch) =>
     {
-        ArgumentNullException.ThrowIfNull(name);
-        using var held = await LockAsync(name, cancellationToken).ConfigureAwait(false);
-        var (project, branch) = (_workspace.State.RequireProject(name.Project), RequireOwn(name));
         await StartAsync(project, branch, cancellationToken).ConfigureAwait(false);
         return View(project, branch with { ShouldRun = true });
-    }
+    }, cancellationToken);
 
     /// <summary>
     /// Brings everything back after a boot: mounts volumes, removes what killed operations left, and starts every branch that was not stopped on
@@ -161,37 +168,28 @@ public sealed class Branches
 
     /// <summary>Stops a running branch; a stopped one is left alone.</summary>
     /// <exception cref="PgdException">It does not stop (<see cref="ExitCode.Failed"/>).</exception>
-    public async Task<Branch> StopAsync(BranchName name, CancellationToken cancellationToken)
+    public Task<Branch> StopAsync(BranchName name, CancellationToken cancellationToken) => OnOwnAsync("branch stop", name, async (project, branch) =>
     {
-        ArgumentNullException.ThrowIfNull(name);
-        using var held = await LockAsync(name, cancellationToken).ConfigureAwait(false);
-        var (project, branch) = (_workspace.State.RequireProject(name.Project), RequireOwn(name));
         _workspace.State.Write(branch with { ShouldRun = false });
         await new BranchServer(_workspace, project, branch, branch.Generation).StopAsync(StopMode.Fast, cancellationToken).ConfigureAwait(false);
         return View(project, branch);
-    }
+    }, cancellationToken);
 
     /// <summary>Stops and starts a branch.</summary>
     /// <exception cref="PgdException">As for <see cref="StartAsync(BranchName, CancellationToken)"/>.</exception>
-    public async Task<Branch> RestartAsync(BranchName name, CancellationToken cancellationToken)
+    public Task<Branch> RestartAsync(BranchName name, CancellationToken cancellationToken) => OnOwnAsync("branch restart", name, async (project, branch) =>
     {
-        ArgumentNullException.ThrowIfNull(name);
-        using var held = await LockAsync(name, cancellationToken).ConfigureAwait(false);
-        var (project, branch) = (_workspace.State.RequireProject(name.Project), RequireOwn(name));
         await new BranchServer(_workspace, project, branch, branch.Generation).StopAsync(StopMode.Fast, cancellationToken).ConfigureAwait(false);
         await StartAsync(project, branch, cancellationToken).ConfigureAwait(false);
         return View(project, branch with { ShouldRun = true });
-    }
+    }, cancellationToken);
 
     /// <summary>
     /// Gives every login role of a running branch a new password, and ends the sessions that were opened with the old ones. Returns how many those were.
     /// </summary>
     /// <exception cref="PgdException">The branch is stopped (<see cref="ExitCode.Failed"/>), or adopted (<see cref="ExitCode.Unsafe"/>).</exception>
-    public async Task<int> RotateAsync(BranchName name, CancellationToken cancellationToken)
+    public Task<int> RotateAsync(BranchName name, CancellationToken cancellationToken) => OnOwnAsync("branch rotate", name, async (project, branch) =>
     {
-        ArgumentNullException.ThrowIfNull(name);
-        using var held = await LockAsync(name, cancellationToken).ConfigureAwait(false);
-        var (project, branch) = (_workspace.State.RequireProject(name.Project), RequireOwn(name));
         var rotated = branch with { Rotation = branch.Rotation + 1 };
         var server = new BranchServer(_workspace, project, rotated, rotated.Generation);
         if (!server.IsRunning())
@@ -212,7 +210,7 @@ public sealed class Branches
         var ended = connection.Scalar("select count(pg_terminate_backend(pid))::text from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()", cancellationToken);
         await ProveAsync(project, rotated, server, connection, cancellationToken).ConfigureAwait(false);
         return int.Parse(ended!, System.Globalization.CultureInfo.InvariantCulture);
-    }
+    }, cancellationToken);
 
     /// <summary>
     /// Where to connect, with the password. Proved by a query over that very connection before it is returned.
@@ -222,9 +220,14 @@ public sealed class Branches
     /// The branch is stopped (<see cref="ExitCode.Failed"/>), the choice is not clear (<see cref="ExitCode.Misuse"/>), there is no such database or
     /// role (<see cref="ExitCode.NotFound"/>), or another server answers (<see cref="ExitCode.Unsafe"/>).
     /// </exception>
-    public async Task<ConnectionUrl> ConnectAsync(BranchName name, string? database, string? role, CancellationToken cancellationToken)
+    public Task<ConnectionUrl> ConnectAsync(BranchName name, string? database, string? role, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(name);
+        return _workspace.Audit.RecordAsync("branch url", name.ToString(), null, () => FindUrlAsync(name, database, role, cancellationToken));
+    }
+
+    private async Task<ConnectionUrl> FindUrlAsync(BranchName name, string? database, string? role, CancellationToken cancellationToken)
+    {
         var (project, branch) = (_workspace.State.RequireProject(name.Project), RequireOwn(name));
         var server = new BranchServer(_workspace, project, branch, branch.Generation);
         if (!server.IsRunning())
@@ -622,6 +625,17 @@ public sealed class Branches
     }
 
     internal BranchRecord RequireOwn(BranchName name) => RequireReady(name) is { IsAdopted: false } own ? own : throw AdoptedCluster.NotOurs(name);
+
+    /// <summary>Does something to a branch of ours, under its lock.</summary>
+    private Task<T> OnOwnAsync<T>(string operation, BranchName name, Func<ProjectRecord, BranchRecord, Task<T>> work, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return _workspace.Audit.RecordAsync(operation, name.ToString(), null, async () =>
+        {
+            using var held = await LockAsync(name, cancellationToken).ConfigureAwait(false);
+            return await work(_workspace.State.RequireProject(name.Project), RequireOwn(name)).ConfigureAwait(false);
+        });
+    }
 
     internal Task<HeldLocks> LockAsync(BranchName name, CancellationToken cancellationToken)
     {

@@ -68,7 +68,10 @@ public sealed partial class Doctor
     /// Returns what it did, or with <paramref name="dryRun"/> what it would do.
     /// </summary>
     /// <exception cref="PgdException">The records cannot be read: then nothing can be said to belong to none of them.</exception>
-    public async Task<IReadOnlyList<Repair>> FixAsync(bool dryRun, CancellationToken cancellationToken)
+    public Task<IReadOnlyList<Repair>> FixAsync(bool dryRun, CancellationToken cancellationToken) =>
+        dryRun ? RepairAsync(dryRun, cancellationToken) : _workspace.Audit.RecordAsync("doctor fix", _workspace.Root, null, () => RepairAsync(dryRun, cancellationToken));
+
+    private async Task<IReadOnlyList<Repair>> RepairAsync(bool dryRun, CancellationToken cancellationToken)
     {
         var repairs = new List<Repair>();
         var projects = _workspace.State.ProjectFolders();

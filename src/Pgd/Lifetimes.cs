@@ -21,7 +21,7 @@ public sealed class Lifetimes
     /// <param name="timeToLive">How long; zero for ever.</param>
     /// <param name="cancellationToken">Ends the wait for the branch's lock.</param>
     /// <exception cref="PgdException">There is none of that name (<see cref="ExitCode.NotFound"/>).</exception>
-    public Task<Branch> ExtendAsync(BranchName name, TimeSpan timeToLive, CancellationToken cancellationToken) => ChangeAsync(name, branch =>
+    public Task<Branch> ExtendAsync(BranchName name, TimeSpan timeToLive, CancellationToken cancellationToken) => ChangeAsync("branch extend", name, branch =>
         branch.ExpiresAt is { } now && Branches.Expiry(timeToLive) is var later && (later is null || later > now) ? branch with { ExpiresAt = later } : branch, cancellationToken);
 
     /// <summary>Keeps a branch from being deleted and its data from being replaced, by whoever and for whatever reason. An earlier protection is replaced.</summary>
@@ -31,12 +31,12 @@ public sealed class Lifetimes
     /// <param name="cancellationToken">Ends the wait for the branch's lock.</param>
     /// <exception cref="PgdException">There is none of that name (<see cref="ExitCode.NotFound"/>).</exception>
     public Task<Branch> ProtectAsync(BranchName name, TimeSpan time, string? reason, CancellationToken cancellationToken) =>
-        ChangeAsync(name, branch => branch with { ProtectedUntil = Branches.Expiry(time) ?? DateTimeOffset.MaxValue, ProtectedFor = reason }, cancellationToken);
+        ChangeAsync("branch protect", name, branch => branch with { ProtectedUntil = Branches.Expiry(time) ?? DateTimeOffset.MaxValue, ProtectedFor = reason }, cancellationToken);
 
     /// <summary>Lifts a protection; without one nothing happens.</summary>
     /// <exception cref="PgdException">There is none of that name (<see cref="ExitCode.NotFound"/>).</exception>
     public Task<Branch> UnprotectAsync(BranchName name, CancellationToken cancellationToken) =>
-        ChangeAsync(name, branch => branch with { ProtectedUntil = null, ProtectedFor = null }, cancellationToken);
+        ChangeAsync("branch unprotect", name, branch => branch with { ProtectedUntil = null, ProtectedFor = null }, cancellationToken);
 
     /// <summary>
     /// Deletes branches whose time is up, those first that have waited longest. What is protected, or has branches that were made from it, stays. A
@@ -93,13 +93,16 @@ public sealed class Lifetimes
         }
     }
 
-    private async Task<Branch> ChangeAsync(BranchName name, Func<BranchRecord, BranchRecord> change, CancellationToken cancellationToken)
+    private Task<Branch> ChangeAsync(string operation, BranchName name, Func<BranchRecord, BranchRecord> change, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(name);
-        using var held = await _workspace.Branches.LockAsync(name, cancellationToken).ConfigureAwait(false);
-        var changed = change(_workspace.Branches.RequireReady(name));
-        _workspace.State.Write(changed);
-        return _workspace.Branches.View(_workspace.State.RequireProject(name.Project), changed);
+        return _workspace.Audit.RecordAsync(operation, name.ToString(), null, async () =>
+        {
+            using var held = await _workspace.Branches.LockAsync(name, cancellationToken).ConfigureAwait(false);
+            var changed = change(_workspace.Branches.RequireReady(name));
+            _workspace.State.Write(changed);
+            return _workspace.Branches.View(_workspace.State.RequireProject(name.Project), changed);
+        });
     }
 }
 

@@ -21,9 +21,14 @@ public sealed class Projects
     /// It exists already (<see cref="ExitCode.Exists"/>), the machine lacks server binaries or a storage (<see cref="ExitCode.MachineLacks"/>),
     /// the dump cannot be read or needs a newer server (<see cref="ExitCode.Misuse"/>). Nothing is left of it then.
     /// </exception>
-    public async Task<Project> CreateAsync(ProjectCreate request, CancellationToken cancellationToken)
+    public Task<Project> CreateAsync(ProjectCreate request, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
+        return _workspace.Audit.RecordAsync("project create", request.Name, null, () => MakeAsync(request, cancellationToken));
+    }
+
+    private async Task<Project> MakeAsync(ProjectCreate request, CancellationToken cancellationToken)
+    {
         Workspace.RequireLinux();
         var name = BranchName.Of(request.Name, BranchName.Main);
         using var held = await _workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Project(name.Project, exclusive: true), LockRequest.Branch(name, exclusive: true)).ConfigureAwait(false);
@@ -91,7 +96,13 @@ public sealed class Projects
 
     /// <summary>Deletes a project with all of its data. Without <paramref name="force"/> it is refused while it has branches beside <c>main</c>.</summary>
     /// <exception cref="PgdException">There is none of that name (<see cref="ExitCode.NotFound"/>), or it has branches (<see cref="ExitCode.Unsafe"/>).</exception>
-    public async Task DeleteAsync(string name, bool force, CancellationToken cancellationToken)
+    public Task DeleteAsync(string name, bool force, CancellationToken cancellationToken) => _workspace.Audit.RecordAsync("project delete", name, null, async () =>
+    {
+        await RemoveAsync(name, force, cancellationToken).ConfigureAwait(false);
+        return true;
+    });
+
+    private async Task RemoveAsync(string name, bool force, CancellationToken cancellationToken)
     {
         using var held = await _workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Project(BranchName.CheckProject(name), exclusive: true)).ConfigureAwait(false);
         var project = _workspace.State.RequireProject(name);

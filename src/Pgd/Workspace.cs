@@ -23,6 +23,7 @@ public sealed class Workspace
         State = new(Layout);
         Locks = new(Layout, configuration.WaitForLock ?? DefaultWaitForLock, reporter);
         HostKey = new(Layout);
+        Audit = new(Layout, reporter);
         Ports = new(State, Locks);
         Storages = new(Layout, configuration);
         Runtimes = new(configuration, Layout);
@@ -84,6 +85,8 @@ public sealed class Workspace
     internal OperatingSystemLocks Locks { get; }
 
     internal HostKey HostKey { get; }
+
+    internal AuditLog Audit { get; }
 
     internal Ports Ports { get; }
 

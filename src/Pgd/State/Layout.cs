@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using Microsoft.Win32.SafeHandles;
 using Pgd.Linux;
 using Pgd.Provisioning;
 
@@ -20,6 +21,9 @@ internal sealed class Layout(string root)
     /// <summary>The mode of files with nothing but records in them.</summary>
     public UnixFileMode FileMode => IsShared ? SharedRoot.File : UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
+    /// <summary>Who did what, a line for each operation.</summary>
+    public string AuditLog => Path.Combine(Root, "audit.log");
+
     public string State => Path.Combine(Root, "state");
 
     public string Volumes => Path.Combine(Root, "volumes");
@@ -35,6 +39,13 @@ internal sealed class Layout(string root)
     public string Sockets => Path.Combine(Root, "s");
 
     public string HostKey => Path.Combine(Root, "host.key");
+
+    /// <summary>A umask takes the group's right to write from a file in a shared root. Whoever made it gives it back.</summary>
+    public void GiveToGroup(SafeFileHandle file)
+    {
+        if (IsShared && Libc.Status(file) is var status && status.Mode != FileMode && status.Owner == Libc.EffectiveUserId())
+            File.SetUnixFileMode(file, FileMode);
+    }
 
     public string ProjectState(string project) => Path.Combine(State, project);
 

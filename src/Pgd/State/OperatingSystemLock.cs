@@ -112,9 +112,7 @@ internal sealed class OperatingSystemLocks(Layout layout, TimeSpan wait, IReport
         {
             // Not .NET's own call: it takes a lock of its own, and fails where another process holds an exclusive one.
             var file = Libc.OpenOrCreate(path, layout.FileMode);
-            // A umask takes the group's right to write. Whoever made the file gave it back.
-            if (layout.IsShared && Libc.Status(file) is var status && status.Mode != layout.FileMode && status.Owner == Libc.EffectiveUserId())
-                File.SetUnixFileMode(file, layout.FileMode);
+            layout.GiveToGroup(file);
             return file;
         }
         catch (Exception e) when (DiskFull.Is(e))
@@ -132,10 +130,8 @@ internal sealed class OperatingSystemLocks(Layout layout, TimeSpan wait, IReport
 
     private static void WriteHolder(SafeFileHandle file)
     {
-        // GITHUB_RUN_ID leads the reader of the message to the run that he waits for.
-        var run = Environment.GetEnvironmentVariable("GITHUB_RUN_ID") is { Length: > 0 } id
-            ? $" of {Environment.GetEnvironmentVariable("GITHUB_SERVER_URL")}/{Environment.GetEnvironmentVariable("GITHUB_REPOSITORY")}/actions/runs/{id}"
-            : "";
+        // It leads the reader of the message to the run that he waits for.
+        var run = Invocation.Run is { } url ? $" of {url}" : "";
         try
         {
             RandomAccess.SetLength(file, 0);

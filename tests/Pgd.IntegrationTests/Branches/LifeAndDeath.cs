@@ -98,6 +98,12 @@ public sealed class LifeAndDeath(LifeAndDeath.Project fixture) : IClassFixture<L
         // Not in what the server wrote, in any form.
         Assert.DoesNotContain("SCRAM-SHA-256$", await _shop.LogAsync("leaked"), StringComparison.Ordinal);
 
+        // It is written down that, not what.
+        var audit = await File.ReadAllTextAsync($"{_shop.Root}/audit.log", Never);
+        Assert.Contains("\"operation\":\"branch rotate\",\"subject\":\"shop/leaked\"", audit, StringComparison.Ordinal);
+        Assert.DoesNotContain(old.Password!, audit, StringComparison.Ordinal);
+        Assert.DoesNotContain(fresh.Password!, audit, StringComparison.Ordinal);
+
         await _shop.StopAsync("leaked");
         Assert.Equal("shop/leaked is stopped", (await _shop.RefusedAsync(ExitCode.Failed, () => _shop.Workspace.Branches.RotateAsync(Shop.Name("leaked"), Never))).Message);
         await _shop.DeleteAsync("leaked");
