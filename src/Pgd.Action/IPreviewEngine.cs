@@ -17,7 +17,10 @@ internal interface IPreviewEngine
 
     Task<MigrationRun> RunFilesAsync(MigrationFiles files, CancellationToken cancellationToken);
 
-    Task<PreviewDown> DownAsync(long repositoryId, int pullRequest, string? project, CancellationToken cancellationToken);
+    Task<PreviewDown> DownAsync(long repositoryId, int pullRequest, string? project, DateTimeOffset? closedAt, CancellationToken cancellationToken);
+
+    /// <summary>When the pull request was last closed, as far as this machine heard.</summary>
+    DateTimeOffset? ClosedAt(long repositoryId, int pullRequest);
 
     Task<IReadOnlyList<Branch>> ListAsync(long repositoryId, string? project, CancellationToken cancellationToken);
 

@@ -25,8 +25,10 @@ internal sealed class WorkspaceEngine(Workspace workspace) : IPreviewEngine
     public Task<MigrationRun> RunFilesAsync(MigrationFiles files, CancellationToken cancellationToken) =>
         workspace.Migrations.RunFilesAsync(files, cancellationToken);
 
-    public Task<PreviewDown> DownAsync(long repositoryId, int pullRequest, string? project, CancellationToken cancellationToken) =>
-        workspace.Previews.DownAsync(repositoryId, pullRequest, project, cancellationToken);
+    public Task<PreviewDown> DownAsync(long repositoryId, int pullRequest, string? project, DateTimeOffset? closedAt, CancellationToken cancellationToken) =>
+        workspace.Previews.DownAsync(repositoryId, pullRequest, project, closedAt, cancellationToken);
+
+    public DateTimeOffset? ClosedAt(long repositoryId, int pullRequest) => workspace.Previews.ClosedAt(repositoryId, pullRequest);
 
     public Task<IReadOnlyList<Branch>> ListAsync(long repositoryId, string? project, CancellationToken cancellationToken) =>
         workspace.Previews.ListAsync(repositoryId, project, cancellationToken);

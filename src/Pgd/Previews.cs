@@ -59,8 +59,15 @@ public sealed class Previews
 
     /// <summary>Deletes the pull request's branch, in whatever project it is. One that is protected stays until that ends; the next sweep takes it.</summary>
     /// <exception cref="PgdException">A branch was made from it (<see cref="ExitCode.Unsafe"/>).</exception>
-    public async Task<PreviewDown> DownAsync(long repositoryId, int pullRequest, string? project, CancellationToken cancellationToken)
+    /// <param name="repositoryId">The code host's number for the repository.</param>
+    /// <param name="pullRequest">The pull request's number.</param>
+    /// <param name="project">Only in this project; null for all.</param>
+    /// <param name="closedAt">When it was closed, by the code host's clock: an event from before that makes no branch any more. Null for now.</param>
+    /// <param name="cancellationToken">Ends the wait for a lock.</param>
+    public async Task<PreviewDown> DownAsync(long repositoryId, int pullRequest, string? project, DateTimeOffset? closedAt, CancellationToken cancellationToken)
     {
+        // First: what comes late may come while we delete.
+        _workspace.Tombstones.Write(repositoryId, pullRequest, closedAt ?? DateTimeOffset.UtcNow);
         var (deleted, left) = (new List<BranchName>(), new List<LeftBranch>());
         foreach (var folder in project is null ? _workspace.State.ProjectNames() : [project])
         {
@@ -84,6 +91,9 @@ public sealed class Previews
 
         return new(deleted, left);
     }
+
+    /// <summary>When a pull request was last closed, as far as its closing reached this root in the last month; null if it did not.</summary>
+    public DateTimeOffset? ClosedAt(long repositoryId, int pullRequest) => _workspace.Tombstones.ClosedAt(repositoryId, pullRequest);
 
     /// <summary>The previews of a repository.</summary>
     public Task<IReadOnlyList<Branch>> ListAsync(long repositoryId, string? project, CancellationToken cancellationToken)

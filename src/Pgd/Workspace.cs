@@ -24,6 +24,7 @@ public sealed class Workspace
         Locks = new(Layout, configuration.WaitForLock ?? DefaultWaitForLock, reporter);
         HostKey = new(Layout);
         Audit = new(Layout, reporter);
+        Tombstones = new(Layout);
         Ports = new(State, Locks);
         Storages = new(Layout, configuration);
         Runtimes = new(configuration, Layout);
@@ -87,6 +88,8 @@ public sealed class Workspace
     internal HostKey HostKey { get; }
 
     internal AuditLog Audit { get; }
+
+    internal Tombstones Tombstones { get; }
 
     internal Ports Ports { get; }
 

@@ -63,6 +63,7 @@ public sealed record TriggeringEvent
             {
                 Number = pull.Number,
                 IsOpen = pull.State != "closed",
+                UpdatedAt = pull.UpdatedAt,
                 IsDraft = pull.Draft ?? false,
                 HeadSha = pull.Head?.Sha,
                 HeadRepositoryId = pull.Head?.Repo?.Id,
@@ -110,6 +111,9 @@ public sealed record EventPullRequest
     public required int Number { get; init; }
 
     public bool IsOpen { get; init; } = true;
+
+    /// <summary>The code host's time when the event happened; null when nobody said it.</summary>
+    public DateTimeOffset? UpdatedAt { get; init; }
 
     public bool IsDraft { get; init; }
 

@@ -13,7 +13,7 @@ internal sealed class Down(StoryContext context)
             return await context.SkipAsync(StoryVerb.Down, "reopened", $"Pull request {number} is open again: its database branch stays", cancellationToken);
 
         using var held = await context.Engine.HoldAsync(context.Event.RepositoryId, number, cancellationToken);
-        var (deleted, left) = await context.Engine.DownAsync(context.Event.RepositoryId, number, context.Inputs.Project, cancellationToken);
+        var (deleted, left) = await context.Engine.DownAsync(context.Event.RepositoryId, number, context.Inputs.Project, context.Pull("down").UpdatedAt, cancellationToken);
         var names = string.Join(", ", deleted);
         var text = string.Join("; ", left.Select(branch => $"{branch.Name} stays: {branch.Reason}").Prepend(
             deleted.Count > 0 ? $"{names} {(deleted.Count == 1 ? "is" : "are")} deleted" : left.Count == 0 ? $"Pull request {number} has no database branch" : null).OfType<string>());

@@ -24,6 +24,9 @@ internal sealed class Layout(string root)
     /// <summary>Who did what, a line for each operation.</summary>
     public string AuditLog => Path.Combine(Root, "audit.log");
 
+    /// <summary>A file for each pull request that was closed.</summary>
+    public string Closed => Path.Combine(Root, "closed");
+
     public string State => Path.Combine(Root, "state");
 
     public string Volumes => Path.Combine(Root, "volumes");

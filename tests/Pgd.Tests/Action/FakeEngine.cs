@@ -17,6 +17,8 @@ internal sealed class FakeEngine : IPreviewEngine
 
     public List<BranchName> Deletes { get; } = [];
 
+    public Dictionary<(long Repository, int Number), DateTimeOffset> Closed { get; } = [];
+
     public MigrationCommand? Command { get; private set; }
 
     public MigrationFiles? Files { get; private set; }
@@ -86,14 +88,17 @@ internal sealed class FakeEngine : IPreviewEngine
         return RunAsync(cancellationToken);
     }
 
-    public Task<PreviewDown> DownAsync(long repositoryId, int pullRequest, string? project, CancellationToken cancellationToken)
+    public Task<PreviewDown> DownAsync(long repositoryId, int pullRequest, string? project, DateTimeOffset? closedAt, CancellationToken cancellationToken)
     {
+        Closed[(repositoryId, pullRequest)] = closedAt ?? Now;
         var gone = Branches.Where(b => b.PullRequest!.RepositoryId == repositoryId && b.PullRequest.Number == pullRequest && (project is null || b.Name.Project == project)).ToList();
         var left = gone.Where(b => b.ProtectedUntil is not null).ToList();
         gone.RemoveAll(left.Contains);
         Branches.RemoveAll(gone.Contains);
         return Task.FromResult(new PreviewDown([.. gone.Select(b => b.Name)], [.. left.Select(b => new LeftBranch(b.Name, "it is protected (Ada needs it)"))]));
     }
+
+    public DateTimeOffset? ClosedAt(long repositoryId, int pullRequest) => Closed.TryGetValue((repositoryId, pullRequest), out var at) ? at : null;
 
     public Task<IReadOnlyList<Branch>> ListAsync(long repositoryId, string? project, CancellationToken cancellationToken) =>
         Task.FromResult<IReadOnlyList<Branch>>([.. Branches.Where(b => b.PullRequest!.RepositoryId == repositoryId)]);

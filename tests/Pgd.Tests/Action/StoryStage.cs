@@ -58,13 +58,13 @@ internal sealed class StoryStage : IDisposable
 
     public string OutputFile => Read(Runner.OutputFile!);
 
-    public static TriggeringEvent OnPullRequest(string action, string name = "pull_request") => new()
+    public static TriggeringEvent OnPullRequest(string action, string name = "pull_request", DateTimeOffset? at = null) => new()
     {
         Name = name,
         Action = action,
         RepositoryId = RepositoryId,
         Repository = "octo/shop",
-        PullRequest = new() { Number = 42, HeadSha = Sha, HeadRepositoryId = RepositoryId },
+        PullRequest = new() { Number = 42, HeadSha = Sha, HeadRepositoryId = RepositoryId, UpdatedAt = at },
     };
 
     public static TriggeringEvent OnSchedule() => new() { Name = "schedule", RepositoryId = RepositoryId, Repository = "octo/shop" };

@@ -19,6 +19,27 @@ public sealed class UpTests : IDisposable
 
     public void Dispose() => stage.Dispose();
 
+    [Theory]
+    [InlineData("opened", -60, false)]
+    [InlineData("opened", 0, false)]
+    [InlineData("synchronize", -1, false)]
+    [InlineData("reopened", -1, false)]
+    [InlineData("reopened", 0, true)]
+    [InlineData("reopened", 5, true)]
+    [InlineData("synchronize", 9, true)]
+    public async Task Where_nobody_can_be_asked_an_event_from_before_the_closing_makes_no_branch(string action, int seconds, bool makes)
+    {
+        stage.HasToken = false;
+        stage.Event = StoryStage.OnPullRequest("closed", at: FakeEngine.Now);
+        await stage.PlayAsync();
+        stage.Event = StoryStage.OnPullRequest(action, at: FakeEngine.Now.AddSeconds(seconds));
+
+        var result = await stage.PlayAsync();
+
+        Assert.Equal(makes ? 1 : 0, stage.Engine.Branches.Count);
+        Assert.Equal(makes ? null : "Pull request 42 was closed after this event: it gets no database branch", makes ? null : result.Text);
+    }
+
     [Fact]
     public async Task An_opened_pull_request_gets_a_branch_outputs_and_a_comment()
     {

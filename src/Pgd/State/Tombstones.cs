@@ -1,0 +1,46 @@
+using System.Globalization;
+
+namespace Pgd.State;
+
+/// <summary>
+/// Pull requests that were closed, and when: events may come late, and one that tells of an earlier time must not make a branch that nobody would delete.
+/// An empty file each, whose time is the closing's.
+/// </summary>
+internal sealed class Tombstones(Layout layout)
+{
+    // No event comes later than that.
+    private static readonly TimeSpan Kept = TimeSpan.FromDays(30);
+
+    /// <summary>When the pull request was closed; null if it never was, as far as we heard, or long ago.</summary>
+    public DateTimeOffset? ClosedAt(long repositoryId, int pullRequest)
+    {
+        // Of a file that is not there, .NET tells a time in 1601.
+        var file = new FileInfo(FileOf(repositoryId, pullRequest));
+        return file.Exists ? new DateTimeOffset(file.LastWriteTimeUtc, TimeSpan.Zero) : null;
+    }
+
+    /// <summary>Remembers it, and forgets what is old.</summary>
+    public void Write(long repositoryId, int pullRequest, DateTimeOffset closedAt)
+    {
+        if (!Directory.Exists(layout.Root))
+            return;
+        try
+        {
+            Directory.CreateDirectory(layout.Closed);
+            var file = FileOf(repositoryId, pullRequest);
+            // Of two closings the later one counts, in whatever order they were told.
+            if (ClosedAt(repositoryId, pullRequest) is { } known && known > closedAt)
+                return;
+            File.WriteAllBytes(file, []);
+            File.SetLastWriteTimeUtc(file, closedAt.UtcDateTime);
+            foreach (var old in new DirectoryInfo(layout.Closed).EnumerateFiles().Where(f => f.LastWriteTimeUtc < DateTime.UtcNow - Kept))
+                old.Delete();
+        }
+        catch (IOException e) when (DiskFull.Is(e))
+        {
+            // To delete a branch is the way out of a full disk.
+        }
+    }
+
+    private string FileOf(long repositoryId, int pullRequest) => Path.Combine(layout.Closed, string.Create(CultureInfo.InvariantCulture, $"{repositoryId}-{pullRequest}"));
+}
