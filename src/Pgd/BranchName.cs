@@ -1,4 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Security.Cryptography;
+using System.Text;
 
 namespace Pgd;
 
@@ -10,6 +12,8 @@ public sealed record BranchName
 
     /// <summary>The longest name of a project or branch: it must fit a DNS label beside a hash of eight digits.</summary>
     public const int MaximumLength = 50;
+
+    private const int HashLength = 12, LongestSlug = 36;
 
     private BranchName(string project, string branch)
     {
@@ -41,6 +45,22 @@ public sealed record BranchName
         return Of(parts[0], parts[1]);
     }
 
+    /// <summary>
+    /// The branch's name for a git ref, or for anything else: always the same, well-formed, and another one for each. What is well-formed as it is stays as it is; of anything
+    /// else letters and digits stay, and twelve digits of a hash are added.
+    /// </summary>
+    public static string ForRef(string reference)
+    {
+        ArgumentNullException.ThrowIfNull(reference);
+        // What looks like one of ours gets a hash as well: else somebody could choose a ref that means another ref's branch.
+        if (IsWellFormed(reference) && reference != Main && !LooksHashed(reference))
+            return reference;
+        var letters = string.Concat(reference.ToLowerInvariant().Select(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) ? c : '-'));
+        var slug = string.Join('-', letters.Split('-', StringSplitOptions.RemoveEmptyEntries));
+        slug = slug[..Math.Min(slug.Length, LongestSlug)].TrimEnd('-');
+        return $"{(slug.Length == 0 ? "ref" : slug)}-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(reference)))[..HashLength]}";
+    }
+
     /// <summary>Checks the name of a project.</summary>
     /// <exception cref="PgdException">It is malformed (<see cref="ExitCode.Misuse"/>).</exception>
     public static string CheckProject(string name) => CheckPart("project", name);
@@ -56,6 +76,8 @@ public sealed record BranchName
             ? throw new PgdException(ExitCode.Misuse, $"{Quote(name)} cannot be the name of a {kind}: {fault}",
                 $"Use 1 to {MaximumLength} lower-case letters, digits and inner hyphens, for example pr-42.")
             : name;
+
+    private static bool LooksHashed(string name) => name.Length > HashLength && name[^(HashLength + 1)] == '-' && name[^HashLength..].All(c => char.IsAsciiDigit(c) || c is >= 'a' and <= 'f');
 
     // The strictest of DNS labels, ZFS components, container names and PostgreSQL identifiers, so that one name serves all of them.
     private static string? Fault(string? name)

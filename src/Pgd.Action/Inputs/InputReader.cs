@@ -16,7 +16,7 @@ internal sealed class InputReader(IReadOnlyDictionary<string, string> environmen
             Command = input.Choice("command", null, StoryCommand.Auto),
             Project = input.Text("project") ?? repository.Project,
             Parent = input.Text("parent") ?? repository.Parent,
-            Branch = input.Text("branch"),
+            Branch = input.Text("branch") is { } reference ? NameOf(reference) : null,
             Database = input.Text("database") ?? repository.Database,
             Role = input.Text("role") ?? repository.Role,
             Migrate = migrations.Command,
@@ -45,13 +45,13 @@ internal sealed class InputReader(IReadOnlyDictionary<string, string> environmen
     {
         if (inputs.Project is { } project)
             BranchName.CheckProject(project);
-        if (inputs.Branch is { } branch)
-            BranchName.Of(inputs.Project ?? "any", branch);
         if (inputs.Parent is { } parent)
             BranchName.Of(inputs.Project ?? "any", parent);
-        if (inputs.Branch == BranchName.Main)
-            throw Misuse("branch", BranchName.Main, $"a name other than {BranchName.Main}, which is the project's own branch");
     }
+
+    // A name, or a ref such as github.head_ref.
+    private static string NameOf(string reference) => reference != BranchName.Main ? BranchName.ForRef(reference)
+        : throw Misuse("branch", BranchName.Main, $"a name other than {BranchName.Main}, which is the project's own branch");
 
     private MigrationSettings Migrations(MigrationSettings below)
     {

@@ -21,6 +21,63 @@ public sealed class NamesAndPorts
         Assert.False(name.IsMain);
     }
 
+    /// <summary>Scripts and comments know them: they never change.</summary>
+    [Theory]
+    [InlineData("dev", "dev")]
+    [InlineData("pr-42", "pr-42")]
+    [InlineData("Dev", "dev-")]
+    [InlineData("feature/new invoice", "feature-new-invoice-")]
+    [InlineData("feature-new-invoice", "feature-new-invoice")]
+    [InlineData("main", "main-")]
+    [InlineData("dev-0123456789ab", "dev-0123456789ab-")]
+    [InlineData("dependabot/npm_and_yarn/packages/a-very-long-package-name-1.2.3", "dependabot-npm-and-yarn-packages-a-v-")]
+    [InlineData("", "ref-")]
+    [InlineData("日本語", "ref-")]
+    public void A_ref_has_a_name_that_never_changes(string reference, string begins)
+    {
+        var name = BranchName.ForRef(reference);
+
+        Assert.StartsWith(begins, name, StringComparison.Ordinal);
+        Assert.Equal(begins.EndsWith('-') ? begins.Length + 12 : begins.Length, name.Length);
+    }
+
+    [Fact]
+    public void Names_for_any_refs_are_valid_and_distinct_wherever_they_are_used()
+    {
+        var count = Environment.GetEnvironmentVariable("PGD_SOAK") is null ? 10_000 : 100_000;
+        var random = new Random(20_260_301);
+        var names = new Dictionary<string, string>(StringComparer.Ordinal);
+        for (var i = 0; i < count; i++)
+        {
+            var reference = RandomRef(random);
+            var name = BranchName.ForRef(reference);
+
+            Assert.True(BranchName.IsWellFormed(name), name);
+            Assert.NotEqual(BranchName.Main, name);
+            Assert.Equal(name, BranchName.ForRef(reference));
+            if (!names.TryAdd(name, reference))
+                Assert.Equal(names[name], reference);
+        }
+    }
+
+    [Fact]
+    public void Two_branches_never_meet_in_a_file_or_a_lock()
+    {
+        var layout = new Pgd.State.Layout("/var/lib/pgd");
+        string[] parts = ["a", "a-b", "b-c", "c", "b", "a-b-c", "main", "pr-1", "pr", "1"];
+        var all = (from project in parts from branch in parts select BranchName.Of(project, branch)).ToList();
+
+        Assert.Equal(all.Count, all.Select(layout.BranchFile).Distinct().Count());
+        Assert.Equal(all.Count, all.Select(n => Pgd.State.LockRequest.Branch(n, exclusive: true).Name).Distinct().Count());
+    }
+
+    private static string RandomRef(Random random)
+    {
+        const string likely = "abcdefghijklmnopqrstuvwxyz0123456789-----////___...ABCXYZ";
+        var length = random.Next(1, 80);
+        return string.Concat(Enumerable.Range(0, length).Select(_ => random.Next(20) == 0 ? char.ConvertFromUtf32(random.Next(0x20, 0xD7FF)) : likely[random.Next(likely.Length)].ToString()));
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData("prod")]
