@@ -473,7 +473,7 @@ public sealed class Branches
             Labels = request.Labels,
             PullRequest = request.PullRequest,
             AnonymizationDigest = digest,
-        }, cancellationToken).ConfigureAwait(false);
+        }, cancellationToken, branches => Budget.Refuse(_workspace.Configuration, project.Name, request.PullRequest, branches)).ConfigureAwait(false);
         Fault.Here("create:record");
 
         var server = new BranchServer(_workspace, project, branch, branch.Generation);

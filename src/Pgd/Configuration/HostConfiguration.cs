@@ -33,6 +33,12 @@ public sealed record HostConfiguration
     /// <summary>The bytes of memory that one branch may use; a quarter of this machine's by default. Its server's buffers are at most a quarter of that.</summary>
     public long? BranchMemory { get; init; }
 
+    /// <summary>How many branches a project may have beside its first; no limit by default.</summary>
+    public int? MaximumBranches { get; init; }
+
+    /// <summary>How many previews a repository may have at once, in all projects; no limit by default.</summary>
+    public int? MaximumPreviews { get; init; }
+
     /// <summary>How long an operation waits for another one's lock; one minute by default.</summary>
     public TimeSpan? WaitForLock { get; init; }
 
@@ -59,6 +65,8 @@ public sealed record HostConfiguration
             DefaultTimeToLive = DefaultTimeToLive ?? below.DefaultTimeToLive,
             Host = Host ?? below.Host,
             BranchMemory = BranchMemory ?? below.BranchMemory,
+            MaximumBranches = MaximumBranches ?? below.MaximumBranches,
+            MaximumPreviews = MaximumPreviews ?? below.MaximumPreviews,
             WaitForLock = WaitForLock ?? below.WaitForLock,
             PostgresBinaries = PostgresBinaries.Count > 0 ? PostgresBinaries : below.PostgresBinaries,
             PostgresUser = PostgresUser ?? below.PostgresUser,

@@ -23,6 +23,8 @@ internal static class HostFile
             DefaultTimeToLive = top.Span("default-ttl"),
             Host = top.Text("host"),
             BranchMemory = top.Value("branch-memory", MemorySize.ParseForBranch),
+            MaximumBranches = AtLeastOne(top, "max-branches"),
+            MaximumPreviews = AtLeastOne(top, "max-previews"),
             WaitForLock = top.Span("wait-lock"),
             PostgresBinaries = [.. postgres.Texts("binaries").Select(value => Fault(value) is { } fault ? throw postgres.Misuse("binaries", $"\"postgres.binaries\" {fault}") : Folder(value, home)!)],
             PostgresUser = postgres.Text("user"),
@@ -41,6 +43,9 @@ internal static class HostFile
         zfs.RefuseUnknown();
         return configuration;
     }
+
+    private static int? AtLeastOne(YamlSection section, string key) =>
+        section.Number(key) is not { } number ? null : number >= 1 ? number : throw section.Misuse(key, $"\"{key}\" must be at least 1, not {number}");
 
     private static int? Percent(YamlSection section, string key) =>
         section.Number(key) is not { } number ? null : number is >= 1 and <= 100 ? number : throw section.Misuse(key, $"\"zfs.{key}\" must be between 1 and 100, not {number}");

@@ -8,7 +8,7 @@ internal static class HostVariables
     // PGD_DEBUG is read by the tool.
     private static readonly string[] Known =
     [
-        "PGD_ROOT", "PGD_STORAGE", "PGD_RUNTIME", "PGD_NETWORK", "PGD_PORT_RANGE", "PGD_DEFAULT_TTL", "PGD_HOST", "PGD_BRANCH_MEMORY", "PGD_WAIT_LOCK",
+        "PGD_ROOT", "PGD_STORAGE", "PGD_RUNTIME", "PGD_NETWORK", "PGD_PORT_RANGE", "PGD_DEFAULT_TTL", "PGD_HOST", "PGD_BRANCH_MEMORY", "PGD_MAX_BRANCHES", "PGD_MAX_PREVIEWS", "PGD_WAIT_LOCK",
         "PGD_POSTGRES_BINARIES", "PGD_POSTGRES_USER", "PGD_ZFS_POOL", "PGD_DEBUG",
     ];
 
@@ -25,6 +25,8 @@ internal static class HostVariables
             DefaultTimeToLive = Read("PGD_DEFAULT_TTL", Duration.Parse),
             Host = Get("PGD_HOST"),
             BranchMemory = Read("PGD_BRANCH_MEMORY", MemorySize.ParseForBranch),
+            MaximumBranches = Read("PGD_MAX_BRANCHES", AtLeastOne),
+            MaximumPreviews = Read("PGD_MAX_PREVIEWS", AtLeastOne),
             WaitForLock = Read("PGD_WAIT_LOCK", Duration.Parse),
             PostgresBinaries = Get("PGD_POSTGRES_BINARIES")?.Split(':', StringSplitOptions.RemoveEmptyEntries) ?? [],
             PostgresUser = Get("PGD_POSTGRES_USER"),
@@ -52,6 +54,11 @@ internal static class HostVariables
             }
         }
     }
+
+    private static int AtLeastOne(string text) =>
+        int.TryParse(text, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var number) && number >= 1
+            ? number
+            : throw new PgdException(ExitCode.Misuse, $"\"{text}\" is not a number of branches", "Write a whole number from 1 on, or leave it out for no limit.");
 
     // Other programs may own variables of our prefix (a Kubernetes service called "pgd" makes PGD_PORT), so only what looks like
     // a slip of the finger is an error; the rest is not ours.

@@ -34,11 +34,18 @@ internal sealed class Ports(StateStore state, OperatingSystemLocks locks)
     /// Picks the lowest port of the project's range that no record has and nothing listens on, and lets the caller write it into a record
     /// before anyone else can pick.
     /// </summary>
+    /// <param name="project">Whose range.</param>
+    /// <param name="except">Ports not to try.</param>
+    /// <param name="write">Makes the record.</param>
+    /// <param name="cancellationToken">Ends the wait for the ports' lock.</param>
+    /// <param name="refuse">Sees all records that there are, and may throw: nobody else adds one meanwhile.</param>
     /// <exception cref="PgdException">All are taken (<see cref="ExitCode.NoRoom"/>).</exception>
-    public async Task<BranchRecord> ReserveAsync(ProjectRecord project, IReadOnlySet<int> except, Func<int, BranchRecord> write, CancellationToken cancellationToken)
+    public async Task<BranchRecord> ReserveAsync(ProjectRecord project, IReadOnlySet<int> except, Func<int, BranchRecord> write, CancellationToken cancellationToken, Action<IReadOnlyList<BranchRecord>>? refuse = null)
     {
         using var held = await locks.AcquireAsync(cancellationToken, LockRequest.Ports).ConfigureAwait(false);
-        var reserved = state.AllBranches().Select(b => b.Port).ToHashSet();
+        var branches = state.AllBranches().ToList();
+        refuse?.Invoke(branches);
+        var reserved = branches.Select(b => b.Port).ToHashSet();
         for (var port = project.FirstPort; port <= project.LastPort; port++)
         {
             if (reserved.Contains(port) || except.Contains(port) || !IsFree(port))

@@ -80,6 +80,31 @@ public sealed class LifeAndDeath(LifeAndDeath.Project fixture) : IClassFixture<L
     }
 
     [Fact]
+    public async Task A_project_and_a_repository_have_no_more_branches_than_they_may_and_one_that_could_go_is_named()
+    {
+        var few = new Workspace(_shop.Workspace.Configuration with { MaximumBranches = 3, MaximumPreviews = 1 }, SilentReporter.Instance);
+        Task<BranchCreated> Make(string name, int? pullRequest = null) => few.Branches.CreateAsync(new()
+        {
+            Name = Shop.Name(name),
+            TimeToLive = TimeSpan.FromDays(name.Length),
+            PullRequest = pullRequest is { } number ? new() { RepositoryId = 1, Repository = "octo/shop", Number = number } : null,
+        }, Never);
+        var others = (await _shop.Workspace.Branches.ListAsync("shop", Never)).Count;
+        Assert.Equal(1, others);
+        await Make("pr-1", 1);
+
+        var previews = await _shop.RefusedAsync(ExitCode.NoRoom, () => Make("pr-2", 2));
+        Assert.Equal("the repository octo/shop has 1 branch already, and max-previews is 1", previews.Message);
+        await Make("longer");
+        await Make("x");
+        var refused = await _shop.RefusedAsync(ExitCode.NoRoom, () => Make("more"));
+
+        Assert.Equal("the project shop has 3 branches already, and max-branches is 3", refused.Message);
+        Assert.Equal("Delete what is not needed, for example: dotnet pgd branch delete shop/x. What has expired goes by: dotnet pgd gc", refused.Hint);
+        await _shop.DeleteAsync("pr-1", "longer", "x");
+    }
+
+    [Fact]
     public async Task A_rotation_ends_the_old_password_and_who_came_in_with_it_and_a_reset_keeps_the_new_one()
     {
         await _shop.CreateAsync("leaked");
