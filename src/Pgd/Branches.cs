@@ -213,6 +213,30 @@ public sealed class Branches
     }, cancellationToken);
 
     /// <summary>
+    /// Reads all of a running branch and looks for damage: checksums, tables, B-trees, and rows that an index lacks. Nothing changes. Pages that its server has in memory are not
+    /// read from the disk again.
+    /// </summary>
+    /// <exception cref="PgdException">The branch is stopped (<see cref="ExitCode.Failed"/>), or its server lacks the extension amcheck (<see cref="ExitCode.MachineLacks"/>).</exception>
+    public Task<Verified> VerifyAsync(BranchName name, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return _workspace.Audit.RecordAsync("branch verify", name.ToString(), null, async () =>
+        {
+            // A reset would take the data away from under it; others may work on the branch.
+            using var held = await _workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Project(name.Project, exclusive: false), LockRequest.Branch(name, exclusive: false)).ConfigureAwait(false);
+            var (project, branch) = (_workspace.State.RequireProject(name.Project), RequireOwn(name));
+            var server = new BranchServer(_workspace, project, branch, branch.Generation);
+            if (!server.IsRunning())
+                throw new PgdException(ExitCode.Failed, $"{name} is stopped", $"Start it: dotnet pgd start {name}");
+            return await Task.Run(() =>
+            {
+                using var connection = server.Connect(cancellationToken);
+                return new Verification(server, project, name, _workspace.Reporter, cancellationToken).Run(connection);
+            }, cancellationToken).ConfigureAwait(false);
+        });
+    }
+
+    /// <summary>
     /// Where to connect, with the password. Proved by a query over that very connection before it is returned.
     /// Default: the only database that is no template (<c>postgres</c> does not count beside another one) and its owner.
     /// </summary>
@@ -673,6 +697,14 @@ public sealed record BranchReset
     /// <summary>The pull request's new head, if the branch is a preview.</summary>
     public PullRequestKey? PullRequest { get; init; }
 }
+
+/// <summary>What was looked at in a branch, and what is wrong.</summary>
+/// <param name="Databases">How many databases.</param>
+/// <param name="Tables">How many tables, with their TOAST tables and materialized views.</param>
+/// <param name="Indexes">How many B-trees.</param>
+/// <param name="Unchecked">How many indexes of other kinds, which cannot be checked.</param>
+/// <param name="Problems">What is damaged; empty if nothing is.</param>
+public sealed record Verified(int Databases, int Tables, int Indexes, int Unchecked, IReadOnlyList<string> Problems);
 
 /// <summary>What was brought back after a boot.</summary>
 /// <param name="Mounted">Volumes that were not mounted, by their datasets.</param>

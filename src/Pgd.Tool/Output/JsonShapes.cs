@@ -23,6 +23,7 @@ namespace Pgd.Tool.Output;
 [JsonSerializable(typeof(Resumed))]
 [JsonSerializable(typeof(Collected))]
 [JsonSerializable(typeof(Rotated))]
+[JsonSerializable(typeof(Verified))]
 internal sealed partial class JsonShapes : JsonSerializerContext
 {
     /// <summary>The shapes, with text left readable: what we print never becomes part of a page.</summary>

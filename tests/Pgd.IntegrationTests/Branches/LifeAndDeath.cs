@@ -40,7 +40,8 @@ public sealed class LifeAndDeath(LifeAndDeath.Project fixture) : IClassFixture<L
 
         Assert.Equal(500505, await _shop.SumAsync("kept"));
         // A lease ends by itself.
-        await Lifetimes.ProtectAsync(Shop.Name("kept"), TimeSpan.FromMilliseconds(1), null, Never);
+        var until = (await Lifetimes.ProtectAsync(Shop.Name("kept"), TimeSpan.FromMilliseconds(1), null, Never)).ProtectedUntil;
+        Assert.True(SpinWait.SpinUntil(() => DateTimeOffset.UtcNow > (until ?? default), TimeSpan.FromMinutes(1)));
         await _shop.ResetAsync("kept");
         await Lifetimes.ProtectAsync(Shop.Name("kept"), TimeSpan.Zero, null, Never);
         Assert.Equal(DateTimeOffset.MaxValue, (await _shop.GetAsync("kept")).ProtectedUntil);
@@ -77,6 +78,35 @@ public sealed class LifeAndDeath(LifeAndDeath.Project fixture) : IClassFixture<L
         await Lifetimes.UnprotectAsync(Shop.Name("kept"), Never);
         await _shop.DeleteAsync("by-a-living-one");
         await _shop.DeleteAsync("alive", "for-ever", "needed", "kept", "pr-7");
+    }
+
+    [Fact]
+    public async Task A_branch_is_verified_and_damage_in_an_index_and_in_a_table_is_named()
+    {
+        await _shop.CreateAsync("checked");
+        await _shop.AskAsync("checked", "create table \"Odd Name\" (id int primary key, t text); insert into \"Odd Name\" select i, repeat(md5(i::text), 30) from generate_series(1, 3000) i; create index on \"Odd Name\" using gin (to_tsvector('simple', left(t, 9)))");
+
+        var whole = await _shop.Workspace.Branches.VerifyAsync(Shop.Name("checked"), Never);
+        Assert.Empty(whole.Problems);
+        Assert.True(whole is { Databases: >= 3, Tables: > 200, Indexes: > 300, Unchecked: 1 }, whole.ToString());
+        // It was in a transaction of its own.
+        Assert.Equal("0", await _shop.AskAsync("checked", "select count(*) from pg_extension where extname = 'amcheck'"));
+
+        var (index, table) = (await _shop.AskAsync("checked", "select pg_relation_filepath('\"Odd Name_pkey\"')"), await _shop.AskAsync("checked", "select pg_relation_filepath('orders')"));
+        await _shop.StopAsync("checked");
+        var data = await _shop.DataAsync("checked");
+        foreach (var file in new[] { index, table })
+        {
+            await using var stream = File.OpenWrite($"{data}/{file}");
+            stream.Position = 8192 * 2 + 4000;
+            await stream.WriteAsync(new byte[] { 0xDE, 0xAD, 0xBE, 0xEF }, Never);
+        }
+
+        await _shop.StartAsync("checked");
+        var damaged = await _shop.Workspace.Branches.VerifyAsync(Shop.Name("checked"), Never);
+        Assert.Contains(damaged.Problems, p => p.StartsWith("shop: public.\"Odd Name_pkey\": ", StringComparison.Ordinal) && p.Contains("invalid page in block 2", StringComparison.Ordinal));
+        Assert.Contains(damaged.Problems, p => p.StartsWith("shop: public.orders: ", StringComparison.Ordinal));
+        await _shop.DeleteAsync("checked");
     }
 
     [Fact]
