@@ -50,6 +50,17 @@ internal sealed class StickyComment(IPullRequests host)
         return url;
     }
 
+    /// <summary>Lets our comment say when its branch will be deleted. Where there is none, none is made. Returns its address.</summary>
+    public async Task<string?> SayExpiresAsync(int pullRequest, BranchName branch, DateTimeOffset time, CancellationToken cancellationToken)
+    {
+        var marked = await MarkedAsync(pullRequest, branch.Project, cancellationToken);
+        var own = By(await LoginAsync(marked, cancellationToken), marked).Where(m => m.Marker.Branch == branch.Branch).ToList();
+        if (own.Count == 0)
+            return null;
+        var text = ExpiryText.With(own[0].Comment.Body[(own[0].Comment.Body.IndexOf("-->", StringComparison.Ordinal) + 3)..].TrimStart(), branch, time, Page.CommentLimit - MarkerRoom);
+        return (await ReplaceAsync(own, Marker.Sign(branch.Project, pullRequest, branch.Branch, text), cancellationToken))?.Url;
+    }
+
     private async Task<List<Marked>> MarkedAsync(int pullRequest, string? project, CancellationToken cancellationToken) =>
     [
         .. (await host.ListCommentsAsync(pullRequest, cancellationToken))

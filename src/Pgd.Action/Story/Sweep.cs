@@ -6,6 +6,9 @@ namespace Pgd.Action.Story;
 /// <summary>What was missed: closings that were not delivered, and branches whose time is up.</summary>
 internal sealed class Sweep(StoryContext context)
 {
+    // As long as a sweep by the day needs to come by once.
+    private static readonly TimeSpan Notice = TimeSpan.FromHours(36);
+
     private readonly List<BranchName> deleted = [];
     private readonly List<LeftOver> leftOver = [];
     private readonly Dictionary<int, bool?> open = [];
@@ -22,9 +25,18 @@ internal sealed class Sweep(StoryContext context)
             if (branch.PullRequest is { } key && key.RepositoryId == context.Event.RepositoryId
                 && await WhyDeleteAsync(host, branch, key.Number, cancellationToken) is { } why)
                 await DeleteAsync(branch, key.Number, why, cancellationToken);
+            else
+                await AnnounceAsync(branch, cancellationToken);
         }
 
         return await TellAsync(cancellationToken);
+    }
+
+    // Nobody shall find a branch gone without having been told.
+    private async Task AnnounceAsync(Branch branch, CancellationToken cancellationToken)
+    {
+        if (branch is { PullRequest: { } key, ExpiresAt: { } time, ProtectedUntil: null } && key.RepositoryId == context.Event.RepositoryId && time - context.Time.GetUtcNow() <= Notice)
+            await context.TryCommentAsync(comment => comment.SayExpiresAsync(key.Number, branch.Name, time, cancellationToken));
     }
 
     private async Task<string?> WhyDeleteAsync(IPullRequests host, Branch branch, int number, CancellationToken cancellationToken)

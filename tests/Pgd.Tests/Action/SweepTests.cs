@@ -48,6 +48,34 @@ public sealed class SweepTests : IDisposable
     }
 
     [Fact]
+    public async Task A_branch_whose_time_is_nearly_up_says_so_in_its_comment_once_and_until_there_is_more_time()
+    {
+        stage.Event = StoryStage.OnPullRequest("opened");
+        await stage.PlayAsync();
+        var before = Assert.Single(stage.Host.Comments).Body;
+        stage.Engine.Branches[0] = stage.Engine.Branches[0] with { ExpiresAt = FakeEngine.Now.AddHours(30) };
+        stage.Event = StoryStage.OnSchedule();
+        stage.Host.Writes.Clear();
+
+        await stage.PlayAsync();
+        await stage.PlayAsync();
+
+        var said = Assert.Single(stage.Host.Comments).Body;
+        Assert.Single(stage.Host.Writes);
+        var line = Assert.Single(said.Split('\n').Except(before.Split('\n')), l => !l.StartsWith("<!--", StringComparison.Ordinal));
+        Assert.Equal("> ⏳ Its time is up at 2026-03-02 18:00 UTC, and then it is deleted. A push gives it more time, and so does, on the runner: `dotnet pgd branch extend shop/pr-42 --ttl 7d`", line);
+        Assert.StartsWith("### ", said.Split('\n')[1], StringComparison.Ordinal);
+        // Another time replaces it, and a push takes it away.
+        stage.Engine.Branches[0] = stage.Engine.Branches[0] with { ExpiresAt = FakeEngine.Now.AddHours(31) };
+        await stage.PlayAsync();
+        Assert.Contains("2026-03-02 19:00 UTC", Assert.Single(stage.Host.Comments).Body, StringComparison.Ordinal);
+        stage.Engine.Branches.Clear();
+        stage.Event = StoryStage.OnPullRequest("synchronize");
+        await stage.PlayAsync();
+        Assert.DoesNotContain("⏳", Assert.Single(stage.Host.Comments).Body, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Only_pull_requests_that_have_a_branch_are_asked_for()
     {
         Branch(1, isOpen: true);
