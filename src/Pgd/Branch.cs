@@ -42,6 +42,9 @@ public sealed record Branch
     /// <summary>The parent's write-ahead log position when this generation's data was taken.</summary>
     public string? DataLsn { get; init; }
 
+    /// <summary>What its source does toward others and the branch does not, in words: archiving, subscriptions, … Empty where there is nothing.</summary>
+    public IReadOnlyList<string> Severed { get; init; } = [];
+
     /// <summary>When the branch may be swept; null for never.</summary>
     public DateTimeOffset? ExpiresAt { get; init; }
 

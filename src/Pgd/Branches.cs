@@ -385,6 +385,7 @@ public sealed class Branches
             CreatedAt = branch.CreatedAt,
             DataAsOf = branch.DataAsOf,
             DataLsn = branch.DataLsn,
+            Severed = branch.Severed,
             ExpiresAt = branch.ExpiresAt,
             ProtectedUntil = Protection.Until(branch),
             ProtectedFor = Protection.Until(branch) is null ? null : branch.ProtectedFor,
@@ -426,7 +427,7 @@ public sealed class Branches
         var clone = await cloning.MakeAsync(newServer.Key, request.Fast, request.Consistency, cancellationToken).ConfigureAwait(false);
         Fault.Here("reset:cloned");
         // Without an address to listen on: the old generation has the port, and serves.
-        var (connection, lsn) = await SettleAsync(project, branch, newServer, clone, request.Anonymization, listen: false, cancellationToken).ConfigureAwait(false);
+        var (connection, lsn, severed) = await SettleAsync(project, branch, newServer, clone, request.Anonymization, listen: false, cancellationToken).ConfigureAwait(false);
         connection.Dispose();
         Fault.Here("reset:settled");
         await newServer.StopAsync(StopMode.Fast, cancellationToken).ConfigureAwait(false);
@@ -452,6 +453,7 @@ public sealed class Branches
             ShouldRun = true,
             DataAsOf = clone.DataAsOf,
             DataLsn = lsn,
+            Severed = severed,
             AnonymizationDigest = digest,
             Applied = [],
             ExpiresAt = request.TimeToLive is { } ttl ? Expiry(ttl) : branch.ExpiresAt,
@@ -505,13 +507,13 @@ public sealed class Branches
         _workspace.Reporter.Step($"cloning {parent.FullName} on {project.Storage}");
         var clone = await cloning.MakeAsync(server.Key, request.Fast, request.Consistency, cancellationToken).ConfigureAwait(false);
         Fault.Here("create:cloned");
-        var (connection, lsn) = await SettleAsync(project, branch, server, clone, request.Anonymization, listen: true, cancellationToken).ConfigureAwait(false);
+        var (connection, lsn, severed) = await SettleAsync(project, branch, server, clone, request.Anonymization, listen: true, cancellationToken).ConfigureAwait(false);
         using var __ = connection;
         server.OpenDoor(connection, cancellationToken);
         Fault.Here("create:opened");
         await ProveAsync(project, branch, server, connection, cancellationToken).ConfigureAwait(false);
 
-        var ready = branch with { Phase = BranchPhase.Ready, DataAsOf = clone.DataAsOf, DataLsn = lsn };
+        var ready = branch with { Phase = BranchPhase.Ready, DataAsOf = clone.DataAsOf, DataLsn = lsn, Severed = severed };
         _workspace.State.Write(ready);
         undo.Keep();
         Fault.Here("create:ready");
@@ -520,9 +522,9 @@ public sealed class Branches
 
     /// <summary>
     /// The first start of a clone, behind its closed door: quarantined, links to others cut, passwords rotated, anonymized. Tells also up to
-    /// where the clone has the source's write-ahead log.
+    /// where the clone has the source's write-ahead log, and what was cut.
     /// </summary>
-    private async Task<(AdminConnection Connection, string? Lsn)> SettleAsync(ProjectRecord project, BranchRecord branch, BranchServer server, Clone clone, Anonymization? anonymization, bool listen, CancellationToken cancellationToken)
+    private async Task<(AdminConnection Connection, string? Lsn, IReadOnlyList<string> Severed)> SettleAsync(ProjectRecord project, BranchRecord branch, BranchServer server, Clone clone, Anonymization? anonymization, bool listen, CancellationToken cancellationToken)
     {
         var settings = ServerSettings.FirstStart(project.PostgresMajor);
         if (clone.Recovering)
@@ -545,12 +547,12 @@ public sealed class Branches
                 settlement.WarnOfMissingLibraries(connection, Collations.ServerOf(project), cancellationToken);
             // Without a recovery there was nothing to replay: the source was stopped.
             var lsn = connection.Scalar("select coalesce(pg_last_wal_replay_lsn(), pg_current_wal_insert_lsn())::text", cancellationToken);
-            settlement.DropSubscriptions(connection, cancellationToken);
+            var subscriptions = settlement.DropSubscriptions(connection, cancellationToken);
             settlement.Rotate(connection, cancellationToken);
             Fault.Here("settle:rotated");
             if (anonymization is not null)
                 await settlement.AnonymizeAsync(connection, anonymization, cancellationToken).ConfigureAwait(false);
-            return (connection, lsn);
+            return (connection, lsn, Severed.Of(ServerConfiguration.Read(clone.Volume.Data), clone, subscriptions));
         }
         catch (Npgsql.NpgsqlException e) when (e is not Npgsql.PostgresException || e.SqlState is Npgsql.PostgresErrorCodes.AdminShutdown or Npgsql.PostgresErrorCodes.CrashShutdown)
         {

@@ -27,6 +27,9 @@ internal sealed record UpReport
 
     public DateTimeOffset? ExpiresAt { get; init; }
 
+    /// <summary>What the source does toward others and the branch does not.</summary>
+    public IReadOnlyList<string> Severed { get; init; } = [];
+
     public bool Anonymized { get; init; }
 
     /// <summary>Whether the branch was there and kept its data.</summary>

@@ -60,7 +60,8 @@ internal static class UpText
         var asOf = report.DataAsOf is { } time ? $" as of {Words.Time(time)}" : "";
         var anonymized = report.Anonymized ? ", anonymized before anyone could connect" : "";
         var kept = report.DataKept ? ", kept with its changes over this push" : "";
-        return $"A full copy of {parent}{asOf}{anonymized}{kept}{commit}.";
+        var severed = report.Severed.Count == 0 ? "" : $" It is cut off from its source's {Markdown.Text(string.Join(", ", report.Severed), 500)}.";
+        return $"A full copy of {parent}{asOf}{anonymized}{kept}{commit}.{severed}";
     }
 
     private static string[] Failure(PgdException failure)

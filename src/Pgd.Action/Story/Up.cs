@@ -60,6 +60,7 @@ internal sealed class Up(StoryContext context)
             Parent = preview.Branch.Parent?.Branch ?? report.Parent,
             DataAsOf = preview.Branch.DataAsOf,
             ExpiresAt = preview.Branch.ExpiresAt,
+            Severed = preview.Branch.Severed,
             DataKept = preview is { Created: false, Reset: false },
         }, cancellationToken);
     }

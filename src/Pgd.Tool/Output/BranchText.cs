@@ -27,6 +27,7 @@ internal static class BranchText
         ("Runtime", branch.Runtime),
         ("Created", Moment(branch.CreatedAt)),
         ("Data as of", branch.DataAsOf is { } asOf ? Moment(asOf) : null),
+        ("Cut off from", branch.Severed.Count > 0 ? string.Join(", ", branch.Severed) : null),
         ("Expires", branch.ExpiresAt is { } expiry ? $"{Moment(expiry)} ({sheet.Until(expiry)})" : "never"),
         ("Protected", branch.ProtectedUntil is { } until ? Protected(until, branch.ProtectedFor, sheet) : null),
         ("Pull request", branch.PullRequest is { } key ? $"{key.Repository}#{key.Number}" : null),

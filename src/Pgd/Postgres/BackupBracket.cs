@@ -12,6 +12,9 @@ internal sealed class BackupBracket
 {
     private readonly AdminConnection _connection;
     private readonly int _major;
+    /// <summary>How the names of our slots begin.</summary>
+    public const string SlotPrefix = "pgd_";
+
     private readonly string _slot;
 
     private BackupBracket(AdminConnection connection, int major, string slot, string startFile)
@@ -33,7 +36,7 @@ internal sealed class BackupBracket
                 $"Stop it first (dotnet pgd stop {source}), or set wal_level=replica and restart it.");
         }
 
-        var slot = $"pgd_{Guid.NewGuid():N}";
+        var slot = $"{SlotPrefix}{Guid.NewGuid():N}";
         try
         {
             // Immediately reserved: a slot without a position would hold nothing.

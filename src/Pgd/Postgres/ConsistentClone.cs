@@ -51,9 +51,11 @@ internal sealed class ConsistentClone : IDisposable
     {
         try
         {
+            // Before the copy: some storages leave them out.
+            var slots = DataDirectory.Slots(_server.RequireVolume().Data);
             var clone = await CloneAsync(target, fast, consistency, cancellationToken).ConfigureAwait(false);
             RefuseNewTablespaces(clone.Volume.Data);
-            return clone;
+            return clone with { Slots = slots };
         }
         finally
         {
@@ -253,6 +255,9 @@ internal sealed class ConsistentClone : IDisposable
 /// <param name="Recovering">Whether the source was a standby, so that the clone has to be promoted.</param>
 internal sealed record Clone(Volume Volume, DateTimeOffset? DataAsOf, bool Recovering)
 {
+    /// <summary>How many replication slots its source has.</summary>
+    public int Slots { get; init; }
+
     /// <summary>Whether its source's server is not ours, and may have libraries that ours lack.</summary>
     public bool Adopted { get; init; }
 }

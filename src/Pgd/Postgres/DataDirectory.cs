@@ -55,6 +55,10 @@ internal static class DataDirectory
     /// <summary>Whether its server is a standby, or in the middle of a recovery from an archive.</summary>
     public static bool IsStandby(string data) => File.Exists(Path.Combine(data, "standby.signal")) || File.Exists(Path.Combine(data, "recovery.signal"));
 
+    /// <summary>How many replication slots a source has, beside those that our own copies have for a moment.</summary>
+    public static int Slots(string data) =>
+        Path.Combine(data, "pg_replslot") is var folder && Directory.Exists(folder) ? Directory.EnumerateDirectories(folder).Count(s => !Path.GetFileName(s).StartsWith(BackupBracket.SlotPrefix, StringComparison.Ordinal)) : 0;
+
     /// <summary>Removes everything that speaks of another server's run. Returns whether the source was a standby or in the middle of a recovery.</summary>
     public static bool Sanitize(Volume volume)
     {

@@ -38,8 +38,10 @@ internal sealed class Settlement(Workspace workspace, BranchServer server, Branc
     /// Drops the subscriptions that came with the data. In this order: a plain DROP would drop the slot on the publisher,
     /// which is the real subscriber's.
     /// </summary>
-    public void DropSubscriptions(AdminConnection connection, CancellationToken cancellationToken)
+    /// <returns>How many.</returns>
+    public int DropSubscriptions(AdminConnection connection, CancellationToken cancellationToken)
     {
+        var dropped = 0;
         var rows = connection.Query(
             "select d.datname::text, s.subname::text, d.datallowconn::text from pg_subscription s join pg_database d on d.oid = s.subdbid order by 1, 2", cancellationToken);
         foreach (var database in rows.GroupBy(r => r[0]!, StringComparer.Ordinal))
@@ -56,8 +58,11 @@ internal sealed class Settlement(Workspace workspace, BranchServer server, Branc
                 inside.Execute($"alter subscription {name} disable", cancellationToken);
                 inside.Execute($"alter subscription {name} set (slot_name = none)", cancellationToken);
                 inside.Execute($"drop subscription {name}", cancellationToken);
+                dropped++;
             }
         }
+
+        return dropped;
     }
 
     /// <summary>

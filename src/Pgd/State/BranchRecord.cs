@@ -51,6 +51,9 @@ internal sealed record BranchRecord
 
     public string? DataLsn { get; init; }
 
+    /// <summary>What its source does toward others and this generation does not, in words.</summary>
+    public IReadOnlyList<string> Severed { get; init; } = [];
+
     public PullRequestKey? PullRequest { get; init; }
 
     public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();

@@ -34,6 +34,14 @@ internal static class RecordJson
         WriteText(json, "protectedFor", record.ProtectedFor);
         WriteTime(json, "dataAsOf", record.DataAsOf);
         WriteText(json, "dataLsn", record.DataLsn);
+        if (record.Severed.Count > 0)
+        {
+            json.WriteStartArray("severed");
+            foreach (var what in record.Severed)
+                json.WriteStringValue(what);
+            json.WriteEndArray();
+        }
+
         if (record.PullRequest is { } pull)
         {
             json.WriteStartObject("pullRequest");
@@ -89,6 +97,7 @@ internal static class RecordJson
         ProtectedFor = OptionalText(json, "protectedFor"),
         DataAsOf = OptionalTime(json, "dataAsOf"),
         DataLsn = OptionalText(json, "dataLsn"),
+        Severed = Has(json, "severed", out _) ? [.. Need(json, "severed", JsonValueKind.Array).EnumerateArray().Select(s => s.GetString() ?? throw Missing("severed"))] : [],
         PullRequest = Has(json, "pullRequest", out var pull)
             ? new()
             {

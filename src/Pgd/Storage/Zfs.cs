@@ -434,7 +434,13 @@ internal sealed partial class Zfs(VolumeFolders folders, Layout layout, HostConf
         foreach (var mount in volume.Mounts)
         {
             if (rows.FirstOrDefault(r => r.Name == mount.Dataset) is not { } dataset)
+            {
+                // An earlier removal was killed between the two.
+                if (table.At(mount.Folder) is null)
+                    RemoveFolder(mount.Folder);
                 continue;
+            }
+
             if (dataset.Id != volume.Key.BranchId)
                 throw new PgdException(ExitCode.Unsafe, $"the dataset {dataset.Name} does not carry the mark of {volume.Key}; it is left untouched", "If you know that it can go, destroy it yourself.");
             rows = HandOver(dataset.Name, parent, volume.Origins, rows);

@@ -31,6 +31,9 @@ public abstract class QuarantineSuite(ShopFixture fixture)
         Assert.Equal("0", await _shop.AdministerAsync("main", "select failed_count from pg_stat_archiver"));
         Assert.Equal("0", await _shop.AdministerAsync("unarchived", "select archived_count + failed_count from pg_stat_archiver"));
         Assert.Equal(("off", ""), (await _shop.AskAsync("unarchived", "show archive_mode"), await _shop.AdministerAsync("unarchived", "select reset_val from pg_settings where name = 'archive_command'")));
+        // Who asks what became of it is told, also after a reset.
+        Assert.Contains("archiving", (await _shop.GetAsync("unarchived")).Severed);
+        Assert.Contains("archiving", (await _shop.ResetAsync("unarchived")).Severed);
         await _shop.DeleteAsync("unarchived");
 
         async Task ArchiveMainAsync()
@@ -67,6 +70,7 @@ public abstract class QuarantineSuite(ShopFixture fixture)
 
             Assert.Equal("1", await _shop.AdministerAsync("of-running", "select count(*) from news"));
             Assert.Equal("2", await _shop.AdministerAsync("of-stopped", "select count(*) from news"));
+            Assert.All([await _shop.GetAsync("of-running"), await _shop.GetAsync("of-stopped")], branch => Assert.Contains("1 subscription", branch.Severed));
             await _shop.DeleteAsync("of-running", "of-stopped");
             Assert.Equal("s", await publisher.AskAsync("select string_agg(slot_name, ',') from pg_replication_slots"));
         }
@@ -98,6 +102,7 @@ public abstract class QuarantineSuite(ShopFixture fixture)
             Assert.Empty(Directory.EnumerateFileSystemEntries($"{await _shop.DataAsync("slots")}/pg_replslot"));
             Assert.Equal("consumer,standby", await _shop.AdministerAsync("main", "select string_agg(slot_name, ',' order by slot_name) from pg_replication_slots"));
             await _shop.AdministerAsync("main", "select pg_drop_replication_slot(slot_name) from pg_replication_slots");
+            Assert.Contains("2 replication slots", (await _shop.GetAsync("slots")).Severed);
             await _shop.DeleteAsync("slots");
         }
     }
@@ -110,6 +115,7 @@ public abstract class QuarantineSuite(ShopFixture fixture)
         await _shop.CreateAsync("alone");
         await Sql.AskAsync(await _shop.ConnectAsync("alone"), "insert into orders values (-1, 1)", TimeSpan.FromSeconds(20));
 
+        Assert.Contains("synchronous standbys", (await _shop.GetAsync("alone")).Severed);
         await _shop.DeleteAsync("alone");
     }
 

@@ -30,6 +30,7 @@ public sealed class Records
         DataLsn = "0/1A2B3C4D",
         PullRequest = new() { RepositoryId = 5_000_000_000, Repository = "octo/shop", Number = 42, HeadSha = "ec26c3e", RunUrl = "https://github.example/runs/7" },
         Labels = new Dictionary<string, string> { ["owner"] = "ada", ["a \"quoted\" one"] = "ü" },
+        Severed = ["archiving", "2 replication slots"],
         AnonymizationDigest = "abcd",
         Applied = [new("db/1.sql", "aa"), new("db/2.sql", "bb")],
     };
@@ -46,7 +47,8 @@ public sealed class Records
             // Lists and dictionaries are equal only if they are the same object.
             Assert.Equal(record.Labels, read.Labels);
             Assert.Equal(record.Applied, read.Applied);
-            Assert.Equal(record, read with { Labels = record.Labels, Applied = record.Applied });
+            Assert.Equal(record.Severed, read.Severed);
+            Assert.Equal(record, read with { Labels = record.Labels, Applied = record.Applied, Severed = record.Severed });
         }
     }
 
