@@ -42,7 +42,21 @@ internal sealed class AuditLog(Layout layout, IReporter reporter)
             if (!OperatingSystem.IsLinux() || !Directory.Exists(layout.Root))
                 return;
             using var file = OpenLocked();
-            RandomAccess.Write(file, Line(operation, subject, pullRequest, at, took, failure), RandomAccess.GetLength(file));
+            var end = RandomAccess.GetLength(file);
+            try
+            {
+                RandomAccess.Write(file, Line(operation, subject, pullRequest, at, took, failure), end);
+            }
+            catch (IOException)
+            {
+                // Half a line would spoil the next one.
+                RandomAccess.SetLength(file, end);
+                throw;
+            }
+        }
+        catch (IOException e) when (DiskFull.Is(e))
+        {
+            // That is told by whatever else had no room; and to delete is the way out of it.
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

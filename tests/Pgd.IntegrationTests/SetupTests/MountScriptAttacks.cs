@@ -4,7 +4,6 @@ namespace Pgd.IntegrationTests;
 
 /// <summary>What a member of the group may do is to make, mount, unmount and destroy volumes; whatever else he tries, nothing of root's becomes his.</summary>
 [Trait("Needs", "zfs")]
-[Trait("Only", "soak")]
 [Collection(nameof(WholeMachine))]
 public sealed class MountScriptAttacks
 {

@@ -4,11 +4,11 @@ namespace Pgd.IntegrationTests;
 
 /// <summary>The tool for an ordinary user, on a real pool: from setup over a boot to its undo.</summary>
 [Trait("Needs", "zfs")]
-[Trait("Only", "soak")]
 [Collection(nameof(WholeMachine))]
 public sealed class SettingUp
 {
     [Fact]
+    [Trait("Only", "soak")]
     public void After_setup_an_ordinary_user_makes_branches_a_boot_brings_them_back_and_undo_leaves_nothing()
     {
         using var machine = new SetUpMachine();
