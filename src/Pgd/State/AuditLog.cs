@@ -39,7 +39,7 @@ internal sealed class AuditLog(Layout layout, IReporter reporter)
         try
         {
             // Where there is no root nothing happened in it; and elsewhere than on Linux there are no branches.
-            if (!OperatingSystem.IsLinux() || !Directory.Exists(layout.Root))
+            if (!OperatingSystem.IsLinux() || !Directory.Exists(layout.State))
                 return;
             using var file = OpenLocked();
             var end = RandomAccess.GetLength(file);

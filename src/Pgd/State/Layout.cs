@@ -21,11 +21,20 @@ internal sealed class Layout(string root)
     /// <summary>The mode of files with nothing but records in them.</summary>
     public UnixFileMode FileMode => IsShared ? SharedRoot.File : UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
-    /// <summary>Who did what, a line for each operation.</summary>
-    public string AuditLog => Path.Combine(Root, "audit.log");
+    /// <summary>Who did what, a line for each operation. Among the records, because in a shared root only root makes files beside them.</summary>
+    public string AuditLog => Path.Combine(State, "audit.log");
 
     /// <summary>A file for each pull request that was closed.</summary>
-    public string Closed => Path.Combine(Root, "closed");
+    public string Closed => Path.Combine(State, "~closed");
+
+    /// <summary>Makes that folder.</summary>
+    public void EnsureClosed()
+    {
+        if (IsShared && !Directory.Exists(Closed))
+            MakeFolder(Closed, SharedRoot.Folder);
+        else
+            Directory.CreateDirectory(Closed);
+    }
 
     public string State => Path.Combine(Root, "state");
 

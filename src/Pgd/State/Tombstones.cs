@@ -22,23 +22,25 @@ internal sealed class Tombstones(Layout layout)
     /// <summary>Remembers it, and forgets what is old.</summary>
     public void Write(long repositoryId, int pullRequest, DateTimeOffset closedAt)
     {
-        if (!Directory.Exists(layout.Root))
+        if (!Directory.Exists(layout.State))
             return;
         try
         {
-            Directory.CreateDirectory(layout.Closed);
+            layout.EnsureClosed();
             var file = FileOf(repositoryId, pullRequest);
             // Of two closings the later one counts, in whatever order they were told.
             if (ClosedAt(repositoryId, pullRequest) is { } known && known > closedAt)
                 return;
+            // Only its maker may set a file's time; whoever may write into the folder may replace it.
+            File.Delete(file);
             File.WriteAllBytes(file, []);
             File.SetLastWriteTimeUtc(file, closedAt.UtcDateTime);
             foreach (var old in new DirectoryInfo(layout.Closed).EnumerateFiles().Where(f => f.LastWriteTimeUtc < DateTime.UtcNow - Kept))
                 old.Delete();
         }
-        catch (IOException e) when (DiskFull.Is(e))
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // To delete a branch is the way out of a full disk.
+            // The branch goes whether this is remembered or not: on a full disk that is the way out.
         }
     }
 

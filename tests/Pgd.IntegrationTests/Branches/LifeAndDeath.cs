@@ -154,7 +154,7 @@ public sealed class LifeAndDeath(LifeAndDeath.Project fixture) : IClassFixture<L
         Assert.DoesNotContain("SCRAM-SHA-256$", await _shop.LogAsync("leaked"), StringComparison.Ordinal);
 
         // It is written down that, not what.
-        var audit = await File.ReadAllTextAsync($"{_shop.Root}/audit.log", Never);
+        var audit = await File.ReadAllTextAsync($"{_shop.Root}/state/audit.log", Never);
         Assert.Contains("\"operation\":\"branch rotate\",\"subject\":\"shop/leaked\"", audit, StringComparison.Ordinal);
         Assert.DoesNotContain(old.Password!, audit, StringComparison.Ordinal);
         Assert.DoesNotContain(fresh.Password!, audit, StringComparison.Ordinal);

@@ -52,7 +52,7 @@ public sealed class Inventory
         // The root of every btrfs subvolume has this inode number, and nothing else there has.
         var subvolume = new DriveInfo(root).DriveFormat == "btrfs" ? "256" : "none";
         // What was done is written down, and which pull requests were closed.
-        return found.Where(fields => fields[2] is not ("audit.log" or "closed") && !fields[2].StartsWith("closed/", StringComparison.Ordinal) && !IsVolatile(fields[2], dataDirectories)).Select(fields => $"{FileKind(fields, subvolume)} {fields[2]}");
+        return found.Where(fields => fields[2] is not ("state/audit.log" or "state/~closed") && !fields[2].StartsWith("state/~closed/", StringComparison.Ordinal) && !IsVolatile(fields[2], dataDirectories)).Select(fields => $"{FileKind(fields, subvolume)} {fields[2]}");
     }
 
     // Every database has a PG_VERSION of its own, in base/<oid> or in a tablespace.

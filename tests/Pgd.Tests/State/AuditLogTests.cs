@@ -10,7 +10,10 @@ public sealed class AuditLogTests : IDisposable
     private readonly string _root = Directory.CreateTempSubdirectory("pgd-audit-").FullName;
     private readonly List<string> _warnings = [];
 
-    private string LogFile => Path.Combine(_root, "audit.log");
+    /// <summary>With the folder that the first operation makes.</summary>
+    public AuditLogTests() => Directory.CreateDirectory(Path.Combine(_root, "state"));
+
+    private string LogFile => Path.Combine(_root, "state", "audit.log");
 
     /// <inheritdoc/>
     public void Dispose() => Directory.Delete(_root, recursive: true);
