@@ -206,7 +206,6 @@ public sealed class Branches
             throw;
         }
 
-        Fault.Here("rotate:done");
         var ended = connection.Scalar("select count(pg_terminate_backend(pid))::text from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()", cancellationToken);
         await ProveAsync(project, rotated, server, connection, cancellationToken).ConfigureAwait(false);
         return int.Parse(ended!, System.Globalization.CultureInfo.InvariantCulture);

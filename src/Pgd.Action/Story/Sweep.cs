@@ -35,7 +35,8 @@ internal sealed class Sweep(StoryContext context)
     // Nobody shall find a branch gone without having been told.
     private async Task AnnounceAsync(Branch branch, CancellationToken cancellationToken)
     {
-        if (branch is { PullRequest: { } key, ExpiresAt: { } time, ProtectedUntil: null } && key.RepositoryId == context.Event.RepositoryId && time - context.Time.GetUtcNow() <= Notice)
+        // After a failure the host is left alone here as well.
+        if (!couldNotAsk && branch is { PullRequest: { } key, ExpiresAt: { } time, ProtectedUntil: null } && key.RepositoryId == context.Event.RepositoryId && time - context.Time.GetUtcNow() <= Notice)
             await context.TryCommentAsync(comment => comment.SayExpiresAsync(key.Number, branch.Name, time, cancellationToken));
     }
 

@@ -73,6 +73,14 @@ public sealed class CommentTextTests
         },
     };
 
+    /// <summary>In words that were a setting's name, and may be anything.</summary>
+    [Fact]
+    public void What_the_branch_is_cut_off_from_is_said_and_nothing_where_there_is_nothing()
+    {
+        Assert.Contains(" It is cut off from its source's archiving, 2 replication slots.", Comment(Ready with { Severed = ["archiving", "2 replication slots"] }), StringComparison.Ordinal);
+        Assert.DoesNotContain("cut off", Comment(Ready), StringComparison.Ordinal);
+    }
+
     private static string Comment(UpReport report) => UpText.Comment(report, Page.CommentLimit);
 
     [Fact]

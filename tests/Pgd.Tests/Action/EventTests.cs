@@ -11,7 +11,7 @@ public sealed class EventTests : IDisposable
         {
           "action": "opened", "number": 2,
           "pull_request": {
-            "number": 2, "state": "open", "title": "Update the README with new information.", "draft": false,
+            "number": 2, "state": "open", "updated_at": "2019-05-15T15:20:33Z", "title": "Update the README with new information.", "draft": false,
             "labels": [ { "id": 1362934389, "name": "bug" } ],
             "head": { "ref": "changes", "sha": "ec26c3e57ca3a959ca5aad62de7213c562f8c821", "repo": { "id": 186853002, "full_name": "Codertocat/Hello-World" } }
           },
@@ -43,6 +43,7 @@ public sealed class EventTests : IDisposable
     public void An_opened_pull_request_is_read()
     {
         var happened = Read("pull_request", Opened);
+        Assert.Equal(new DateTimeOffset(2019, 5, 15, 15, 20, 33, TimeSpan.Zero), happened.PullRequest!.UpdatedAt);
 
         Assert.Equal(("pull_request", "opened", 186853002L, "Codertocat/Hello-World", false), (happened.Name, happened.Action, happened.RepositoryId, happened.Repository, happened.IsFork));
         Assert.Equal((2, "ec26c3e57ca3a959ca5aad62de7213c562f8c821", "bug"), (happened.PullRequest!.Number, happened.PullRequest.HeadSha, Assert.Single(happened.PullRequest.Labels)));

@@ -39,6 +39,13 @@ public sealed class InputTests
     }
 
     [Fact]
+    public void The_branch_may_be_any_ref()
+    {
+        Assert.Equal("feature-new-invoice-42fd32a49557", Read(new(), ("PGD_INPUT_BRANCH", "feature/new invoice")).Branch);
+        Assert.Equal("preview", Read(new(), ("PGD_INPUT_BRANCH", "preview")).Branch);
+    }
+
+    [Fact]
     public void A_command_in_the_workflow_replaces_the_files_of_the_repository()
     {
         var file = new RepositoryConfiguration { Migrations = new() { Files = "db/*.sql", Ledger = "public.ledger" } };

@@ -76,6 +76,22 @@ public sealed class SweepTests : IDisposable
     }
 
     [Fact]
+    public async Task A_host_that_cannot_be_asked_is_not_told_either()
+    {
+        stage.Event = StoryStage.OnPullRequest("opened");
+        await stage.PlayAsync();
+        stage.Engine.Branches[0] = stage.Engine.Branches[0] with { ExpiresAt = FakeEngine.Now.AddHours(30) };
+        stage.Event = StoryStage.OnSchedule();
+        stage.Host.Writes.Clear();
+        stage.Host.ReadFailure = new(ExitCode.Failed, "GitHub answered 502");
+
+        await stage.PlayAsync();
+
+        Assert.Empty(stage.Host.Writes);
+        Assert.Single(stage.Log.Split("GitHub answered 502").Skip(1));
+    }
+
+    [Fact]
     public async Task Only_pull_requests_that_have_a_branch_are_asked_for()
     {
         Branch(1, isOpen: true);
