@@ -45,6 +45,17 @@ public sealed record Branch
     /// <summary>What its source does toward others and the branch does not, in words: archiving, subscriptions, … Empty where there is nothing.</summary>
     public IReadOnlyList<string> Severed { get; init; } = [];
 
+    /// <summary>
+    /// The source's roles that may log in, as names with <c>*</c> and <c>?</c>, beside the bootstrap superuser and the owners of databases, who always may.
+    /// </summary>
+    public IReadOnlyList<string> Roles { get; init; } = [];
+
+    /// <summary>Whether it is there to be branched alone: settled once, stopped cleanly, never opened.</summary>
+    public bool Golden { get; init; }
+
+    /// <summary>Whether its data, or that of a golden parent, went through an anonymization.</summary>
+    public bool Anonymized { get; init; }
+
     /// <summary>When the branch may be swept; null for never.</summary>
     public DateTimeOffset? ExpiresAt { get; init; }
 

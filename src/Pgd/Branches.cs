@@ -191,9 +191,7 @@ public sealed class Branches
     public Task<int> RotateAsync(BranchName name, CancellationToken cancellationToken) => OnOwnAsync("branch rotate", name, async (project, branch) =>
     {
         var rotated = branch with { Rotation = branch.Rotation + 1 };
-        var server = new BranchServer(_workspace, project, rotated, rotated.Generation);
-        if (!server.IsRunning())
-            throw new PgdException(ExitCode.Failed, $"{name} is stopped", $"Start it: dotnet pgd start {name}");
+        var server = RequireRunning(project, rotated);
         using var connection = server.Connect(cancellationToken);
         try
         {
@@ -224,9 +222,7 @@ public sealed class Branches
             // A reset would take the data away from under it; others may work on the branch.
             using var held = await _workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Project(name.Project, exclusive: false), LockRequest.Branch(name, exclusive: false)).ConfigureAwait(false);
             var (project, branch) = (_workspace.State.RequireProject(name.Project), RequireOwn(name));
-            var server = new BranchServer(_workspace, project, branch, branch.Generation);
-            if (!server.IsRunning())
-                throw new PgdException(ExitCode.Failed, $"{name} is stopped", $"Start it: dotnet pgd start {name}");
+            var server = RequireRunning(project, branch);
             return await Task.Run(() =>
             {
                 using var connection = server.Connect(cancellationToken);
@@ -252,9 +248,7 @@ public sealed class Branches
     private async Task<ConnectionUrl> FindUrlAsync(BranchName name, string? database, string? role, CancellationToken cancellationToken)
     {
         var (project, branch) = (_workspace.State.RequireProject(name.Project), RequireOwn(name));
-        var server = new BranchServer(_workspace, project, branch, branch.Generation);
-        if (!server.IsRunning())
-            throw new PgdException(ExitCode.Failed, $"{name} is stopped", $"Start it: dotnet pgd start {name}");
+        var server = RequireRunning(project, branch);
         using var connection = server.Connect(cancellationToken);
         var databases = Databases.List(connection, cancellationToken);
         var chosen = databases.Choose(name, database);
@@ -385,6 +379,9 @@ public sealed class Branches
             DataAsOf = branch.DataAsOf,
             DataLsn = branch.DataLsn,
             Severed = branch.Severed,
+            Roles = branch.Roles,
+            Golden = branch.IsGolden,
+            Anonymized = IsAnonymized(branch),
             ExpiresAt = branch.ExpiresAt,
             ProtectedUntil = Protection.Until(branch),
             ProtectedFor = Protection.Until(branch) is null ? null : branch.ProtectedFor,
@@ -396,6 +393,8 @@ public sealed class Branches
             Adopted = branch.IsAdopted,
         };
     }
+
+    private bool IsAnonymized(BranchRecord branch) => branch.AnonymizationDigest is not null || (branch.ParentName is { } parent && _workspace.State.FindBranch(parent) is { IsGolden: true, AnonymizationDigest: not null });
 
     private async Task<Branch> MakeAnewAsync(BranchReset request, CancellationToken cancellationToken)
     {
@@ -409,12 +408,18 @@ public sealed class Branches
         var project = _workspace.State.RequireProject(name.Project);
         var branch = await FindReadyAsync(project, name).ConfigureAwait(false) ?? throw new PgdException(ExitCode.NotFound, $"there is no branch {name}");
         Protection.Refuse(branch, "reset");
+        if (branch.AnonymizationDigest is not null && request.Anonymization is null)
+        {
+            throw new PgdException(ExitCode.Unsafe, $"{name} was anonymized, and its new data would not be", $"Say again what to run: dotnet pgd branch reset {name} --anonymize FILE. To have the data as it is, delete the branch and make it anew.");
+        }
+
         var parent = RequireReady(parentName);
         var digest = request.Anonymization is null ? null : Settlement.Digest(request.Anonymization);
 
         var undo = new Undo(_workspace.Reporter);
         await using var _ = undo.ConfigureAwait(false);
         var next = branch.Generation + 1;
+        var remade = branch with { Roles = request.Roles ?? branch.Roles };
         var (oldServer, newServer) = (new BranchServer(_workspace, project, branch, branch.Generation), new BranchServer(_workspace, project, branch, next));
         using var cloning = ConsistentClone.Begin(_workspace, project, parent, cancellationToken);
         undo.Push($"take back the record of {name}", () => _workspace.State.Write(branch));
@@ -426,31 +431,17 @@ public sealed class Branches
         var clone = await cloning.MakeAsync(newServer.Key, request.Fast, request.Consistency, cancellationToken).ConfigureAwait(false);
         Fault.Here("reset:cloned");
         // Without an address to listen on: the old generation has the port, and serves.
-        var (connection, lsn, severed) = await SettleAsync(project, branch, newServer, clone, request.Anonymization, listen: false, cancellationToken).ConfigureAwait(false);
+        var (connection, lsn, severed) = await SettleAsync(project, remade, newServer, clone, request.Anonymization, listen: false, cancellationToken).ConfigureAwait(false);
         connection.Dispose();
         Fault.Here("reset:settled");
-        await newServer.StopAsync(StopMode.Fast, cancellationToken).ConfigureAwait(false);
+        await CloseOrSwapAsync().ConfigureAwait(false);
 
-        undo.Push($"start the old server of {name}", async () =>
-        {
-            // The new one may have got as far as having the port.
-            await newServer.StopAsync(StopMode.Immediate, CancellationToken.None).ConfigureAwait(false);
-            await StartAgainAsync(oldServer).ConfigureAwait(false);
-        });
-        Fault.Here("reset:stopping");
-        await oldServer.StopAsync(StopMode.Fast, cancellationToken).ConfigureAwait(false);
-        Fault.Here("reset:switching");
-        connection = await newServer.StartAsync(open: true, listen: true, NoSettings, cancellationToken).ConfigureAwait(false);
-        using (connection)
-            await ProveAsync(project, branch, newServer, connection, cancellationToken).ConfigureAwait(false);
-        Fault.Here("reset:proved");
-
-        var switched = branch with
+        var switched = remade with
         {
             Generation = next,
             PendingGeneration = null,
-            ShouldRun = true,
-            DataAsOf = clone.DataAsOf,
+            ShouldRun = !branch.IsGolden,
+            DataAsOf = DataAsOf(parent, clone),
             DataLsn = lsn,
             Severed = severed,
             AnonymizationDigest = digest,
@@ -473,6 +464,30 @@ public sealed class Branches
         }
 
         return View(project, switched);
+
+        // Not before the new data is settled: until then the old serves.
+        async Task CloseOrSwapAsync()
+        {
+            if (branch.IsGolden)
+            {
+                await CloseAsync(branch, newServer, cancellationToken).ConfigureAwait(false);
+                return;
+            }
+
+            await newServer.StopAsync(StopMode.Fast, cancellationToken).ConfigureAwait(false);
+            undo.Push($"start the old server of {name}", async () =>
+            {
+                // The new one may have got as far as having the port.
+                await newServer.StopAsync(StopMode.Immediate, CancellationToken.None).ConfigureAwait(false);
+                await StartAgainAsync(oldServer).ConfigureAwait(false);
+            });
+            Fault.Here("reset:stopping");
+            await oldServer.StopAsync(StopMode.Fast, cancellationToken).ConfigureAwait(false);
+            Fault.Here("reset:switching");
+            using var opened = await newServer.StartAsync(open: true, listen: true, NoSettings, cancellationToken).ConfigureAwait(false);
+            await ProveAsync(project, branch, newServer, opened, cancellationToken).ConfigureAwait(false);
+            Fault.Here("reset:proved");
+        }
     }
 
     private async Task<BranchRecord> MakeAsync(ProjectRecord project, BranchRecord parent, BranchCreate request, string? digest, HashSet<int> refused, CancellationToken cancellationToken)
@@ -494,7 +509,10 @@ public sealed class Branches
             Port = port,
             Host = _workspace.Runtimes.Named(project.Runtime).HostOf(project, name.Branch, port, request.Host ?? _workspace.Configuration.Host),
             CreatedAt = DateTimeOffset.UtcNow,
-            ExpiresAt = Expiry(request.TimeToLive ?? _workspace.Configuration.DefaultTimeToLive ?? TimeSpan.Zero),
+            ExpiresAt = Expiry(request.TimeToLive ?? (request.Golden ? null : _workspace.Configuration.DefaultTimeToLive) ?? TimeSpan.Zero),
+            ShouldRun = !request.Golden,
+            IsGolden = request.Golden,
+            Roles = request.Roles ?? [],
             Labels = request.Labels,
             PullRequest = request.PullRequest,
             AnonymizationDigest = digest,
@@ -506,17 +524,36 @@ public sealed class Branches
         _workspace.Reporter.Step($"cloning {parent.FullName} on {project.Storage}");
         var clone = await cloning.MakeAsync(server.Key, request.Fast, request.Consistency, cancellationToken).ConfigureAwait(false);
         Fault.Here("create:cloned");
-        var (connection, lsn, severed) = await SettleAsync(project, branch, server, clone, request.Anonymization, listen: true, cancellationToken).ConfigureAwait(false);
+        var (connection, lsn, severed) = await SettleAsync(project, branch, server, clone, request.Anonymization, listen: !branch.IsGolden, cancellationToken).ConfigureAwait(false);
         using var __ = connection;
-        server.OpenDoor(connection, cancellationToken);
-        Fault.Here("create:opened");
-        await ProveAsync(project, branch, server, connection, cancellationToken).ConfigureAwait(false);
+        if (branch.IsGolden)
+        {
+            await CloseAsync(branch, server, cancellationToken).ConfigureAwait(false);
+        }
+        else
+        {
+            server.OpenDoor(connection, cancellationToken);
+            Fault.Here("create:opened");
+            await ProveAsync(project, branch, server, connection, cancellationToken).ConfigureAwait(false);
+        }
 
-        var ready = branch with { Phase = BranchPhase.Ready, DataAsOf = clone.DataAsOf, DataLsn = lsn, Severed = severed };
+        var ready = branch with { Phase = BranchPhase.Ready, DataAsOf = DataAsOf(parent, clone), DataLsn = lsn, Severed = severed };
         _workspace.State.Write(ready);
         undo.Keep();
         Fault.Here("create:ready");
         return ready;
+    }
+
+    // What is made from a golden branch shows the moment that it shows.
+    private static DateTimeOffset? DataAsOf(BranchRecord parent, Clone clone) => clone.DataAsOf ?? (parent.IsGolden ? parent.DataAsOf : null);
+
+    /// <summary>Stops a golden branch, once for all. Only a clean end spares what is made from it the recovery.</summary>
+    private static async Task CloseAsync(BranchRecord branch, BranchServer server, CancellationToken cancellationToken)
+    {
+        await server.StopAsync(StopMode.Fast, cancellationToken).ConfigureAwait(false);
+        if (ControlData.TryRead(server.RequireVolume().Data) is not { State: ClusterState.ShutDown })
+            throw server.Ended("before it had shut down cleanly", null);
+        Fault.Here("golden:closed");
     }
 
     /// <summary>
@@ -547,7 +584,7 @@ public sealed class Branches
             // Without a recovery there was nothing to replay: the source was stopped.
             var lsn = connection.Scalar("select coalesce(pg_last_wal_replay_lsn(), pg_current_wal_insert_lsn())::text", cancellationToken);
             var subscriptions = settlement.DropSubscriptions(connection, cancellationToken);
-            settlement.Rotate(connection, cancellationToken);
+            settlement.VoidPasswords(connection, cancellationToken);
             Fault.Here("settle:rotated");
             if (anonymization is not null)
                 await settlement.AnonymizeAsync(connection, anonymization, cancellationToken).ConfigureAwait(false);
@@ -597,6 +634,10 @@ public sealed class Branches
         var digest = request.Anonymization is null ? branch.AnonymizationDigest : Settlement.Digest(request.Anonymization);
         if (digest != branch.AnonymizationDigest)
             throw new PgdException(ExitCode.Exists, $"the branch {branch.FullName} exists already, with another anonymization", $"Renew its data: dotnet pgd branch reset {branch.FullName}");
+        if (request.Golden != branch.IsGolden)
+            throw new PgdException(ExitCode.Exists, $"the branch {branch.FullName} exists already, and is {(branch.IsGolden ? "" : "not ")}golden", "Choose another name, or delete it first.");
+        if (request.Roles is { } roles && !roles.SequenceEqual(branch.Roles))
+            throw new PgdException(ExitCode.Exists, $"the branch {branch.FullName} exists already, with other roles", $"Renew its data: dotnet pgd branch reset {branch.FullName}{string.Concat(roles.Select(r => $" --role {r}"))}");
         var ensured = branch with
         {
             ExpiresAt = request.TimeToLive is { } ttl ? Expiry(ttl) : branch.ExpiresAt,
@@ -604,12 +645,16 @@ public sealed class Branches
             PullRequest = request.PullRequest ?? branch.PullRequest,
         };
         _workspace.State.Write(ensured);
+        if (branch.IsGolden)
+            return View(project, ensured);
         await StartAsync(project, ensured, cancellationToken).ConfigureAwait(false);
         return View(project, ensured with { ShouldRun = true });
     }
 
     private async Task StartAsync(ProjectRecord project, BranchRecord branch, CancellationToken cancellationToken)
     {
+        if (branch.IsGolden)
+            throw Golden(branch);
         if (!branch.ShouldRun)
             _workspace.State.Write(branch with { ShouldRun = true });
         var server = new BranchServer(_workspace, project, branch, branch.Generation);
@@ -650,6 +695,16 @@ public sealed class Branches
     }
 
     internal BranchRecord RequireOwn(BranchName name) => RequireReady(name) is { IsAdopted: false } own ? own : throw AdoptedCluster.NotOurs(name);
+
+    private BranchServer RequireRunning(ProjectRecord project, BranchRecord branch)
+    {
+        var server = new BranchServer(_workspace, project, branch, branch.Generation);
+        return server.IsRunning() ? server
+            : throw (branch.IsGolden ? Golden(branch) : new PgdException(ExitCode.Failed, $"{branch.FullName} is stopped", $"Start it: dotnet pgd start {branch.FullName}"));
+    }
+
+    private static PgdException Golden(BranchRecord branch) => new(ExitCode.Unsafe, $"{branch.FullName} is golden: it stays stopped, so that what is made from it needs no recovery",
+        $"Make a branch from it: dotnet pgd branch create {branch.Project}/NAME --from {branch.Name}");
 
     /// <summary>Does something to a branch of ours, under its lock.</summary>
     private Task<T> OnOwnAsync<T>(string operation, BranchName name, Func<ProjectRecord, BranchRecord, Task<T>> work, CancellationToken cancellationToken)
@@ -697,6 +752,9 @@ public sealed record BranchReset
 
     /// <summary>The pull request's new head, if the branch is a preview.</summary>
     public PullRequestKey? PullRequest { get; init; }
+
+    /// <summary>The source's roles that may log in from now on; null leaves them as they are.</summary>
+    public IReadOnlyList<string>? Roles { get; init; }
 }
 
 /// <summary>What was looked at in a branch, and what is wrong.</summary>

@@ -32,7 +32,7 @@ public sealed class Previews
 
         if (existing is { Phase: BranchPhase.Ready } && !request.Keep)
         {
-            var reset = await _workspace.Branches.ResetAsync(new() { Name = name, Anonymization = request.Anonymization, TimeToLive = request.TimeToLive, PullRequest = key }, cancellationToken).ConfigureAwait(false);
+            var reset = await _workspace.Branches.ResetAsync(new() { Name = name, Anonymization = request.Anonymization, TimeToLive = request.TimeToLive, PullRequest = key, Roles = request.Roles }, cancellationToken).ConfigureAwait(false);
             return new(reset, Created: false, Reset: true);
         }
 
@@ -45,6 +45,7 @@ public sealed class Previews
             PullRequest = key,
             Anonymization = request.Anonymization,
             Host = request.Host,
+            Roles = request.Roles,
         }, cancellationToken).ConfigureAwait(false);
         return new(ensured.Branch, ensured.Created, Reset: false);
     }
@@ -155,6 +156,9 @@ public sealed record PreviewUp
 
     /// <summary>The address to publish it on; null for what the configuration says.</summary>
     public string? Host { get; init; }
+
+    /// <summary>The source's roles that may log in, beside the bootstrap superuser and the owners of databases.</summary>
+    public IReadOnlyList<string> Roles { get; init; } = [];
 }
 
 /// <summary>What became of a closed pull request's branch.</summary>

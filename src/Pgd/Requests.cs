@@ -75,6 +75,18 @@ public sealed record BranchCreate
 
     /// <summary>The address to publish the branch on; null for what the configuration says (<c>auto</c> by default).</summary>
     public string? Host { get; init; }
+
+    /// <summary>
+    /// The source's roles that may log in, as names with <c>*</c> and <c>?</c>, beside the bootstrap superuser and the owners of databases, who always
+    /// may. Null for none, and for an existing branch those that it has.
+    /// </summary>
+    public IReadOnlyList<string>? Roles { get; init; }
+
+    /// <summary>
+    /// Whether it is there to be branched alone: it is settled and anonymized once, stopped cleanly and never opened, so that its branches start without a
+    /// recovery and with their unlogged tables. It lives for ever unless <see cref="TimeToLive"/> says otherwise.
+    /// </summary>
+    public bool Golden { get; init; }
 }
 
 /// <summary>SQL files that run over the administrative socket while no one else can connect. If one fails, the branch is not made.</summary>

@@ -24,6 +24,7 @@ internal sealed class InputReader(IReadOnlyDictionary<string, string> environmen
             MigrateLedger = migrations.Ledger,
             MigrateWorkingDirectory = migrations.WorkingDirectory,
             Anonymize = input.Lines("anonymize") ?? repository.Anonymize,
+            Roles = input.Lines("roles") ?? repository.Roles,
             OnPush = input.Choice("on-push", policy.OnPush, OnPush.Reset),
             TimeToLive = input.Span("ttl") ?? policy.TimeToLive ?? TimeSpan.FromDays(7),
             Comment = input.Choice("comment", policy.Comment, CommentMode.True),

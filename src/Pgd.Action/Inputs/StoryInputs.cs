@@ -29,6 +29,9 @@ public sealed record StoryInputs
     /// <summary>Files and globs, in the order in which they run.</summary>
     public IReadOnlyList<string> Anonymize { get; init; } = [];
 
+    /// <summary>The source's roles that may log in, beside those that always may.</summary>
+    public IReadOnlyList<string> Roles { get; init; } = [];
+
     public OnPush OnPush { get; init; }
 
     public TimeSpan TimeToLive { get; init; } = TimeSpan.FromDays(7);

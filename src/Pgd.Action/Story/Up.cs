@@ -61,6 +61,7 @@ internal sealed class Up(StoryContext context)
             DataAsOf = preview.Branch.DataAsOf,
             ExpiresAt = preview.Branch.ExpiresAt,
             Severed = preview.Branch.Severed,
+            Anonymized = preview.Branch.Anonymized,
             DataKept = preview is { Created: false, Reset: false },
         }, cancellationToken);
     }
@@ -81,6 +82,8 @@ internal sealed class Up(StoryContext context)
         Keep = Inputs.OnPush == OnPush.Keep,
         TimeToLive = Inputs.TimeToLive,
         Host = Inputs.Host,
+        // The one that is handed out has to be able to log in, whether the list says so or not.
+        Roles = Inputs.Role is null || Inputs.Roles.Contains(Inputs.Role) ? Inputs.Roles : [.. Inputs.Roles, Inputs.Role],
         Anonymization = Inputs.Anonymize.Count == 0
             ? null
             : new() { Files = new Checkout(context.Runner.Workspace, null).Files(Inputs.Anonymize, "anonymize"), Database = Inputs.Database },

@@ -33,6 +33,9 @@ internal static class Arguments
 
     public static Option<string?> Role() => new("--role", "-r") { HelpName = "NAME", Description = "Role (default: the database's owner)" };
 
+    /// <summary>Roles to keep: several, as patterns.</summary>
+    public static Option<string[]> Roles() => Repeated("--role", "NAME", "Role of the source that may log in, beside the superuser and the owners of databases; * stands for any text (repeatable)");
+
     public static Option<string?> TimeToLive() => new("--ttl") { HelpName = "DURATION", Description = "Time until the branch may be swept, for example 12h, 7d or never" };
 
     public static Option<bool> Fast() => new("--fast") { Description = "Never ask the source for a checkpoint: it does less, the branch may start slower" };

@@ -13,20 +13,22 @@ internal static class BranchText
 
         sheet.Table(["NAME", "STATUS", "PORT", "PARENT", "AGE", "EXPIRES"], [.. branches.Select(branch => new[]
         {
-            branch.Name.ToString(), Word(branch.Status), Number(branch.Port), branch.Parent?.ToString() ?? "-", sheet.Age(branch.CreatedAt), sheet.Until(branch.ExpiresAt),
+            branch.Name.ToString(), Word(branch), branch.Golden ? "-" : Number(branch.Port), branch.Parent?.ToString() ?? "-", sheet.Age(branch.CreatedAt), sheet.Until(branch.ExpiresAt),
         })]);
     }
 
     public static void Details(Branch branch, Sheet sheet) => sheet.Details(
         ("Name", branch.Name.ToString()),
-        ("Status", Word(branch.Status)),
-        ("Address", branch.Adopted ? null : $"{branch.Host}:{branch.Port}"),
+        ("Status", Word(branch)),
+        ("Address", branch.Adopted || branch.Golden ? null : $"{branch.Host}:{branch.Port}"),
         ("Parent", branch.Parent?.ToString()),
         ("PostgreSQL", Number(branch.PostgresMajor)),
         ("Storage", branch.Storage),
         ("Runtime", branch.Runtime),
         ("Created", Moment(branch.CreatedAt)),
         ("Data as of", branch.DataAsOf is { } asOf ? Moment(asOf) : null),
+        ("Anonymized", branch.Anonymized ? "yes" : null),
+        ("Roles", branch.Roles.Count > 0 ? string.Join(", ", branch.Roles) : null),
         ("Cut off from", branch.Severed.Count > 0 ? string.Join(", ", branch.Severed) : null),
         ("Expires", branch.ExpiresAt is { } expiry ? $"{Moment(expiry)} ({sheet.Until(expiry)})" : "never"),
         ("Protected", branch.ProtectedUntil is { } until ? Protected(until, branch.ProtectedFor, sheet) : null),
@@ -43,8 +45,10 @@ internal static class BranchText
         sheet.Line();
         Details(made.Branch, sheet);
         sheet.Line();
-        sheet.Line($"Connect: dotnet pgd branch url {made.Branch.Name}");
+        sheet.Line(made.Branch.Golden ? $"Branch it: dotnet pgd branch create {made.Branch.Name.Project}/NAME --from {made.Branch.Name.Branch}" : $"Connect: dotnet pgd branch url {made.Branch.Name}");
     }
+
+    private static string Word(Branch branch) => branch is { Golden: true, Status: BranchStatus.Stopped } ? "golden" : Word(branch.Status);
 
     public static string Word(BranchStatus status) => status switch
     {

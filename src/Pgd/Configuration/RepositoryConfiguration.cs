@@ -21,6 +21,9 @@ public sealed record RepositoryConfiguration
     /// <summary>SQL files that run before anyone can connect to a branch.</summary>
     public IReadOnlyList<string> Anonymize { get; init; } = [];
 
+    /// <summary>The source's roles that may log in to a branch, beside the bootstrap superuser and the owners of databases.</summary>
+    public IReadOnlyList<string> Roles { get; init; } = [];
+
     /// <summary>When branches are made, reset, kept and swept.</summary>
     public PolicySettings Policy { get; init; } = new();
 }

@@ -39,6 +39,7 @@ public static class RepositoryFile
                 WorkingDirectory = migrations.Text("working-directory"),
             },
             Anonymize = top.Texts("anonymize"),
+            Roles = top.Texts("roles"),
             Policy = new()
             {
                 OnPush = policy.OneOf("on-push", "reset", "keep"),

@@ -190,7 +190,7 @@ internal sealed class BranchServer(Workspace workspace, ProjectRecord project, B
     }
 
     /// <summary>The server ended by itself, or was ended by somebody else.</summary>
-    public PgdException Ended(string when, Exception inner) =>
+    public PgdException Ended(string when, Exception? inner) =>
         new(ExitCode.Failed, $"the server of {branch.FullName} ended {when}; the last lines of its log:\n{LastLines(RequireVolume(), 0, LinesOfLog)}", inner: inner);
 
     private PgdException Died(Volume volume, long logged)

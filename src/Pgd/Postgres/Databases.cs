@@ -50,7 +50,7 @@ internal sealed class Databases(IReadOnlyList<Database> databases, IReadOnlyList
                 : throw new PgdException(ExitCode.Misuse, $"{database.Owner}, the owner of {database.Name} in {branch}, cannot log in", $"Choose a role with --role: {names}");
         }
 
-        return loginRoles.Contains(role) ? role : throw new PgdException(ExitCode.NotFound, $"{branch} has no role \"{role}\" that can log in", $"It has: {names}");
+        return loginRoles.Contains(role) ? role : throw new PgdException(ExitCode.NotFound, $"{branch} has no role \"{role}\" that can log in", $"It has: {names}. A branch keeps others of its source's when it is made with --role NAME, or roles: in pgd.yml.");
     }
 
     // The maintenance database counts only where there is no other.

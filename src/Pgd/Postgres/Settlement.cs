@@ -12,22 +12,53 @@ internal sealed class Settlement(Workspace workspace, BranchServer server, Branc
     /// <summary>A verifier takes thousands of rounds on purpose: those that every branch needs are made while its server starts.</summary>
     public void Begin(string role) => _verifiers[role] = Task.Run(() => Verifier(role));
 
-    /// <summary>Every login role gets a new password; the old ones are void.</summary>
-    public void Rotate(AdminConnection connection, CancellationToken cancellationToken, Action? beforeTheyAreValid = null)
+    /// <summary>
+    /// No password of the source is valid from here on. The bootstrap superuser, the owners of databases and the roles that are to be kept get one of the
+    /// branch's own; the others can no longer log in. A golden branch is never opened: its roles stay what they are, for those that are made from it to choose.
+    /// </summary>
+    /// <exception cref="PgdException">A role that is to be kept is not there, or cannot log in (<see cref="ExitCode.NotFound"/>).</exception>
+    public void VoidPasswords(AdminConnection connection, CancellationToken cancellationToken)
     {
-        var roles = connection.Query("select rolname::text, rolcanlogin::text, (rolvaliduntil is not null)::text from pg_authid where rolcanlogin or rolpassword is not null order by 1", cancellationToken);
-        foreach (var role in roles.Where(r => r[1] == "true" && !_verifiers.ContainsKey(r[0]!)))
-            Begin(role[0]!);
+        var roles = Roles(connection, cancellationToken);
+        if (branch.Roles.FirstOrDefault(pattern => !roles.Any(role => role.CanLogIn && Matches(pattern, role.Name))) is { } missing)
+        {
+            throw new PgdException(ExitCode.NotFound, $"{branch.ParentName} has no role \"{missing}\" that can log in", $"It has: {string.Join(", ", roles.Where(r => r.CanLogIn).Select(r => r.Name))}");
+        }
+
+        Alter(connection, branch.IsGolden ? [.. roles.Select(role => role with { CanLogIn = false })] : roles,
+            role => role.Needed || branch.Roles.Any(pattern => Matches(pattern, role.Name)), null, cancellationToken);
+
+        static bool Matches(string pattern, string role) => System.IO.Enumeration.FileSystemName.MatchesSimpleExpression(pattern, role, ignoreCase: false);
+    }
+
+    /// <summary>Every role that can log in gets a new password; the old ones are void.</summary>
+    public void Rotate(AdminConnection connection, CancellationToken cancellationToken, Action? beforeTheyAreValid = null) =>
+        Alter(connection, Roles(connection, cancellationToken), static role => role.CanLogIn, beforeTheyAreValid, cancellationToken);
+
+    private static List<LoginRole> Roles(AdminConnection connection, CancellationToken cancellationToken) => [.. connection.Query(
+        """
+        select rolname::text, rolcanlogin::text, (rolvaliduntil is not null)::text,
+               (oid = 10 or exists (select from pg_database where datdba = pg_authid.oid and not datistemplate))::text
+          from pg_authid where rolcanlogin or rolpassword is not null order by 1
+        """, cancellationToken).Select(r => new LoginRole(r[0]!, r[1] == "true", r[2] == "true", r[3] == "true"))];
+
+    private void Alter(AdminConnection connection, List<LoginRole> roles, Func<LoginRole, bool> keeps, Action? beforeTheyAreValid, CancellationToken cancellationToken)
+    {
+        foreach (var role in roles.Where(r => r.CanLogIn && keeps(r) && !_verifiers.ContainsKey(r.Name)))
+            Begin(role.Name);
         // A verifier in a log gives nothing away, yet it does not have to be there.
         connection.Execute("begin", cancellationToken);
         foreach (var setting in (string[])["log_statement = 'none'", "log_min_duration_statement = -1", "log_min_error_statement = 'panic'"])
             connection.Execute($"set local {setting}", cancellationToken);
         foreach (var role in roles)
         {
+            var name = AdminConnection.QuoteIdentifier(role.Name);
             // One that cannot log in may be allowed to later: not with the source's password.
-            var password = role[1] == "true" ? $"'{_verifiers[role[0]!].GetAwaiter().GetResult()}'" : "null";
-            // A date that was set for the old password would end the new one.
-            connection.Execute($"alter role {AdminConnection.QuoteIdentifier(role[0]!)} password {password}{(role[2] == "true" ? " valid until 'infinity'" : "")}", cancellationToken);
+            if (!role.CanLogIn || !keeps(role))
+                connection.Execute($"alter role {name} {(role.CanLogIn ? "nologin " : "")}password null", cancellationToken);
+            else
+                // A date that was set for the old password would end the new one.
+                connection.Execute($"alter role {name} password '{_verifiers[role.Name].GetAwaiter().GetResult()}'{(role.Expires ? " valid until 'infinity'" : "")}", cancellationToken);
         }
 
         beforeTheyAreValid?.Invoke();
@@ -128,6 +159,8 @@ internal sealed class Settlement(Workspace workspace, BranchServer server, Branc
 
         return Digest(anonymization);
     }
+
+    private sealed record LoginRole(string Name, bool CanLogIn, bool Expires, bool Needed);
 
     private string Verifier(string role) => ScramVerifier.Of(workspace.HostKey.Password(branch, role));
 

@@ -54,6 +54,12 @@ internal sealed record BranchRecord
     /// <summary>What its source does toward others and this generation does not, in words.</summary>
     public IReadOnlyList<string> Severed { get; init; } = [];
 
+    /// <summary>The source's roles that may log in, as patterns; without any, the bootstrap superuser and the owners of databases.</summary>
+    public IReadOnlyList<string> Roles { get; init; } = [];
+
+    /// <summary>Whether it is there to be branched alone: settled once, stopped cleanly, never opened.</summary>
+    public bool IsGolden { get; init; }
+
     public PullRequestKey? PullRequest { get; init; }
 
     public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();

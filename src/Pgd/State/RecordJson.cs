@@ -34,13 +34,10 @@ internal static class RecordJson
         WriteText(json, "protectedFor", record.ProtectedFor);
         WriteTime(json, "dataAsOf", record.DataAsOf);
         WriteText(json, "dataLsn", record.DataLsn);
-        if (record.Severed.Count > 0)
-        {
-            json.WriteStartArray("severed");
-            foreach (var what in record.Severed)
-                json.WriteStringValue(what);
-            json.WriteEndArray();
-        }
+        WriteTexts(json, "severed", record.Severed);
+        WriteTexts(json, "roles", record.Roles);
+        if (record.IsGolden)
+            json.WriteBoolean("isGolden", true);
 
         if (record.PullRequest is { } pull)
         {
@@ -97,7 +94,9 @@ internal static class RecordJson
         ProtectedFor = OptionalText(json, "protectedFor"),
         DataAsOf = OptionalTime(json, "dataAsOf"),
         DataLsn = OptionalText(json, "dataLsn"),
-        Severed = Has(json, "severed", out _) ? [.. Need(json, "severed", JsonValueKind.Array).EnumerateArray().Select(s => s.GetString() ?? throw Missing("severed"))] : [],
+        Severed = OptionalTexts(json, "severed"),
+        Roles = OptionalTexts(json, "roles"),
+        IsGolden = Has(json, "isGolden", out _) && Boolean(json, "isGolden"),
         PullRequest = Has(json, "pullRequest", out var pull)
             ? new()
             {
@@ -207,6 +206,16 @@ internal static class RecordJson
         return stream.ToArray();
     }
 
+    private static void WriteTexts(Utf8JsonWriter json, string name, IReadOnlyList<string> values)
+    {
+        if (values.Count == 0)
+            return;
+        json.WriteStartArray(name);
+        foreach (var value in values)
+            json.WriteStringValue(value);
+        json.WriteEndArray();
+    }
+
     private static void WriteText(Utf8JsonWriter json, string name, string? value)
     {
         if (value is not null)
@@ -236,6 +245,9 @@ internal static class RecordJson
     }
 
     private static string Text(JsonElement json, string name) => OptionalText(json, name) ?? throw Missing(name);
+
+    private static IReadOnlyList<string> OptionalTexts(JsonElement json, string name) =>
+        Has(json, name, out _) ? [.. Need(json, name, JsonValueKind.Array).EnumerateArray().Select(s => s.ValueKind == JsonValueKind.String ? s.GetString()! : throw Missing(name))] : [];
 
     private static string? OptionalText(JsonElement json, string name) =>
         !Has(json, name, out var value) ? null : value.ValueKind == JsonValueKind.String ? value.GetString() : throw Missing(name);

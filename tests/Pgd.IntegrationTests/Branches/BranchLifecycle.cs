@@ -236,7 +236,7 @@ public abstract class BranchLifecycle(ShopFixture fixture) : BranchMainPath(fixt
         Assert.Equal(ExitCode.NotFound, (await Assert.ThrowsAsync<PgdException>(() => Shop.ConnectAsync("databases", "shop", "ghost"))).ExitCode);
 
         // What is not clear in the source must not keep a branch from being made of it.
-        await Shop.CreateAsync("of-databases", from: "databases");
+        await Shop.CreateAsync("of-databases", from: "databases", with: b => b with { Roles = ["app"] });
         Assert.Equal("app", await Sql.AskAsync(await Shop.ConnectAsync("of-databases", "haunted", "app"), "select current_user"));
         await Shop.DeleteAsync("of-databases");
         await Shop.DeleteAsync("databases");

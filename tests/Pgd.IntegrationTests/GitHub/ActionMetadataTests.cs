@@ -54,7 +54,7 @@ public sealed partial class ActionMetadataTests
     {
         Assert.Equal(
             [
-                "command", "project", "parent", "branch", "database", "role", "migrate", "migrate-files", "migrate-ledger", "migrate-working-directory",
+                "command", "project", "parent", "branch", "database", "role", "roles", "migrate", "migrate-files", "migrate-ledger", "migrate-working-directory",
                 "anonymize", "on-push", "ttl", "comment", "fork-policy", "label", "drafts", "github-token", "host", "keep-on-failure", "sweep-limit", "version",
             ],
             Names("inputs"));

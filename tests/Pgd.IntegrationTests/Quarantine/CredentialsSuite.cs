@@ -30,7 +30,7 @@ public abstract class CredentialsSuite(ShopFixture fixture) : IDisposable
     {
         await _shop.AdministerAsync("main", "create role app login password 'of-the-source'", "create role \"O'Neill \"\"x\"\"\" login password 'of-the-source'", "create role dormant password 'of-the-source'", "grant all on orders to app, \"O'Neill \"\"x\"\"\"");
         var main = await _shop.ConnectAsync("main");
-        await _shop.CreateAsync("rotated");
+        await _shop.CreateAsync("rotated", with: b => b with { Roles = ["app", "O'N*"] });
 
         foreach (var role in (string[])["shop", "postgres", "app", "O'Neill \"x\""])
         {
@@ -52,10 +52,43 @@ public abstract class CredentialsSuite(ShopFixture fixture) : IDisposable
     }
 
     [Fact]
+    public async Task A_role_of_the_source_logs_in_only_where_the_branch_was_told_to_keep_it()
+    {
+        await _shop.AdministerAsync("main", "create role app login password 'of-the-source'", "create role report_a login", "create role report_b login", "grant select on orders to app, report_a, report_b");
+        await _shop.CreateAsync("alone");
+        var shop = await _shop.ConnectAsync("alone");
+        var url = (await _shop.ConnectAsync("alone")) with { User = "app", Password = _shop.Workspace.HostKey.Password(_shop.Workspace.State.RequireBranch(Shop.Name("alone")), "app") };
+        foreach (var password in (string?[])[url.Password, "of-the-source"])
+            await Assert.ThrowsAnyAsync<NpgsqlException>(() => Sql.AskAsync(url with { Password = password }, "select 1"));
+        var refused = await _shop.RefusedAsync(ExitCode.NotFound, () => _shop.ConnectAsync("alone", "shop", "app"));
+        Assert.Equal("It has: postgres, shop. A branch keeps others of its source's when it is made with --role NAME, or roles: in pgd.yml.", refused.Hint);
+        // What it owns and may do is still there, for those that may become it.
+        Assert.Equal("t", await _shop.AdministerAsync("alone", "select has_table_privilege('app', 'orders', 'select')::text::char"));
+
+        var unknown = await _shop.RefusedAsync(ExitCode.NotFound, () => _shop.CreateAsync("unknown", with: b => b with { Roles = ["app", "reprot_*"] }));
+        Assert.Equal(("shop/main has no role \"reprot_*\" that can log in", "It has: app, postgres, report_a, report_b, shop"), (unknown.Message, unknown.Hint));
+        Assert.Null(_shop.Workspace.State.FindBranch(Shop.Name("unknown")));
+
+        // What was chosen stays over a reset, and is chosen anew by one.
+        await _shop.Workspace.Branches.ResetAsync(new() { Name = Shop.Name("alone"), Roles = ["report_*"] }, CancellationToken.None);
+        Assert.Equal(["report_*"], (await _shop.ResetAsync("alone")).Roles);
+        Assert.Equal("report_b", await Sql.AskAsync(await _shop.ConnectAsync("alone", "shop", "report_b"), "select current_user from orders limit 1"));
+        await _shop.RefusedAsync(ExitCode.NotFound, () => _shop.ConnectAsync("alone", "shop", "app"));
+        Assert.Equal(shop, await _shop.ConnectAsync("alone"));
+
+        // A role that somebody makes in the branch is the branch's, and a rotation leaves it so.
+        await _shop.AdministerAsync("alone", "create role own login");
+        await _shop.Workspace.Branches.RotateAsync(Shop.Name("alone"), CancellationToken.None);
+        Assert.Equal("own", await Sql.AskAsync(await _shop.ConnectAsync("alone", "shop", "own"), "select current_user"));
+        await _shop.DeleteAsync("alone");
+        await _shop.AdministerAsync("main", "drop owned by app, report_a, report_b", "drop role app, report_a, report_b");
+    }
+
+    [Fact]
     public async Task No_password_reaches_a_servers_log_or_command_line()
     {
         await _shop.AdministerAsync("main", "create role reader login", "alter system set log_statement = 'all'", "alter system set log_min_duration_statement = 0", "alter system set log_connections = on", "select pg_reload_conf()");
-        await _shop.CreateAsync("logged");
+        await _shop.CreateAsync("logged", with: b => b with { Roles = ["reader"] });
         await _shop.ResetAsync("logged");
         await _shop.RestartAsync("logged");
         var log = await _shop.LogAsync("logged") + await _shop.LogAsync("main") + (await _shop.ServerAsync("logged")).CommandLine;
@@ -128,6 +161,17 @@ public abstract class CredentialsSuite(ShopFixture fixture) : IDisposable
         Assert.Equal((url, sum, made.Generation), (await _shop.ConnectAsync("kept"), await _shop.SumAsync("kept"), (await _shop.GetAsync("kept")).Generation));
         await _shop.DeleteAsync("kept");
         Assert.Empty(_shop.TakeWarnings());
+    }
+
+    [Fact]
+    public async Task A_branch_that_was_anonymized_does_not_get_data_that_was_not()
+    {
+        await _shop.CreateAsync("masked", with: c => c with { Anonymization = Script("update orders set amount = 0") });
+        var refused = await _shop.RefusedAsync(ExitCode.Unsafe, () => _shop.ResetAsync("masked"));
+        Assert.Equal("shop/masked was anonymized, and its new data would not be", refused.Message);
+        Assert.Equal(0, await _shop.SumAsync("masked"));
+        Assert.True((await _shop.GetAsync("masked")).Anonymized);
+        await _shop.DeleteAsync("masked");
     }
 
     [Fact]

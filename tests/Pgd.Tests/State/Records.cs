@@ -31,6 +31,8 @@ public sealed class Records
         PullRequest = new() { RepositoryId = 5_000_000_000, Repository = "octo/shop", Number = 42, HeadSha = "ec26c3e", RunUrl = "https://github.example/runs/7" },
         Labels = new Dictionary<string, string> { ["owner"] = "ada", ["a \"quoted\" one"] = "ü" },
         Severed = ["archiving", "2 replication slots"],
+        Roles = ["app", "report_*"],
+        IsGolden = true,
         AnonymizationDigest = "abcd",
         Applied = [new("db/1.sql", "aa"), new("db/2.sql", "bb")],
     };
@@ -48,7 +50,8 @@ public sealed class Records
             Assert.Equal(record.Labels, read.Labels);
             Assert.Equal(record.Applied, read.Applied);
             Assert.Equal(record.Severed, read.Severed);
-            Assert.Equal(record, read with { Labels = record.Labels, Applied = record.Applied, Severed = record.Severed });
+            Assert.Equal(record.Roles, read.Roles);
+            Assert.Equal(record, read with { Labels = record.Labels, Applied = record.Applied, Severed = record.Severed, Roles = record.Roles });
         }
     }
 

@@ -17,13 +17,18 @@ internal static class BranchCreate
         var consistency = Arguments.Consistency();
         var labels = Arguments.Repeated("--label", "KEY=VALUE", "Label to keep with the branch (repeatable)");
         var anonymize = Arguments.Anonymize();
+        var roles = Arguments.Roles();
+        var golden = new Option<bool>("--golden") { Description = "Make it to be branched alone: anonymized once, stopped cleanly, never opened" };
 
         return new Verb(surface, "create", "Create a branch: a copy of another one's data with a server, a port and passwords of its own.",
             "branch create prod/dev",
             "branch create prod/experiment --from dev --ttl 2d --label owner=ada",
             "# In a script that may run twice",
-            "branch create prod/nightly --ensure --anonymize db/anonymize.sql")
-            .With(name, from, ensure, ttl, fast, consistency, labels, anonymize)
+            "branch create prod/nightly --ensure --anonymize db/anonymize.sql",
+            "# Anonymize once, and make others from that",
+            "branch create prod/masked --golden --anonymize db/anonymize.sql",
+            "branch create prod/dev --from masked")
+            .With(name, from, ensure, ttl, fast, consistency, labels, anonymize, roles, golden)
             .Does(async (run, cancellationToken) =>
             {
                 var request = new Pgd.BranchCreate
@@ -36,6 +41,8 @@ internal static class BranchCreate
                     Consistency = Requests.Consistency(run[consistency]),
                     Labels = Requests.Labels(run.Values(labels)),
                     Anonymization = Requests.Anonymization(run.Values(anonymize), run.Session),
+                    Roles = run.Values(roles) is { Count: > 0 } kept ? kept : null,
+                    Golden = run[golden],
                 };
                 run.Show(await run.Workspace.Branches.CreateAsync(request, cancellationToken), () => JsonShapes.All.BranchCreated,
                     BranchText.Made);
