@@ -583,6 +583,8 @@ public sealed class Branches
                 settlement.WarnOfMissingLibraries(connection, Collations.ServerOf(project), cancellationToken);
             // Without a recovery there was nothing to replay: the source was stopped.
             var lsn = connection.Scalar("select coalesce(pg_last_wal_replay_lsn(), pg_current_wal_insert_lsn())::text", cancellationToken);
+            if (project.InspectedAt is null)
+                Inspect(project, branch, server, connection, cancellationToken);
             var subscriptions = settlement.DropSubscriptions(connection, cancellationToken);
             settlement.VoidPasswords(connection, cancellationToken);
             Fault.Here("settle:rotated");
@@ -601,6 +603,21 @@ public sealed class Branches
             connection.Dispose();
             throw;
         }
+    }
+
+    /// <summary>
+    /// Tells once for each project what its branches do as their source does. Its first branch is asked, and not the source: that has the same catalogs, and may
+    /// be somebody else's.
+    /// </summary>
+    private void Inspect(ProjectRecord project, BranchRecord branch, BranchServer server, AdminConnection connection, CancellationToken cancellationToken)
+    {
+        var source = branch.ParentName!;
+        var data = new BranchServer(_workspace, project, _workspace.State.RequireBranch(source), _workspace.State.RequireBranch(source).Generation).RequireVolume().Data;
+        var findings = SourceInspection.Files(source, data, _workspace.Storages.Named(project.Storage))
+            .Concat(SourceInspection.Catalogs(connection, database => server.Connect(cancellationToken, database), project.PostgresMajor, cancellationToken));
+        foreach (var finding in findings.Where(f => f.Severity == Severity.Warning))
+            _workspace.Reporter.Warn($"{finding.Check} of {source}: {finding.Text}");
+        _workspace.State.Write(project with { InspectedAt = DateTimeOffset.UtcNow });
     }
 
     /// <summary>Proves the connection that most will ask for, or the superuser's where that is not clear.</summary>

@@ -63,6 +63,30 @@ public sealed partial class Doctor
     }
 
     /// <summary>
+    /// Looks at a source: what branches of it will not do, what they will do as it does, and what keeps them from being made. Nothing is changed. A cluster that was
+    /// adopted is looked at from outside alone.
+    /// </summary>
+    /// <exception cref="PgdException">There is no such branch (<see cref="ExitCode.NotFound"/>), or its data is missing (<see cref="ExitCode.Failed"/>).</exception>
+    public IReadOnlyList<Finding> Inspect(BranchName source, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        Workspace.RequireLinux();
+        var (project, branch) = (_workspace.State.RequireProject(source.Project), _workspace.Branches.RequireReady(source));
+        var server = new BranchServer(_workspace, project, branch, branch.Generation);
+        List<Finding> findings = [.. SourceInspection.Files(source, server.Attach().Data, _workspace.Storages.Named(project.Storage))];
+        if (branch.IsAdopted || !server.IsRunning())
+        {
+            findings.Add(new("catalogs", Severity.Ok, branch.IsAdopted ? "not asked: a cluster that was adopted is never connected to. A branch has the same" : $"not asked: {source} is stopped",
+                branch.IsAdopted ? $"dotnet pgd doctor --source {source.Project}/BRANCH" : $"dotnet pgd start {source}"));
+            return findings;
+        }
+
+        using var connection = server.Connect(cancellationToken);
+        findings.AddRange(SourceInspection.Catalogs(connection, database => server.Connect(cancellationToken, database), project.PostgresMajor, cancellationToken));
+        return findings;
+    }
+
+    /// <summary>
     /// Removes what killed operations left, and only that: half-made and half-deleted branches, resets that were not finished, data and
     /// servers that carry our mark and belong to no record. What another operation holds the lock of is left alone.
     /// Returns what it did, or with <paramref name="dryRun"/> what it would do.

@@ -17,16 +17,22 @@ internal static class DiagnosisText
             sheet.Line(repairs.Count == 0 ? "Nothing to repair." : "");
         }
 
-        var width = diagnosis.Findings.Select(finding => finding.Check.Length).DefaultIfEmpty().Max();
-        foreach (var finding in diagnosis.Findings)
+        Write(diagnosis.Findings, sheet);
+        if (diagnosis.Report is not null)
+            sheet.Line($"\nReport written to {diagnosis.Report}");
+    }
+
+    public static void Write(Inspection inspection, Sheet sheet) => Write(inspection.Findings, sheet);
+
+    private static void Write(IReadOnlyList<Finding> findings, Sheet sheet)
+    {
+        var width = findings.Select(finding => finding.Check.Length).DefaultIfEmpty().Max();
+        foreach (var finding in findings)
         {
             sheet.Line($"{Mark(finding.Severity, sheet.Screen)}  {finding.Check.PadRight(width)}  {finding.Text}");
             if (finding.Remedy is not null)
                 sheet.Line($"         {new string(' ', width)}  {sheet.Screen.Bold("→")} {finding.Remedy}");
         }
-
-        if (diagnosis.Report is not null)
-            sheet.Line($"\nReport written to {diagnosis.Report}");
     }
 
     // Padded before it is colored: escape codes have no width.

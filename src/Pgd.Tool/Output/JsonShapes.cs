@@ -19,6 +19,7 @@ namespace Pgd.Tool.Output;
 [JsonSerializable(typeof(LogLines))]
 [JsonSerializable(typeof(Status))]
 [JsonSerializable(typeof(Diagnosis))]
+[JsonSerializable(typeof(Inspection))]
 [JsonSerializable(typeof(SetupReport))]
 [JsonSerializable(typeof(Resumed))]
 [JsonSerializable(typeof(Collected))]

@@ -37,6 +37,9 @@ internal sealed record Diagnosis(
     string Version, string Root, string RootSource, IReadOnlyList<string> ConfigurationFiles,
     bool DryRun, IReadOnlyList<Repair>? Repairs, IReadOnlyList<Finding> Findings, string? Report);
 
+/// <summary>What was found out about a source.</summary>
+internal sealed record Inspection(BranchName Source, IReadOnlyList<Finding> Findings);
+
 /// <summary>An error under <c>--json</c>.</summary>
 internal sealed record ErrorLine(ErrorLine.Content Error)
 {

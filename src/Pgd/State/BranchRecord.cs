@@ -112,6 +112,9 @@ internal sealed record ProjectRecord
 
     public required int LastPort { get; init; }
 
+    /// <summary>When its users were first told what branches of it do as it does; null before its first branch.</summary>
+    public DateTimeOffset? InspectedAt { get; init; }
+
     public required DateTimeOffset CreatedAt { get; init; }
 }
 

@@ -136,6 +136,7 @@ internal static class RecordJson
         json.WriteNumber("firstPort", record.FirstPort);
         json.WriteNumber("lastPort", record.LastPort);
         json.WriteString("createdAt", record.CreatedAt);
+        WriteTime(json, "inspectedAt", record.InspectedAt);
     });
 
     public static ProjectRecord ReadProject(JsonElement json) => new()
@@ -153,6 +154,7 @@ internal static class RecordJson
         FirstPort = Number(json, "firstPort"),
         LastPort = Number(json, "lastPort"),
         CreatedAt = OptionalTime(json, "createdAt") ?? throw Missing("createdAt"),
+        InspectedAt = OptionalTime(json, "inspectedAt"),
     };
 
     public static byte[] Write(Volume volume) => Write(json =>

@@ -44,7 +44,7 @@ internal sealed partial class Prism : IAsyncDisposable
     public static async Task<Prism> StartAsync(Uri upstream)
     {
         var prism = new Prism(NodePackages.Start("prism.mjs", Description.Value, upstream.ToString().TrimEnd('/')));
-        await prism._listening.Task.WaitAsync(TimeSpan.FromMinutes(1));
+        await prism._listening.Task.WaitAsync(TimeSpan.FromMinutes(10));
         return prism;
     }
 

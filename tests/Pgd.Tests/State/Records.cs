@@ -108,7 +108,7 @@ public sealed class Records
 
     private static ProjectRecord Project { get; } = new()
     {
-        Name = "shop", Storage = "btrfs", Runtime = "docker", PostgresMajor = 17, Image = new("postgres:17-alpine", "sha256:0123", "musl", 70, 71, "/usr/local/lib/postgresql"), Subnet = "172.31.0.0/16", Superuser = "postgres", FirstPort = 21000, LastPort = 21999, CreatedAt = new(2026, 11, 21, 12, 30, 0, TimeSpan.Zero),
+        Name = "shop", Storage = "btrfs", Runtime = "docker", PostgresMajor = 17, Image = new("postgres:17-alpine", "sha256:0123", "musl", 70, 71, "/usr/local/lib/postgresql"), Subnet = "172.31.0.0/16", Superuser = "postgres", FirstPort = 21000, LastPort = 21999, CreatedAt = new(2026, 11, 21, 12, 30, 0, TimeSpan.Zero), InspectedAt = new(2026, 11, 22, 8, 0, 0, TimeSpan.Zero),
     };
 
     private static Volume Volume { get; } = new(new("shop", "pr-42", "0123456789ab", 3), "/srv/pgd/volumes/shop/pr-42/g3");
