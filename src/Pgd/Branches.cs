@@ -188,26 +188,39 @@ public sealed class Branches
     /// Gives every login role of a running branch a new password, and ends the sessions that were opened with the old ones. Returns how many those were.
     /// </summary>
     /// <exception cref="PgdException">The branch is stopped (<see cref="ExitCode.Failed"/>), or adopted (<see cref="ExitCode.Unsafe"/>).</exception>
-    public Task<int> RotateAsync(BranchName name, CancellationToken cancellationToken) => OnOwnAsync("branch rotate", name, async (project, branch) =>
+    public Task<int> RotateAsync(BranchName name, CancellationToken cancellationToken) =>
+        // One that was killed is finished, with the passwords that it had begun to give.
+        OnOwnAsync("branch rotate", name, (project, branch) => RotateAsync(project, branch.IsRotating ? branch : branch with { Rotation = branch.Rotation + 1, IsRotating = true }, branch, cancellationToken), cancellationToken);
+
+    /// <summary>Finishes a rotation that was killed. The caller holds the branch's lock.</summary>
+    internal Task<int> FinishRotationAsync(ProjectRecord project, BranchRecord branch, CancellationToken cancellationToken) => RotateAsync(project, branch, branch, cancellationToken);
+
+    private async Task<int> RotateAsync(ProjectRecord project, BranchRecord rotating, BranchRecord before, CancellationToken cancellationToken)
     {
-        var rotated = branch with { Rotation = branch.Rotation + 1 };
-        var server = RequireRunning(project, rotated);
+        var server = RequireRunning(project, rotating);
         using var connection = server.Connect(cancellationToken);
         try
         {
-            // The record goes first by a moment: a rotation that is killed in between is done by doing it again, and no password stays valid that it was to end.
-            new Settlement(_workspace, server, rotated).Rotate(connection, cancellationToken, () => _workspace.State.Write(rotated));
+            // The record goes first by a moment: no password stays valid that a rotation was to end, even if it is killed in between.
+            new Settlement(_workspace, server, rotating).Rotate(connection, cancellationToken, () =>
+            {
+                _workspace.State.Write(rotating);
+                Fault.Here("rotate:record");
+            });
         }
         catch
         {
-            _workspace.State.Write(branch);
+            _workspace.State.Write(before);
             throw;
         }
 
+        Fault.Here("rotate:committed");
         var ended = connection.Scalar("select count(pg_terminate_backend(pid))::text from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()", cancellationToken);
-        await ProveAsync(project, rotated, server, connection, cancellationToken).ConfigureAwait(false);
+        await ProveAsync(project, rotating, server, connection, cancellationToken).ConfigureAwait(false);
+        _workspace.State.Write(rotating with { IsRotating = false });
+        Fault.Here("rotate:done");
         return int.Parse(ended!, System.Globalization.CultureInfo.InvariantCulture);
-    }, cancellationToken);
+    }
 
     /// <summary>
     /// Reads all of a running branch and looks for damage: checksums, tables, B-trees, and rows that an index lacks. Nothing changes. Pages that its server has in memory are not
@@ -440,6 +453,8 @@ public sealed class Branches
         {
             Generation = next,
             PendingGeneration = null,
+            // Settled with the newest passwords.
+            IsRotating = false,
             ShouldRun = !branch.IsGolden,
             DataAsOf = DataAsOf(parent, clone),
             DataLsn = lsn,
@@ -681,7 +696,10 @@ public sealed class Branches
             throw PortTaken.Error(branch.FullName, branch.Port);
         _workspace.Reporter.Step($"starting {branch.FullName}");
         using var connection = await server.StartAsync(open: true, listen: true, NoSettings, cancellationToken).ConfigureAwait(false);
-        await ProveAsync(project, branch, server, connection, cancellationToken).ConfigureAwait(false);
+        if (branch.IsRotating)
+            await FinishRotationAsync(project, branch with { ShouldRun = true }, cancellationToken).ConfigureAwait(false);
+        else
+            await ProveAsync(project, branch, server, connection, cancellationToken).ConfigureAwait(false);
     }
 
     private static async Task StartAgainAsync(BranchServer server)

@@ -288,6 +288,10 @@ public sealed partial class Doctor
             {
                 await RepairAsync("reset", branch.ToString(), $"a killed reset left data of other generations than {record.Generation}: removed, and the branch serves on", () => _workspace.Branches.TakeBackResetAsync(project, record)).ConfigureAwait(false);
             }
+            else if (project is not null && record.IsRotating && record.ShouldRun)
+            {
+                await RepairAsync("rotation", branch.ToString(), "a killed rotation left passwords of which it is not known whether they are valid: done again", () => _workspace.Branches.FinishRotationAsync(project, record, cancellationToken)).ConfigureAwait(false);
+            }
         }
 
         // A project without its first branch was being made or deleted.

@@ -31,6 +31,9 @@ internal sealed record BranchRecord
     /// <summary>Raised by a rotation: every password of the branch derives from it.</summary>
     public int Rotation { get; init; }
 
+    /// <summary>Whether a rotation has begun whose passwords may not be valid yet; it is done again when no one holds the lock.</summary>
+    public bool IsRotating { get; init; }
+
     /// <summary>Whether the user wants the server to run; a stop stays a stop over a reboot.</summary>
     public bool ShouldRun { get; init; } = true;
 

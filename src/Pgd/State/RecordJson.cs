@@ -25,6 +25,8 @@ internal static class RecordJson
         json.WriteNumber("port", record.Port);
         json.WriteString("host", record.Host);
         json.WriteNumber("rotation", record.Rotation);
+        if (record.IsRotating)
+            json.WriteBoolean("isRotating", true);
         json.WriteBoolean("shouldRun", record.ShouldRun);
         if (record.IsAdopted)
             json.WriteBoolean("isAdopted", true);
@@ -86,6 +88,7 @@ internal static class RecordJson
         Port = Number(json, "port"),
         Host = Text(json, "host"),
         Rotation = Number(json, "rotation"),
+        IsRotating = Has(json, "isRotating", out _) && Boolean(json, "isRotating"),
         ShouldRun = Boolean(json, "shouldRun"),
         IsAdopted = Has(json, "isAdopted", out _) && Boolean(json, "isAdopted"),
         CreatedAt = OptionalTime(json, "createdAt") ?? throw Missing("createdAt"),

@@ -140,6 +140,81 @@ public abstract class KillMatrix : IAsyncLifetime
         Report();
     }
 
+    /// <summary>Kills <c>branch create --golden</c> and the reset of a golden branch.</summary>
+    protected async Task KillGoldenAsync()
+    {
+        string[] create = ["branch", "create", "shop/dev", "--golden"], reset = ["branch", "reset", "shop/dev"];
+        var without = _root.Listing();
+        var places = (await TraceAsync(create)).Where(IsOfGolden).ToList();
+        var placesOfReset = (await TraceAsync(reset)).Where(IsOfGolden).ToList();
+        await _root.Workspace.Branches.DeleteAsync(Dev, ifExists: false, default);
+        foreach (var place in places)
+        {
+            Kill(place, create);
+            await CureAsync(place);
+            await _root.Workspace.Branches.DeleteAsync(Dev, ifExists: true, default);
+            Same(place, "after the doctor", without, _root.Listing());
+        }
+
+        await _root.Workspace.Branches.CreateAsync(new() { Name = Dev, Golden = true }, default);
+        foreach (var place in placesOfReset)
+        {
+            Kill(place, reset);
+            await CureAsync(place);
+            // Old or new, what it gives to others is whole.
+            var child = await _root.MakeAsync("child", from: "dev");
+            await ServesAsync(place, child.Name, (await _root.ChecksumAsync(ToolRoot.Main))!);
+            await _root.Workspace.Branches.DeleteAsync(child.Name, ifExists: false, default);
+            var again = await _root.InProcessAsync(reset);
+            Expect(place, again.Status == 0, $"repeated: {again}");
+        }
+
+        await _root.Workspace.Branches.DeleteAsync(Dev, ifExists: false, default);
+        Same("golden", "after deleting it", without, _root.Listing());
+        Report();
+
+        // The others are those of any branch.
+        static bool IsOfGolden(string place) => Soak.IsOn || place.Split(':')[0] is "golden" or "settle" or "stop" or "reset" or "create" || place.StartsWith("record:", StringComparison.Ordinal);
+    }
+
+    /// <summary>Kills <c>branch rotate</c>: afterwards an address works, and the old password does not if the new one does.</summary>
+    protected async Task KillRotateAsync()
+    {
+        string[] command = ["branch", "rotate", "shop/dev"];
+        await _root.MakeAsync("dev");
+        var places = await TraceAsync(command);
+        var source = (await _root.ChecksumAsync(ToolRoot.Main))!;
+        foreach (var place in places)
+        {
+            foreach (var cure in (Func<Task>[])[() => CureAsync(place), async () => Expect(place, (await _root.InProcessAsync(command)).Status == 0, "repeated")])
+            {
+                var old = await _root.ConnectionStringAsync(Dev);
+                Kill(place, command);
+                await cure();
+                await ServesAsync(place, Dev, source);
+                var (now, oldWorks) = (await _root.ConnectionStringAsync(Dev), await WorksAsync(old));
+                Expect(place, oldWorks == (now == old), "the old password works beside the new one");
+            }
+        }
+
+        await _root.Workspace.Branches.DeleteAsync(Dev, ifExists: false, default);
+        Report();
+
+        static async Task<bool> WorksAsync(string address)
+        {
+            await using var connection = new Npgsql.NpgsqlConnection(address);
+            try
+            {
+                await connection.OpenAsync();
+                return true;
+            }
+            catch (Npgsql.PostgresException e) when (e.SqlState == Npgsql.PostgresErrorCodes.InvalidPassword)
+            {
+                return false;
+            }
+        }
+    }
+
     /// <summary>Kills <c>project create</c> and <c>project delete</c>.</summary>
     protected async Task KillProjectAsync()
     {
@@ -305,6 +380,16 @@ public sealed class KillMatrixOfProjects() : KillMatrix("btrfs", everyPlace: tru
 {
     [Fact]
     public Task A_project_that_was_being_made_or_deleted_when_the_tool_was_killed_is_gone_after_the_doctor_and_either_can_be_repeated() => KillProjectAsync();
+}
+
+/// <summary>What is done beside making, resetting and deleting.</summary>
+public sealed class KillMatrixOfRotations() : KillMatrix("reflink", everyPlace: true)
+{
+    [Fact]
+    public Task A_rotation_that_is_killed_anywhere_is_finished_by_the_doctor_or_by_repeating_it() => KillRotateAsync();
+
+    [Fact]
+    public Task A_golden_branch_that_is_killed_while_it_is_made_or_reset_is_gone_or_whole_after_the_doctor() => KillGoldenAsync();
 }
 
 /// <summary>What differs where snapshots are atomic.</summary>

@@ -17,9 +17,11 @@ internal sealed class WriteLoad : IAsyncDisposable
     /// <summary>The highest number that each writer knows to be committed.</summary>
     public long[] Acknowledged => [.. Enumerable.Range(0, _acknowledged.Length).Select(i => Interlocked.Read(ref _acknowledged[i]))];
 
-    public static async Task<WriteLoad> StartAsync(ToolRoot root, int writers, int seed)
+    public static async Task<WriteLoad> StartAsync(ToolRoot root, int writers, int seed) => await StartAsync(await root.ConnectionStringAsync(ToolRoot.Main), writers, seed);
+
+    public static async Task<WriteLoad> StartAsync(string address, int writers, int seed)
     {
-        await root.SqlAsync(ToolRoot.Main, """
+        await AskAsync(address, """
             create table if not exists events (writer int, number bigint, note text, primary key (writer, number));
             create index if not exists events_note on events (note);
             create table if not exists balances (id int primary key, amount bigint);
@@ -27,7 +29,6 @@ internal sealed class WriteLoad : IAsyncDisposable
             insert into balances select i, i from generate_series(1, 3000) i on conflict do nothing;
             """);
         var load = new WriteLoad(writers);
-        var address = await root.ConnectionStringAsync(ToolRoot.Main);
         for (var writer = 0; writer < writers; writer++)
         {
             var number = writer;
@@ -54,9 +55,23 @@ internal sealed class WriteLoad : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        await StopAsync();
+        _stop.Dispose();
+    }
+
+    /// <summary>Ends the load: what is acknowledged then is all there is.</summary>
+    public async Task StopAsync()
+    {
         await _stop.CancelAsync();
         await Task.WhenAll(_tasks).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        _stop.Dispose();
+    }
+
+    private static async Task AskAsync(string address, string sql)
+    {
+        await using var connection = new NpgsqlConnection(address);
+        await connection.OpenAsync();
+        await using var command = new NpgsqlCommand(sql, connection);
+        await command.ExecuteNonQueryAsync();
     }
 
     private void Run(string address, Func<NpgsqlConnection, Task> work) => _tasks.Add(Task.Run(async () =>

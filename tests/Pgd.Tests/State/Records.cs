@@ -20,6 +20,7 @@ public sealed class Records
         Port = 21001,
         Host = "127.0.0.1",
         Rotation = 2,
+        IsRotating = true,
         ShouldRun = false,
         IsAdopted = true,
         CreatedAt = new(2026, 11, 21, 12, 30, 0, 123, TimeSpan.FromHours(1)),
