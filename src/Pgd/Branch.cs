@@ -59,6 +59,9 @@ public sealed record Branch
     /// <summary>When the branch may be swept; null for never.</summary>
     public DateTimeOffset? ExpiresAt { get; init; }
 
+    /// <summary>Since when nobody has connected, as far as <see cref="Lifetimes.CollectAsync"/> looked; null if somebody has, or nobody looked.</summary>
+    public DateTimeOffset? IdleSince { get; init; }
+
     /// <summary>Until when it is neither deleted nor reset; null if nothing protects it now, the greatest value for as long as nobody lifts it.</summary>
     public DateTimeOffset? ProtectedUntil { get; init; }
 

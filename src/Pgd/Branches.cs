@@ -396,6 +396,7 @@ public sealed class Branches
             Golden = branch.IsGolden,
             Anonymized = IsAnonymized(branch),
             ExpiresAt = branch.ExpiresAt,
+            IdleSince = branch.Idle?.Since,
             ProtectedUntil = Protection.Until(branch),
             ProtectedFor = Protection.Until(branch) is null ? null : branch.ProtectedFor,
             PullRequest = branch.PullRequest,

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Pgd.Postgres;
 using Pgd.State;
 
 namespace Pgd;
@@ -40,12 +41,14 @@ public sealed class Lifetimes
 
     /// <summary>
     /// Deletes branches whose time is up, those first that have waited longest. What is protected, or has branches that were made from it, stays. A
-    /// preview gets a day more: its repository's sweep tells the pull request.
+    /// preview gets a day more: its repository's sweep tells the pull request. Then stops those that nobody has connected to for a time; they start again by
+    /// <c>start</c>, or when they are asked for.
     /// </summary>
-    /// <param name="dryRun">Only tells what would be deleted.</param>
-    /// <param name="limit">How many at most.</param>
+    /// <param name="dryRun">Only tells what would be deleted and stopped.</param>
+    /// <param name="limit">How many at most are deleted.</param>
+    /// <param name="stopIdle">After how long without a session a branch is stopped; null for never. It counts from the first collection that sees it.</param>
     /// <param name="cancellationToken">Ends it between two branches.</param>
-    public async Task<Collected> CollectAsync(bool dryRun, int limit, CancellationToken cancellationToken)
+    public async Task<Collected> CollectAsync(bool dryRun, int limit, TimeSpan? stopIdle, CancellationToken cancellationToken)
     {
         var now = DateTimeOffset.UtcNow;
         var (deleted, left) = (new List<BranchName>(), new List<LeftBranch>());
@@ -66,7 +69,51 @@ public sealed class Lifetimes
                 deleted.Add(branch.FullName);
         }
 
-        return new(deleted, left);
+        return new(deleted, left, stopIdle is { Ticks: > 0 } idle ? await StopIdleAsync(dryRun, idle, left, cancellationToken).ConfigureAwait(false) : []);
+    }
+
+    private async Task<IReadOnlyList<BranchName>> StopIdleAsync(bool dryRun, TimeSpan longest, List<LeftBranch> left, CancellationToken cancellationToken)
+    {
+        var stopped = new List<BranchName>();
+        // Whoever protects a branch needs it, and main is others' source.
+        foreach (var name in _workspace.State.AllBranches().Where(b => b is { Parent: not null, ShouldRun: true, Phase: BranchPhase.Ready } && Protection.Until(b) is null).Select(b => b.FullName).ToList())
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            try
+            {
+                using var held = await _workspace.Branches.LockAsync(name, cancellationToken).ConfigureAwait(false);
+                var (project, branch) = (_workspace.State.RequireProject(name.Project), _workspace.Branches.RequireReady(name));
+                var server = new BranchServer(_workspace, project, branch, branch.Generation);
+                if (project.PostgresMajor < Activity.OldestCounting || !branch.ShouldRun || !server.IsRunning())
+                    continue;
+                var activity = Activity.Of(server, cancellationToken);
+                var since = activity.Connected > 0 ? null : branch.Idle is { } known && known.Sessions == activity.Sessions ? known : new Idleness(DateTimeOffset.UtcNow, activity.Sessions);
+                var longEnough = since?.Since <= DateTimeOffset.UtcNow - longest;
+                if (longEnough)
+                    stopped.Add(name);
+                if (dryRun)
+                    continue;
+                if (longEnough)
+                    await _workspace.Audit.RecordAsync("branch stop", name.ToString(), null, async () =>
+                    {
+                        _workspace.State.Write(branch with { ShouldRun = false, Idle = since });
+                        await server.StopAsync(Runtime.StopMode.Fast, cancellationToken).ConfigureAwait(false);
+                        return true;
+                    }).ConfigureAwait(false);
+                else if (since != branch.Idle)
+                    _workspace.State.Write(branch with { Idle = since });
+            }
+            catch (PgdException e) when (e.ExitCode == ExitCode.NotFound)
+            {
+                // Deleted meanwhile.
+            }
+            catch (Exception e) when (e is PgdException or Npgsql.NpgsqlException)
+            {
+                left.Add(new(name, $"whether it is used could not be asked: {e.Message}"));
+            }
+        }
+
+        return stopped;
     }
 
     private int Depth(BranchRecord branch)
@@ -108,8 +155,9 @@ public sealed class Lifetimes
 
 /// <summary>What a collection did, or would do.</summary>
 /// <param name="Deleted">The branches that are gone.</param>
-/// <param name="Left">Those whose time is up and that are still there.</param>
-public sealed record Collected(IReadOnlyList<BranchName> Deleted, IReadOnlyList<LeftBranch> Left);
+/// <param name="Left">Those whose time is up and that are still there, and those that could not be asked.</param>
+/// <param name="Stopped">The branches that nobody had used, and that are stopped.</param>
+public sealed record Collected(IReadOnlyList<BranchName> Deleted, IReadOnlyList<LeftBranch> Left, IReadOnlyList<BranchName> Stopped);
 
 /// <summary>A branch that stayed although its time is up.</summary>
 /// <param name="Name">Its name.</param>

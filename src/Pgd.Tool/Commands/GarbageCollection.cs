@@ -11,18 +11,22 @@ internal static class GarbageCollection
     {
         var dryRun = new Option<bool>("--dry-run") { Description = "Only tell what would be deleted" };
         var limit = new Option<string?>("--limit") { HelpName = "N", Description = $"Delete no more than this (default {Lifetimes.DefaultLimit})" };
+        var stopIdle = new Option<string?>("--stop-idle") { HelpName = "DURATION", Description = "Also stop branches that nobody has connected to for so long (default: stop-idle of the configuration, else none)" };
         return new Verb(surface, "gc", "Delete branches whose time is up. Protected ones stay, and those that others were made from.",
             "gc --dry-run",
             "# every hour, by cron",
-            "gc --limit 5")
-            .With(dryRun, limit)
+            "gc --limit 5 --stop-idle 8h")
+            .With(dryRun, limit, stopIdle)
             .Does(async (run, cancellationToken) =>
             {
                 var dry = run[dryRun];
-                run.Show(await run.Workspace.Lifetimes.CollectAsync(dry, run[limit] is { } text ? Count(text) : Lifetimes.DefaultLimit, cancellationToken), () => JsonShapes.All.Collected, (collected, sheet) =>
+                run.Show(await run.Workspace.Lifetimes.CollectAsync(dry, run[limit] is { } text ? Count(text) : Lifetimes.DefaultLimit,
+                    run[stopIdle] is { } idle ? Configuration.Duration.Parse(idle) : run.Workspace.Configuration.StopIdle, cancellationToken), () => JsonShapes.All.Collected, (collected, sheet) =>
                 {
                     foreach (var name in collected.Deleted)
                         sheet.Line($"{(dry ? "would delete" : "deleted")}  {name}");
+                    foreach (var name in collected.Stopped)
+                        sheet.Line($"{(dry ? "would stop" : "stopped")}  {name}: nobody used it");
                     foreach (var branch in collected.Left)
                         sheet.Line($"{sheet.Screen.Dim("left")}  {branch.Name}: {branch.Reason}");
                     if (collected.Deleted.Count == 0)

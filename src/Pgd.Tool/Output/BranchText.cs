@@ -31,6 +31,7 @@ internal static class BranchText
         ("Roles", branch.Roles.Count > 0 ? string.Join(", ", branch.Roles) : null),
         ("Cut off from", branch.Severed.Count > 0 ? string.Join(", ", branch.Severed) : null),
         ("Expires", branch.ExpiresAt is { } expiry ? $"{Moment(expiry)} ({sheet.Until(expiry)})" : "never"),
+        ("Idle since", branch.IdleSince is { } idle ? Moment(idle) : null),
         ("Protected", branch.ProtectedUntil is { } until ? Protected(until, branch.ProtectedFor, sheet) : null),
         ("Pull request", branch.PullRequest is { } key ? $"{key.Repository}#{key.Number}" : null),
         ("Labels", branch.Labels.Count == 0 ? null : string.Join(", ", branch.Labels.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => $"{pair.Key}={pair.Value}"))),

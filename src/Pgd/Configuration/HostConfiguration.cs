@@ -39,6 +39,9 @@ public sealed record HostConfiguration
     /// <summary>How many previews a repository may have at once, in all projects; no limit by default.</summary>
     public int? MaximumPreviews { get; init; }
 
+    /// <summary>After how long without a session <c>gc</c> stops a branch; never by default.</summary>
+    public TimeSpan? StopIdle { get; init; }
+
     /// <summary>How long an operation waits for another one's lock; one minute by default.</summary>
     public TimeSpan? WaitForLock { get; init; }
 
@@ -67,6 +70,7 @@ public sealed record HostConfiguration
             BranchMemory = BranchMemory ?? below.BranchMemory,
             MaximumBranches = MaximumBranches ?? below.MaximumBranches,
             MaximumPreviews = MaximumPreviews ?? below.MaximumPreviews,
+            StopIdle = StopIdle ?? below.StopIdle,
             WaitForLock = WaitForLock ?? below.WaitForLock,
             PostgresBinaries = PostgresBinaries.Count > 0 ? PostgresBinaries : below.PostgresBinaries,
             PostgresUser = PostgresUser ?? below.PostgresUser,

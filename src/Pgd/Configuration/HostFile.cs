@@ -25,6 +25,7 @@ internal static class HostFile
             BranchMemory = top.Value("branch-memory", MemorySize.ParseForBranch),
             MaximumBranches = AtLeastOne(top, "max-branches"),
             MaximumPreviews = AtLeastOne(top, "max-previews"),
+            StopIdle = top.Span("stop-idle"),
             WaitForLock = top.Span("wait-lock"),
             PostgresBinaries = [.. postgres.Texts("binaries").Select(value => Fault(value) is { } fault ? throw postgres.Misuse("binaries", $"\"postgres.binaries\" {fault}") : Folder(value, home)!)],
             PostgresUser = postgres.Text("user"),

@@ -54,7 +54,7 @@ internal sealed class FilesRun(MigrationFiles files, IAppliedFiles applied, Time
             // On its own clock: the file is committed, and must not run again because somebody pressed Ctrl-C now.
             if (since is not null)
                 await applied.AppendAsync(files.Branch, since, new AppliedMigration(file.Path, file.Sha256), CancellationToken.None);
-            files.Output(string.Create(CultureInfo.InvariantCulture, $"{file.Path}: {result.Statements} statements, {result.Duration.TotalMilliseconds:0} ms"));
+            files.Output(string.Create(CultureInfo.InvariantCulture, $"{file.Path}: {result.Statements} {(result.Statements == 1 ? "statement" : "statements")}, {result.Duration.TotalMilliseconds:0} ms"));
         }
 
         return (done, null);

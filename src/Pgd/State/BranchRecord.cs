@@ -50,6 +50,9 @@ internal sealed record BranchRecord
     /// <summary>Why, as the one who protected it says.</summary>
     public string? ProtectedFor { get; init; }
 
+    /// <summary>How many sessions there had been when somebody last looked, and since when that number has not changed; null before.</summary>
+    public Idleness? Idle { get; init; }
+
     public DateTimeOffset? DataAsOf { get; init; }
 
     public string? DataLsn { get; init; }
@@ -77,6 +80,11 @@ internal sealed record BranchRecord
 
     public BranchName? ParentName => Parent is null ? null : BranchName.Of(Project, Parent);
 }
+
+/// <summary>Since when nobody has used a branch.</summary>
+/// <param name="Since">Since then, as far as was looked.</param>
+/// <param name="Sessions">How many sessions its server had counted.</param>
+internal sealed record Idleness(DateTimeOffset Since, long Sessions);
 
 /// <summary>A migration file that ran on a branch.</summary>
 internal sealed record AppliedMigration(string Path, string Sha256);

@@ -34,6 +34,14 @@ internal static class RecordJson
         WriteTime(json, "expiresAt", record.ExpiresAt);
         WriteTime(json, "protectedUntil", record.ProtectedUntil);
         WriteText(json, "protectedFor", record.ProtectedFor);
+        if (record.Idle is { } idle)
+        {
+            json.WriteStartObject("idle");
+            json.WriteString("since", idle.Since);
+            json.WriteNumber("sessions", idle.Sessions);
+            json.WriteEndObject();
+        }
+
         WriteTime(json, "dataAsOf", record.DataAsOf);
         WriteText(json, "dataLsn", record.DataLsn);
         WriteTexts(json, "severed", record.Severed);
@@ -95,6 +103,9 @@ internal static class RecordJson
         ExpiresAt = OptionalTime(json, "expiresAt"),
         ProtectedUntil = OptionalTime(json, "protectedUntil"),
         ProtectedFor = OptionalText(json, "protectedFor"),
+        Idle = Has(json, "idle", out var idle)
+            ? new(OptionalTime(idle, "since") ?? throw Missing("since"), Need(idle, "sessions", JsonValueKind.Number).TryGetInt64(out var sessions) ? sessions : throw Missing("sessions"))
+            : null,
         DataAsOf = OptionalTime(json, "dataAsOf"),
         DataLsn = OptionalText(json, "dataLsn"),
         Severed = OptionalTexts(json, "severed"),

@@ -50,6 +50,56 @@ public sealed class LifeAndDeath(LifeAndDeath.Project fixture) : IClassFixture<L
     }
 
     [Fact]
+    public async Task A_collection_stops_what_nobody_has_connected_to_for_as_long_as_it_may_be_idle()
+    {
+        await _shop.CreateAsync("used");
+        await _shop.CreateAsync("quiet");
+        await _shop.CreateAsync("kept");
+        var day = TimeSpan.FromDays(1);
+        // The first look only begins to count.
+        Assert.Empty((await CollectAsync(day, dryRun: false)).Stopped);
+        Assert.NotNull((await _shop.GetAsync("quiet")).IdleSince);
+        await PutBackAsync("used", "quiet", "kept");
+        await Lifetimes.ProtectAsync(Shop.Name("kept"), day, null, Never);
+
+        // Who comes and goes between two looks has used it, and who is there uses it.
+        await _shop.AskAsync("used", "select 1");
+        Assert.Equal([Shop.Name("quiet")], (await CollectAsync(day, dryRun: true)).Stopped);
+        Assert.Equal(BranchStatus.Running, (await _shop.GetAsync("quiet")).Status);
+        var collected = await CollectAsync(day, dryRun: false);
+        Assert.Equal([Shop.Name("quiet")], collected.Stopped);
+        Assert.Empty(collected.Deleted);
+        Assert.Equal((BranchStatus.Stopped, BranchStatus.Running, BranchStatus.Running), ((await _shop.GetAsync("quiet")).Status, (await _shop.GetAsync("used")).Status, (await _shop.GetAsync("kept")).Status));
+        await PutBackAsync("used");
+        await using (var session = new Npgsql.NpgsqlConnection((await _shop.ConnectAsync("used")).Format(Libpq.UrlFormat.Npgsql)))
+        {
+            await session.OpenAsync(Never);
+            Assert.Empty((await CollectAsync(day, dryRun: false)).Stopped);
+            Assert.Null((await _shop.GetAsync("used")).IdleSince);
+        }
+
+        // Stopped is not gone.
+        await _shop.Workspace.Branches.CreateAsync(new() { Name = Shop.Name("quiet"), Ensure = true }, Never);
+        Assert.Equal(500500, await _shop.SumAsync("quiet"));
+        await Lifetimes.UnprotectAsync(Shop.Name("kept"), Never);
+        await _shop.DeleteAsync("used", "quiet", "kept");
+
+        Task<Collected> CollectAsync(TimeSpan idle, bool dryRun) => Lifetimes.CollectAsync(dryRun, 20, idle, Never);
+
+        // As if it had been seen two days ago.
+        async Task PutBackAsync(params string[] branches)
+        {
+            await Eventually.TrueAsync(async () =>
+            {
+                await CollectAsync(day, dryRun: false);
+                return branches.All(b => _shop.Workspace.State.RequireBranch(Shop.Name(b)).Idle is not null);
+            }, "nobody is connected");
+            foreach (var branch in branches.Select(b => _shop.Workspace.State.RequireBranch(Shop.Name(b))))
+                _shop.Workspace.State.Write(branch with { Idle = branch.Idle! with { Since = DateTimeOffset.UtcNow - TimeSpan.FromDays(2) } });
+        }
+    }
+
+    [Fact]
     public async Task A_collection_takes_what_has_expired_and_nothing_else_and_no_more_than_it_may()
     {
         var soon = TimeSpan.FromMilliseconds(1);
@@ -63,15 +113,15 @@ public sealed class LifeAndDeath(LifeAndDeath.Project fixture) : IClassFixture<L
         await Lifetimes.ProtectAsync(Shop.Name("kept"), TimeSpan.Zero, "Ada", Never);
         await _shop.CreateAsync("pr-7", with: b => b with { TimeToLive = soon, PullRequest = new() { RepositoryId = 1, Repository = "octo/shop", Number = 7 } });
 
-        var would = await Lifetimes.CollectAsync(dryRun: true, Lifetimes.DefaultLimit, Never);
+        var would = await Lifetimes.CollectAsync(dryRun: true, Lifetimes.DefaultLimit, null, Never);
         Assert.Equal(["shop/child", "shop/parent"], would.Deleted.Select(b => b.ToString()));
         Assert.Equal(9, (await _shop.Workspace.Branches.ListAsync("shop", Never)).Count);
 
-        var one = await Lifetimes.CollectAsync(dryRun: false, 1, Never);
+        var one = await Lifetimes.CollectAsync(dryRun: false, 1, null, Never);
         Assert.Equal("shop/child", Assert.Single(one.Deleted).ToString());
         Assert.Contains(one.Left, b => b.Name.Branch == "parent" && b.Reason == "the limit of 1 is reached; the next collection takes it");
 
-        var rest = await Lifetimes.CollectAsync(dryRun: false, Lifetimes.DefaultLimit, Never);
+        var rest = await Lifetimes.CollectAsync(dryRun: false, Lifetimes.DefaultLimit, null, Never);
         Assert.Equal("shop/parent", Assert.Single(rest.Deleted).ToString());
         Assert.Equal(["kept: it is protected (Ada)", "needed: shop/by-a-living-one was made from it"], rest.Left.Where(b => b.Name.Branch != "pr-7").Select(b => $"{b.Name.Branch}: {b.Reason}").Order(StringComparer.Ordinal));
         Assert.Contains("the sweep of octo/shop has until", Assert.Single(rest.Left, b => b.Name.Branch == "pr-7").Reason, StringComparison.Ordinal);

@@ -25,6 +25,7 @@ public sealed class HostConfigurationFiles : IDisposable
             branch-memory: 1.5GB
             max-branches: 40
             max-previews: 20
+            stop-idle: 8h
             wait-lock: 30s
             postgres:
               binaries: [/opt/pg17/bin, ~/pg18/bin]
@@ -37,7 +38,7 @@ public sealed class HostConfigurationFiles : IDisposable
         Assert.Equal((TimeSpan.FromDays(7), "10.0.0.5", TimeSpan.FromSeconds(30)), (configuration.DefaultTimeToLive, configuration.Host, configuration.WaitForLock));
         Assert.Equal(["/opt/pg17/bin", "/home/ada/pg18/bin"], configuration.PostgresBinaries);
         Assert.Equal(("pg", "internal", 1536L << 20), (configuration.PostgresUser, configuration.Network, configuration.BranchMemory));
-        Assert.Equal((40, 20), (configuration.MaximumBranches, configuration.MaximumPreviews));
+        Assert.Equal((40, 20, TimeSpan.FromHours(8)), (configuration.MaximumBranches, configuration.MaximumPreviews, configuration.StopIdle));
     }
 
     [Fact]
@@ -93,7 +94,7 @@ public sealed class HostConfigurationFiles : IDisposable
     [Theory]
     [InlineData("\nstorag: btrfs", "2: unknown key \"storag\"", "Did you mean \"storage\"?")]
     [InlineData("postgres:\n  bin: [/x]", "2: unknown key \"postgres.bin\"", "Keys here: binaries, user.")]
-    [InlineData("xyzzy: 1", "1: unknown key \"xyzzy\"", "Keys here: postgres, zfs, root, storage, runtime, network, port-range, default-ttl, host, branch-memory, max-branches, max-previews, wait-lock.")]
+    [InlineData("xyzzy: 1", "1: unknown key \"xyzzy\"", "Keys here: postgres, zfs, root, storage, runtime, network, port-range, default-ttl, host, branch-memory, max-branches, max-previews, stop-idle, wait-lock.")]
     [InlineData("max-branches: 0", "1: \"max-branches\" must be at least 1, not 0", null)]
     [InlineData("max-previews: many", "1: ", null)]
     [InlineData("branch-memory: 8192", "1: \"branch-memory\": \"8192\" is not an amount of memory for a branch", "Write a number and a unit, at least 64MB, for example 512MB or 2GB.")]

@@ -27,6 +27,7 @@ public sealed class Records
         ExpiresAt = new(2026, 11, 28, 12, 30, 0, TimeSpan.Zero),
         ProtectedUntil = new(2026, 3, 9, 0, 0, 0, TimeSpan.Zero),
         ProtectedFor = "Ada needs it",
+        Idle = new(new(2026, 11, 21, 13, 0, 0, TimeSpan.Zero), 5_000_000_000),
         DataAsOf = new(2026, 11, 21, 11, 29, 59, TimeSpan.Zero),
         DataLsn = "0/1A2B3C4D",
         PullRequest = new() { RepositoryId = 5_000_000_000, Repository = "octo/shop", Number = 42, HeadSha = "ec26c3e", RunUrl = "https://github.example/runs/7" },
