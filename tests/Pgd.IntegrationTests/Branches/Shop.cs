@@ -151,6 +151,7 @@ public sealed class Shop : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        PasswordScan.RefuseIn(Root);
         if (Workspace.State.FindProject("shop") is not null)
             await Workspace.Projects.DeleteAsync("shop", force: true, CancellationToken.None);
     }

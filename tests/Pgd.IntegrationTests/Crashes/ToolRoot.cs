@@ -157,6 +157,7 @@ internal sealed partial class ToolRoot : IDisposable
     {
         foreach (var server in LabProcess.All().Where(process => process.IsServer && LabFolder.Contains(Folder, process.WorkingDirectory)))
             server.Kill();
+        PasswordScan.RefuseIn(Folder);
     }
 
     // Servers run as another account.

@@ -19,11 +19,12 @@ internal sealed class ToolRun : IDisposable
     // Where programs start slowly, the published one is used, which is compiled ahead.
     public static readonly string Program = Environment.GetEnvironmentVariable("PGD_TEST_TOOL") is { Length: > 0 } tool ? tool : Path.Combine(Checkout.Folder, "artifacts", "bin", "Pgd.Tool", Path.GetFileName(AppContext.BaseDirectory.TrimEnd('/')), "dotnet-pgd.dll");
     private readonly Process _process;
+    private readonly bool _tells;
     private readonly Task<string> _output, _error;
 
-    private ToolRun(Process process)
+    private ToolRun(Process process, bool tells)
     {
-        _process = process;
+        (_process, _tells) = (process, tells);
         // Both at once: a program that fills the other pipe would wait for ever.
         _output = process.StandardOutput.ReadToEndAsync();
         _error = process.StandardError.ReadToEndAsync();
@@ -44,7 +45,8 @@ internal sealed class ToolRun : IDisposable
         start.Environment["HOME"] = "/nonexistent";
         foreach (var (name, value) in environment)
             start.Environment[name] = value;
-        return new(Process.Start(start)!);
+        // Some commands are there to tell a password, or to run what may.
+        return new(Process.Start(start)!, arguments.Any(argument => argument is "url" or "exec" or "psql"));
     }
 
     public void Signal(int signal) => _ = Send(_process.Id, signal);
@@ -57,6 +59,7 @@ internal sealed class ToolRun : IDisposable
             throw new TimeoutException($"The tool has been running for {LongestRun.TotalMinutes} minutes; it said: {_error.GetAwaiter().GetResult()}");
         }
 
+        PasswordScan.Refuse("what the tool says", _error.GetAwaiter().GetResult() + (_tells ? "" : _output.GetAwaiter().GetResult()));
         return new(_process.ExitCode, _output.GetAwaiter().GetResult(), _error.GetAwaiter().GetResult());
     }
 

@@ -239,6 +239,7 @@ internal sealed class FakeGitHub : IAsyncDisposable
             context.Request.Headers.ToDictionary(header => header.Key, header => header.Value.ToString(), StringComparer.OrdinalIgnoreCase), await reader.ReadToEndAsync());
         context.Items[typeof(FakeRequest)] = request;
         _requests.Enqueue(request);
+        PasswordScan.Refuse("what GitHub is told", request.Path + request.Body);
         if (TakeFault(request) is { } fault)
         {
             await FailAsync(context, fault);

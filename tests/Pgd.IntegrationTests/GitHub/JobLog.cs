@@ -60,6 +60,7 @@ internal sealed partial class JobLog
             if (Obey(line))
                 return;
             line = Masked(line);
+            PasswordScan.Refuse("a job's log", line);
             _lines.Add(line);
             foreach (var (_, seen) in _waiting.Where(waiting => waiting.Applies(line)))
                 seen.TrySetResult();

@@ -39,6 +39,7 @@ public sealed class StoryFixture : IAsyncLifetime
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
+        PasswordScan.RefuseIn(_root);
         // A project that could not be made is its tests' failure already.
         if (_tool.Length > 0)
             _ = TryRun("project", "delete", Project, "--force");
