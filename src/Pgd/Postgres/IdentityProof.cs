@@ -36,9 +36,13 @@ internal static class IdentityProof
                 // The server has been told to read its rules again, and does so a moment later.
                 await Task.Delay(Pause, cancellationToken).ConfigureAwait(false);
             }
-            catch (NpgsqlException e) when (e.InnerException is AuthenticationException refused)
+            catch (NpgsqlException e) when (url.Parameters.TryGetValue("sslrootcert", out var file) && !File.Exists(file))
             {
-                throw new PgdException(ExitCode.Unsafe, $"who answers at {url.Host}:{url.Port} has no valid certificate of {branch}: {refused.Message}",
+                throw new PgdException(ExitCode.Failed, $"the certificate {file}, which {branch} is verified by, is missing", $"Have it made again: dotnet pgd restart {branch}", e);
+            }
+            catch (NpgsqlException e) when (e.InnerException is AuthenticationException)
+            {
+                throw new PgdException(ExitCode.Unsafe, $"{url.Host}:{url.Port} is answered by a server that has no valid certificate of {branch}",
                     $"Give it a new one: dotnet pgd restart {branch}. If it is then the same, another server has taken its port or its name.", e);
             }
             catch (NpgsqlException e)

@@ -36,7 +36,7 @@ public abstract class BranchesWithTls(ShopFixture fixture)
         url = await Shop.ConnectAsync("tls");
         await AssertReachedAsync();
 
-        // Also by its name, and through a pool of connections that it was before.
+        // By the machine's own word for itself as well.
         Assert.Equal("true TLSv1.3", await Sql.AskAsync(url with { Host = "localhost" }, Encrypted));
         Assert.Empty(Shop.TakeWarnings());
         await Shop.DeleteAsync("tls");
@@ -160,6 +160,22 @@ public abstract class BranchesWithTls(ShopFixture fixture)
                 return e;
             }
         }
+    }
+
+    [Fact]
+    public async Task A_lost_certificate_of_the_authority_is_told_and_made_again_at_the_next_start()
+    {
+        await CreateAsync("kept");
+        await CreateAsync("restarted");
+        File.Delete($"{Shop.Root}/s/ca.crt");
+
+        var lost = await Assert.ThrowsAsync<PgdException>(() => Shop.ConnectAsync("kept"));
+        Assert.Equal((ExitCode.Failed, $"the certificate {Shop.Root}/s/ca.crt, which shop/kept is verified by, is missing"), (lost.ExitCode, lost.Message));
+
+        await Shop.RestartAsync("restarted");
+        Assert.Equal("true TLSv1.3", await Shop.AskAsync("restarted", Encrypted));
+        Assert.Equal("true TLSv1.3", await Shop.AskAsync("kept", Encrypted));
+        await Shop.DeleteAsync("kept", "restarted");
     }
 
     [Fact]
