@@ -47,8 +47,8 @@ listing() {
     done
     for folder in $(data_folders); do prune+=(-path "$folder" -prune -printf 'server data %P\n' -o); done
     # What a server does inside its own folder is its business. Lock files of a line or none stay: removing one would be a race. What was
-    # done, and which pull requests were closed, is remembered.
-    find "$DEMO_ROOT" -mindepth 1 "${prune[@]}" -path "$DEMO_ROOT/locks/*" \( -type d -o -size -2 \) -o -path "$DEMO_ROOT/state/~closed*" -o -path "$DEMO_ROOT/state/audit.log" -o -printf '%y %P\n' 2>/dev/null || true
+    # done, and which pull requests were closed, is remembered. The certificate authority is the root's and no branch's.
+    find "$DEMO_ROOT" -mindepth 1 "${prune[@]}" -path "$DEMO_ROOT/locks/*" \( -type d -o -size -2 \) -o -path "$DEMO_ROOT/state/~closed*" -o -path "$DEMO_ROOT/state/audit.log" -o -path "$DEMO_ROOT/s/ca.crt" -o -printf '%y %P\n' 2>/dev/null || true
     awk -v root="$DEMO_ROOT/" 'index($5, root) == 1 { print "mount " $5 }' /proc/self/mountinfo
     [[ -z ${DEMO_DATASET:-} ]] || zfs list -H -r -t all -o name "$DEMO_DATASET" | sed 's/^/dataset /'
     ! command -v docker >/dev/null || docker ps --all --filter "label=pgd.root=$DEMO_ROOT" --format 'container {{.Names}}' 2>/dev/null || true

@@ -21,6 +21,9 @@ public sealed record Branch
     /// <summary>The TCP port; the same for the branch's whole life.</summary>
     public required int Port { get; init; }
 
+    /// <summary>Whether it is reached by TLS alone; then its connections carry <c>sslmode=verify-full</c> and <c>sslrootcert</c>.</summary>
+    public bool Tls { get; init; }
+
     /// <summary>How often the branch has been reset, from 1.</summary>
     public required int Generation { get; init; }
 

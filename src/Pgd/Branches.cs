@@ -384,6 +384,7 @@ public sealed class Branches
             },
             Host = branch.Host,
             Port = branch.Port,
+            Tls = branch.Tls,
             Generation = branch.Generation,
             Storage = project.Storage,
             Runtime = project.Runtime,
@@ -524,6 +525,7 @@ public sealed class Branches
             Generation = 1,
             Port = port,
             Host = _workspace.Runtimes.Named(project.Runtime).HostOf(project, name.Branch, port, request.Host ?? _workspace.Configuration.Host),
+            Tls = request.Tls ?? _workspace.Configuration.Tls ?? false,
             CreatedAt = DateTimeOffset.UtcNow,
             ExpiresAt = Expiry(request.TimeToLive ?? (request.Golden ? null : _workspace.Configuration.DefaultTimeToLive) ?? TimeSpan.Zero),
             ShouldRun = !request.Golden,
@@ -671,6 +673,8 @@ public sealed class Branches
             throw new PgdException(ExitCode.Exists, $"the branch {branch.FullName} exists already, and is {(branch.IsGolden ? "" : "not ")}golden", "Choose another name, or delete it first.");
         if (request.Roles is { } roles && !roles.SequenceEqual(branch.Roles))
             throw new PgdException(ExitCode.Exists, $"the branch {branch.FullName} exists already, with other roles", $"Renew its data: dotnet pgd branch reset {branch.FullName}{string.Concat(roles.Select(r => $" --role {r}"))}");
+        if (request.Tls is { } tls && tls != branch.Tls)
+            throw new PgdException(ExitCode.Exists, $"the branch {branch.FullName} exists already, {(tls ? "without" : "with")} TLS", "Choose another name, or delete it first.");
         var ensured = branch with
         {
             ExpiresAt = request.TimeToLive is { } ttl ? Expiry(ttl) : branch.ExpiresAt,

@@ -273,6 +273,7 @@ public sealed class Projects
             Generation = 1,
             Port = port,
             Host = _workspace.Runtimes.Named(project.Runtime).HostOf(project, name.Branch, port, _workspace.Configuration.Host),
+            Tls = _workspace.Configuration.Tls ?? false,
             CreatedAt = DateTimeOffset.UtcNow,
         }, cancellationToken).ConfigureAwait(false);
         Fault.Here("project:port");

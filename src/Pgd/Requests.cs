@@ -87,6 +87,12 @@ public sealed record BranchCreate
     /// recovery and with their unlogged tables. It lives for ever unless <see cref="TimeToLive"/> says otherwise.
     /// </summary>
     public bool Golden { get; init; }
+
+    /// <summary>
+    /// Whether its server lets nobody in without TLS, and its connections verify it by the certificate authority of this root; null for what the
+    /// configuration says.
+    /// </summary>
+    public bool? Tls { get; init; }
 }
 
 /// <summary>SQL files that run over the administrative socket while no one else can connect. If one fails, the branch is not made.</summary>

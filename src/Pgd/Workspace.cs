@@ -23,6 +23,7 @@ public sealed class Workspace
         State = new(Layout);
         Locks = new(Layout, configuration.WaitForLock ?? DefaultWaitForLock, reporter);
         HostKey = new(Layout);
+        CertificateAuthority = new(Layout, HostKey, Locks, TimeProvider.System);
         Audit = new(Layout, reporter);
         Tombstones = new(Layout);
         Ports = new(State, Locks);
@@ -86,6 +87,8 @@ public sealed class Workspace
     internal OperatingSystemLocks Locks { get; }
 
     internal HostKey HostKey { get; }
+
+    internal Tls.CertificateAuthority CertificateAuthority { get; }
 
     internal AuditLog Audit { get; }
 

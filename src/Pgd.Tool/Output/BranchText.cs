@@ -21,6 +21,7 @@ internal static class BranchText
         ("Name", branch.Name.ToString()),
         ("Status", Word(branch)),
         ("Address", branch.Adopted || branch.Golden ? null : $"{branch.Host}:{branch.Port}"),
+        ("TLS", branch.Tls && !branch.Golden ? "required" : null),
         ("Parent", branch.Parent?.ToString()),
         ("PostgreSQL", Number(branch.PostgresMajor)),
         ("Storage", branch.Storage),

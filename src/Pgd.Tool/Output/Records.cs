@@ -14,9 +14,10 @@ internal sealed record Deleted(string Name, bool IsDeleted)
 }
 
 /// <summary>Where to connect, in the dialect that was asked for and in parts.</summary>
-internal sealed record Connection(BranchName Branch, string Url, string Host, int Port, string Database, string User, string? Password)
+internal sealed record Connection(BranchName Branch, string Url, string Host, int Port, string Database, string User, string? Password, string? SslMode, string? SslRootCert)
 {
-    public static Connection Of(BranchName branch, ConnectionUrl url, string text) => new(branch, text, url.Host, url.Port, url.Database, url.User, url.Password);
+    public static Connection Of(BranchName branch, ConnectionUrl url, string text) =>
+        new(branch, text, url.Host, url.Port, url.Database, url.User, url.Password, url.Parameters.GetValueOrDefault("sslmode"), url.Parameters.GetValueOrDefault("sslrootcert"));
 }
 
 /// <summary>The end of a server's log.</summary>

@@ -30,6 +30,9 @@ public sealed record HostConfiguration
     /// </summary>
     public string? Host { get; init; }
 
+    /// <summary>Whether new branches are reached by TLS alone, verified by a certificate authority of this root; false by default.</summary>
+    public bool? Tls { get; init; }
+
     /// <summary>The bytes of memory that one branch may use; a quarter of this machine's by default. Its server's buffers are at most a quarter of that.</summary>
     public long? BranchMemory { get; init; }
 
@@ -67,6 +70,7 @@ public sealed record HostConfiguration
             PortRange = PortRange ?? below.PortRange,
             DefaultTimeToLive = DefaultTimeToLive ?? below.DefaultTimeToLive,
             Host = Host ?? below.Host,
+            Tls = Tls ?? below.Tls,
             BranchMemory = BranchMemory ?? below.BranchMemory,
             MaximumBranches = MaximumBranches ?? below.MaximumBranches,
             MaximumPreviews = MaximumPreviews ?? below.MaximumPreviews,

@@ -22,6 +22,7 @@ internal static class HostFile
             PortRange = top.Value("port-range", PortRange.Parse),
             DefaultTimeToLive = top.Span("default-ttl"),
             Host = top.Text("host"),
+            Tls = top.Flag("tls"),
             BranchMemory = top.Value("branch-memory", MemorySize.ParseForBranch),
             MaximumBranches = AtLeastOne(top, "max-branches"),
             MaximumPreviews = AtLeastOne(top, "max-previews"),

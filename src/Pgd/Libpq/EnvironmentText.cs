@@ -5,7 +5,8 @@ namespace Pgd.Libpq;
 /// <summary>A connection as environment variables, and those as text for shells and <c>.env</c> files.</summary>
 internal static class EnvironmentText
 {
-    private static readonly string[] Stronger = ["PGHOSTADDR", "PGSERVICE"];
+    // An inherited service or address beats PGHOST, and another branch's certificate is not this one's.
+    private static readonly string[] Others = ["PGHOSTADDR", "PGSERVICE", "PGSSLMODE", "PGSSLROOTCERT"];
 
     public static SortedDictionary<string, string> Variables(ConnectionUrl url)
     {
@@ -32,8 +33,7 @@ internal static class EnvironmentText
     {
         var variables = Variables(url);
         var text = new StringBuilder();
-        // An inherited service or address beats PGHOST.
-        foreach (var name in Stronger.Where(name => !variables.ContainsKey(name)))
+        foreach (var name in Others.Where(name => !variables.ContainsKey(name)))
             text.Append("unset ").Append(name).Append('\n');
         foreach (var (name, value) in variables)
             text.Append("export ").Append(name).Append('=').Append(ShellQuote(value)).Append('\n');

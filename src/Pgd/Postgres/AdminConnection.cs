@@ -39,7 +39,7 @@ internal sealed class AdminConnection : IDisposable
     }
 
     /// <summary>A data source that loads no types and pools nothing: each of ours lives for a handful of statements.</summary>
-    public static NpgsqlDataSource Source(string host, int port, string user, string? password, string database, string options)
+    public static NpgsqlDataSource Source(string host, int port, string user, string? password, string database, string options, string? rootCertificate = null)
     {
         var builder = new NpgsqlSlimDataSourceBuilder(new NpgsqlConnectionStringBuilder
         {
@@ -53,12 +53,15 @@ internal sealed class AdminConnection : IDisposable
             ApplicationName = "pgd",
             Timeout = 15,
             CommandTimeout = 0,
-            SslMode = SslMode.Disable,
+            SslMode = rootCertificate is null ? SslMode.Disable : SslMode.VerifyFull,
+            RootCertificate = rootCertificate,
             GssEncryptionMode = GssEncryptionMode.Disable,
             // Nothing of the caller's environment (PGOPTIONS, PGPASSFILE) may change what our own connections do.
             Passfile = "/dev/null",
             Options = options,
         }.ConnectionString);
+        if (rootCertificate is not null)
+            builder.EnableTransportSecurity();
         builder.ConfigureTypeLoading(t => t.EnableTypeLoading(false));
         return builder.Build();
     }

@@ -50,7 +50,7 @@ internal sealed class BranchServer(Workspace workspace, ProjectRecord project, B
             throw AdoptedCluster.NotOurs(branch.FullName);
         var volume = Attach();
         if (open)
-            HostBasedAuthentication.WriteOpen(volume, project.Superuser, branch.Host, _runtime.SeesClients);
+            HostBasedAuthentication.WriteOpen(volume, project.Superuser, branch.Host, _runtime.SeesClients, branch.Tls);
         else
             HostBasedAuthentication.WriteClosed(volume, project.Superuser);
         _runtime.PrepareSocketFolder(Address.SocketFolder, volume);
@@ -60,10 +60,22 @@ internal sealed class BranchServer(Workspace workspace, ProjectRecord project, B
         var configuration = ServerConfiguration.Read(volume.Data);
         foreach (var (name, value) in IsMain ? extra : ServerSettings.Quarantine(project.PostgresMajor).Concat(ServerSettings.Buffers(configuration, workspace.BranchMemory)).Concat(extra))
             settings[name] = value;
+        if (branch.Tls)
+            await PrepareTlsAsync(volume, settings, cancellationToken).ConfigureAwait(false);
         var logged = File.Exists(volume.Log) ? new FileInfo(volume.Log).Length : 0;
         var start = new ServerStart { Settings = settings, Host = listen ? branch.Host : null, Memory = IsMain ? null : workspace.BranchMemory, Libraries = PreloadLibrary.Of(configuration) };
         var started = await _runtime.StartAsync(volume, project, start, cancellationToken).ConfigureAwait(false);
         return await WaitUntilReadyAsync(volume, started, logged, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task PrepareTlsAsync(Volume volume, Dictionary<string, string> settings, CancellationToken cancellationToken)
+    {
+        var present = File.Exists(volume.Certificate) ? await File.ReadAllTextAsync(volume.Certificate, cancellationToken).ConfigureAwait(false) : null;
+        var certificate = await workspace.CertificateAuthority.IssueAsync(ClusterName, Tls.ServerNames.Of(branch.Host), present, cancellationToken).ConfigureAwait(false);
+        if (certificate != present)
+            DataDirectory.Write(volume, volume.Certificate, certificate);
+        foreach (var (name, value) in ServerSettings.Tls(project.PostgresMajor, volume))
+            settings[name] = value;
     }
 
     public AdminConnection Connect(CancellationToken cancellationToken, string database = "postgres") => AdminConnection.Open(Address, database, cancellationToken);
@@ -104,7 +116,7 @@ internal sealed class BranchServer(Workspace workspace, ProjectRecord project, B
     /// <summary>Lets everyone with a password in.</summary>
     public void OpenDoor(AdminConnection connection, CancellationToken cancellationToken)
     {
-        HostBasedAuthentication.WriteOpen(RequireVolume(), project.Superuser, branch.Host, _runtime.SeesClients);
+        HostBasedAuthentication.WriteOpen(RequireVolume(), project.Superuser, branch.Host, _runtime.SeesClients, branch.Tls);
         Fault.Here("door:written");
         var before = connection.Query("select pg_conf_load_time()::text, pg_reload_conf()::text", cancellationToken)[0][0];
         // The server reads its settings, tells its sessions to do so, reads its rules, and only then takes new connections: who sees the one
@@ -121,6 +133,9 @@ internal sealed class BranchServer(Workspace workspace, ProjectRecord project, B
         Database = database,
         User = role,
         Password = workspace.HostKey.Password(branch, role),
+        Parameters = branch.Tls
+            ? ConnectionUrl.NoParameters.Add("sslmode", "verify-full").Add("sslrootcert", workspace.Layout.CertificateAuthority)
+            : ConnectionUrl.NoParameters,
     };
 
     /// <summary>Asks over that very connection who answers. Nothing but the right answer is good enough.</summary>

@@ -8,10 +8,14 @@ internal static class HostBasedAuthentication
     /// <summary>No one but the administrator over the socket.</summary>
     public static void WriteClosed(Volume volume, string superuser) => Write(volume, superuser, "host    all          all  all  reject\n");
 
-    /// <summary>Everyone with a password, from this host or, if the branch is published or the server does not see where its clients come from, from anywhere.</summary>
-    public static void WriteOpen(Volume volume, string superuser, string host, bool seesClients) => Write(volume, superuser, seesClients && Addresses.IsLoopback(host)
-        ? "host    replication  all  all           reject\nhost    all          all  127.0.0.1/32  scram-sha-256\nhost    all          all  ::1/128       scram-sha-256\n"
-        : "host    replication  all  all           reject\nhost    all          all  all           scram-sha-256\n");
+    /// <summary>Everyone with a password, from this host or, if the branch is published or the server does not see where its clients come from, from anywhere; with TLS nobody without.</summary>
+    public static void WriteOpen(Volume volume, string superuser, string host, bool seesClients, bool tls)
+    {
+        var door = tls ? "hostssl" : "host   ";
+        Write(volume, superuser, "host    replication  all  all           reject\n" + (seesClients && Addresses.IsLoopback(host)
+            ? $"{door} all          all  127.0.0.1/32  scram-sha-256\n{door} all          all  ::1/128       scram-sha-256\n"
+            : $"{door} all          all  all           scram-sha-256\n"));
+    }
 
     private static void Write(Volume volume, string superuser, string hostLines)
     {

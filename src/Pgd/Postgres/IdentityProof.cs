@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Security.Authentication;
 using Npgsql;
 using Pgd.Libpq;
 
@@ -21,7 +22,7 @@ internal static class IdentityProof
             cancellationToken.ThrowIfCancellationRequested();
             try
             {
-                using var source = AdminConnection.Source(url.Host, url.Port, url.User, url.Password, url.Database, "-c search_path=pg_catalog -c statement_timeout=0");
+                using var source = AdminConnection.Source(url.Host, url.Port, url.User, url.Password, url.Database, "-c search_path=pg_catalog -c statement_timeout=0", url.Parameters.GetValueOrDefault("sslrootcert"));
                 using var connection = source.OpenConnection();
                 using var command = new NpgsqlCommand("show cluster_name", connection);
                 var answer = command.ExecuteScalar() as string;
@@ -34,6 +35,15 @@ internal static class IdentityProof
             {
                 // The server has been told to read its rules again, and does so a moment later.
                 await Task.Delay(Pause, cancellationToken).ConfigureAwait(false);
+            }
+            catch (NpgsqlException e) when (url.Parameters.TryGetValue("sslrootcert", out var file) && !File.Exists(file))
+            {
+                throw new PgdException(ExitCode.Failed, $"the certificate {file}, which {branch} is verified by, is missing", $"Have it made again: dotnet pgd restart {branch}", e);
+            }
+            catch (NpgsqlException e) when (e.InnerException is AuthenticationException)
+            {
+                throw new PgdException(ExitCode.Unsafe, $"{url.Host}:{url.Port} is answered by a server that has no valid certificate of {branch}",
+                    $"Give it a new one: dotnet pgd restart {branch}. If it is then the same, another server has taken its port or its name.", e);
             }
             catch (NpgsqlException e)
             {

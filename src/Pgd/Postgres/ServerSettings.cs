@@ -66,6 +66,31 @@ internal static class ServerSettings
         return settings;
     }
 
+    /// <summary>For a branch with TLS: its own certificate, and nothing of what the source's configuration names for its own.</summary>
+    public static Dictionary<string, string> Tls(int major, Storage.Volume volume)
+    {
+        var settings = new Dictionary<string, string>
+        {
+            ["ssl"] = "on",
+            ["ssl_cert_file"] = volume.Certificate,
+            ["ssl_key_file"] = volume.Certificate,
+            // A file that is missing keeps the server from starting, and so does a list that our key does not fit.
+            ["ssl_ca_file"] = "",
+            ["ssl_crl_file"] = "",
+            ["ssl_dh_params_file"] = "",
+            ["ssl_passphrase_command"] = "",
+            ["ssl_ciphers"] = "HIGH:!aNULL",
+            ["ssl_min_protocol_version"] = "TLSv1.2",
+            ["ssl_max_protocol_version"] = "",
+            [major >= 18 ? "ssl_groups" : "ssl_ecdh_curve"] = "prime256v1",
+        };
+        if (major >= 14)
+            settings["ssl_crl_dir"] = "";
+        if (major >= 18)
+            settings["ssl_tls13_ciphers"] = "";
+        return settings;
+    }
+
     /// <summary>
     /// For a branch's place on a machine that it shares with others: the buffers of a large server could not even be had there. A quarter of
     /// its memory at most, as the manual advises; what its data asks for where that is less.

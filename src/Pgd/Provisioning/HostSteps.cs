@@ -276,7 +276,7 @@ internal sealed class HostSteps(string root)
 
     private void RemoveRoot()
     {
-        foreach (var file in (string[])[.. Directory.Exists(Layout.Locks) ? Directory.GetFiles(Layout.Locks, "*.lock") : [], Layout.HostKey, Layout.Dataset])
+        foreach (var file in (string[])[.. Directory.Exists(Layout.Locks) ? Directory.GetFiles(Layout.Locks, "*.lock") : [], Layout.HostKey, Layout.Dataset, Layout.CertificateAuthority])
             File.Delete(file);
         foreach (var folder in (string[])[Layout.State, Layout.Volumes, Layout.Locks, Layout.Sockets, Layout.Mounts])
             RemoveIfEmpty(folder);

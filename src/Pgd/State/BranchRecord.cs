@@ -28,6 +28,9 @@ internal sealed record BranchRecord
 
     public required string Host { get; init; }
 
+    /// <summary>Whether its server lets nobody in without TLS.</summary>
+    public bool Tls { get; init; }
+
     /// <summary>Raised by a rotation: every password of the branch derives from it.</summary>
     public int Rotation { get; init; }
 

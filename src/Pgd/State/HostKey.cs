@@ -4,7 +4,7 @@ using Pgd.Linux;
 
 namespace Pgd.State;
 
-/// <summary>The secret of this root, from which every branch's passwords derive: so none of them is stored.</summary>
+/// <summary>The secret of this root, from which every branch's passwords and the key of the certificate authority derive: so none of them is stored.</summary>
 internal sealed class HostKey(Layout layout)
 {
     public const int Size = 32;
@@ -18,6 +18,9 @@ internal sealed class HostKey(Layout layout)
         var mac = HMACSHA256.HashData(Key(), Encoding.UTF8.GetBytes($"{branch.Project}|{branch.Id}|{role}|{branch.Rotation}"));
         return Base32(mac.AsSpan(0, 20));
     }
+
+    /// <summary>Another secret of this root. No password is the same: what those derive from has strokes in it.</summary>
+    public byte[] Derive(string purpose) => HMACSHA256.HashData(Key(), Encoding.UTF8.GetBytes(purpose));
 
     /// <summary>Makes the key if there is none; two processes that try at once agree on one.</summary>
     public byte[] Key()

@@ -50,6 +50,9 @@ internal sealed class Layout(string root)
 
     public string Sockets => Path.Combine(Root, "s");
 
+    /// <summary>The certificate that branches' servers are verified by. In the one folder that others may pass through in every root, for their clients read it.</summary>
+    public string CertificateAuthority => Path.Combine(Sockets, "ca.crt");
+
     public string HostKey => Path.Combine(Root, "host.key");
 
     /// <summary>A umask takes the group's right to write from a file in a shared root. Whoever made it gives it back.</summary>

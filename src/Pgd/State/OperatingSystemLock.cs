@@ -219,7 +219,7 @@ internal sealed class LockFile(SafeFileHandle file, string path, string? subject
 /// <summary>A lock to take: on a branch, a project, or something that belongs to all of them.</summary>
 internal sealed record LockRequest(string Name, bool Exclusive)
 {
-    private const string ProjectSuffix = "/!project", CopyingSuffix = "~copying", PortsName = "ports";
+    private const string ProjectSuffix = "/!project", CopyingSuffix = "~copying", PortsName = "ports", CertificateAuthorityName = "ca";
 
     public string Title => Name;
 
@@ -234,6 +234,7 @@ internal sealed record LockRequest(string Name, bool Exclusive)
     /// <summary>The exclusive lock that a lock file belongs to.</summary>
     public static LockRequest Of(string name) =>
         name == PortsName ? Ports
+        : name == CertificateAuthorityName ? CertificateAuthority
         : name.EndsWith(ProjectSuffix, StringComparison.Ordinal) ? Project(name[..^ProjectSuffix.Length], exclusive: true)
         : name.Split('/') is [var project, var branch] && BranchName.IsWellFormed(project) && BranchName.IsWellFormed(branch) ? Branch(BranchName.Of(project, branch), exclusive: true)
         : new(name, Exclusive: true);
@@ -242,6 +243,8 @@ internal sealed record LockRequest(string Name, bool Exclusive)
     public static LockRequest Copying(BranchName source) => new(source + CopyingSuffix, Exclusive: true);
 
     public static LockRequest Ports { get; } = new(PortsName, Exclusive: true) { Subject = layout => layout.HostKey };
+
+    public static LockRequest CertificateAuthority { get; } = new(CertificateAuthorityName, Exclusive: true) { Subject = layout => layout.CertificateAuthority };
 }
 
 /// <summary>Locks that are held until this is disposed.</summary>

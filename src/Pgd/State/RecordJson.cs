@@ -24,6 +24,8 @@ internal static class RecordJson
             json.WriteNumber("pendingGeneration", pending);
         json.WriteNumber("port", record.Port);
         json.WriteString("host", record.Host);
+        if (record.Tls)
+            json.WriteBoolean("tls", true);
         json.WriteNumber("rotation", record.Rotation);
         if (record.IsRotating)
             json.WriteBoolean("isRotating", true);
@@ -95,6 +97,7 @@ internal static class RecordJson
         PendingGeneration = Has(json, "pendingGeneration", out _) ? Number(json, "pendingGeneration") : null,
         Port = Number(json, "port"),
         Host = Text(json, "host"),
+        Tls = Has(json, "tls", out _) && Boolean(json, "tls"),
         Rotation = Number(json, "rotation"),
         IsRotating = Has(json, "isRotating", out _) && Boolean(json, "isRotating"),
         ShouldRun = Boolean(json, "shouldRun"),

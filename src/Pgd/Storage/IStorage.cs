@@ -79,6 +79,9 @@ internal sealed record Volume(VolumeKey Key, string Directory)
 
     public string UserNameMap => Path.Combine(Directory, "pg_ident.conf");
 
+    /// <summary>The server's certificate and its key. In one file, so that whatever happens they belong together.</summary>
+    public string Certificate => Path.Combine(Directory, "server.pem");
+
     /// <summary>Every folder that its server has to see.</summary>
     public IEnumerable<string> Folders => Mounts.Select(m => m.Folder).Prepend(Directory);
 

@@ -183,11 +183,12 @@ public sealed class Shop : IAsyncDisposable
 /// <summary>Statements over a connection of the test's own.</summary>
 internal static class Sql
 {
-    public static Task<string?> AskAsync(ConnectionUrl url, string sql, TimeSpan? timeout = null) => AskAsync(url.Host, url.Port, url.Database, url.User, url.Password, sql, timeout);
+    // A branch with TLS has a URL that says so, and it is asked by that very URL.
+    public static Task<string?> AskAsync(ConnectionUrl url, string sql, TimeSpan? timeout = null) =>
+        url.Parameters.IsEmpty ? AskAsync(url.Host, url.Port, url.Database, url.User, url.Password, sql, timeout) : AskAsync(url.ToNpgsql(), sql);
 
-    public static async Task<string?> AskAsync(string host, int port, string? database, string? user, string? password, string sql, TimeSpan? timeout = null)
-    {
-        await using var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder
+    public static Task<string?> AskAsync(string host, int port, string? database, string? user, string? password, string sql, TimeSpan? timeout = null) =>
+        AskAsync(new()
         {
             Host = host,
             Port = port,
@@ -199,7 +200,11 @@ internal static class Sql
             GssEncryptionMode = GssEncryptionMode.Disable,
             Passfile = "/dev/null",
             CommandTimeout = (int)(timeout ?? TimeSpan.FromSeconds(60)).TotalSeconds,
-        }.ConnectionString);
+        }, sql);
+
+    private static async Task<string?> AskAsync(NpgsqlConnectionStringBuilder connectionString, string sql)
+    {
+        await using var connection = new NpgsqlConnection(connectionString.ConnectionString);
         await connection.OpenAsync();
         await using var command = new NpgsqlCommand(sql, connection);
         await using var reader = await command.ExecuteReaderAsync();

@@ -56,6 +56,17 @@ public sealed class InternalNetwork(InternalNetwork.Fenced fixture) : IClassFixt
     }
 
     [Fact]
+    public async Task A_branch_with_tls_is_verified_by_its_containers_address()
+    {
+        var branch = await _shop.CreateAsync("secured", with: c => c with { Tls = true });
+        var url = await _shop.ConnectAsync("secured");
+
+        Assert.Equal((branch.Host, "verify-full"), (url.Host, url.Parameters["sslmode"]));
+        Assert.Equal("true", await Sql.AskAsync(url, "select ssl::text from pg_stat_ssl where pid = pg_backend_pid()"));
+        await _shop.DeleteAsync("secured");
+    }
+
+    [Fact]
     public async Task The_network_goes_with_its_project()
     {
         var before = _shop.Take();

@@ -51,8 +51,8 @@ public sealed class Inventory
             .Select(fields => Path.GetDirectoryName(fields[2]) ?? "").ToHashSet(StringComparer.Ordinal);
         // The root of every btrfs subvolume has this inode number, and nothing else there has.
         var subvolume = new DriveInfo(root).DriveFormat == "btrfs" ? "256" : "none";
-        // What was done is written down, and which pull requests were closed.
-        return found.Where(fields => fields[2] is not ("state/audit.log" or "state/~closed") && !fields[2].StartsWith("state/~closed/", StringComparison.Ordinal) && !IsVolatile(fields[2], dataDirectories)).Select(fields => $"{FileKind(fields, subvolume)} {fields[2]}");
+        // What was done is written down, and which pull requests were closed; and the root has one certificate authority from its first branch with TLS on.
+        return found.Where(fields => fields[2] is not ("state/audit.log" or "state/~closed" or "s/ca.crt") && !fields[2].StartsWith("state/~closed/", StringComparison.Ordinal) && !IsVolatile(fields[2], dataDirectories)).Select(fields => $"{FileKind(fields, subvolume)} {fields[2]}");
     }
 
     // Every database has a PG_VERSION of its own, in base/<oid> or in a tablespace.

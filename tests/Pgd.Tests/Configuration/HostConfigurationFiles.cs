@@ -22,6 +22,7 @@ public sealed class HostConfigurationFiles : IDisposable
             port-range: 22000-22099
             default-ttl: 7d
             host: 10.0.0.5
+            tls: true
             branch-memory: 1.5GB
             max-branches: 40
             max-previews: 20
@@ -38,7 +39,7 @@ public sealed class HostConfigurationFiles : IDisposable
         Assert.Equal((TimeSpan.FromDays(7), "10.0.0.5", TimeSpan.FromSeconds(30)), (configuration.DefaultTimeToLive, configuration.Host, configuration.WaitForLock));
         Assert.Equal(["/opt/pg17/bin", "/home/ada/pg18/bin"], configuration.PostgresBinaries);
         Assert.Equal(("pg", "internal", 1536L << 20), (configuration.PostgresUser, configuration.Network, configuration.BranchMemory));
-        Assert.Equal((40, 20, TimeSpan.FromHours(8)), (configuration.MaximumBranches, configuration.MaximumPreviews, configuration.StopIdle));
+        Assert.Equal((40, 20, TimeSpan.FromHours(8), true), (configuration.MaximumBranches, configuration.MaximumPreviews, configuration.StopIdle, configuration.Tls));
     }
 
     [Fact]
@@ -70,12 +71,13 @@ public sealed class HostConfigurationFiles : IDisposable
     {
         var configuration = Load(null,
             ("PGD_ROOT", "/srv"), ("PGD_STORAGE", "copy"), ("PGD_RUNTIME", "auto"), ("PGD_PORT_RANGE", "3000-3001"), ("PGD_DEFAULT_TTL", "1h"),
-            ("PGD_HOST", "::1"), ("PGD_WAIT_LOCK", "0"), ("PGD_POSTGRES_BINARIES", "/a:/b"), ("PGD_POSTGRES_USER", "pg"), ("PGD_NETWORK", "bridge"), ("PGD_BRANCH_MEMORY", "512MB")).Configuration;
+            ("PGD_HOST", "::1"), ("PGD_WAIT_LOCK", "0"), ("PGD_POSTGRES_BINARIES", "/a:/b"), ("PGD_POSTGRES_USER", "pg"), ("PGD_NETWORK", "bridge"), ("PGD_BRANCH_MEMORY", "512MB"), ("PGD_TLS", "false")).Configuration;
 
         Assert.Equal(("/srv", "copy", "auto", new PortRange(3000, 3001), TimeSpan.FromHours(1)),
             (configuration.Root, configuration.Storage, configuration.Runtime, configuration.PortRange, configuration.DefaultTimeToLive));
         Assert.Equal(("::1", TimeSpan.Zero, "pg", "bridge", 512L << 20), (configuration.Host, configuration.WaitForLock, configuration.PostgresUser, configuration.Network, configuration.BranchMemory));
         Assert.Equal(["/a", "/b"], configuration.PostgresBinaries);
+        Assert.False(configuration.Tls);
     }
 
     [Theory]
@@ -94,7 +96,8 @@ public sealed class HostConfigurationFiles : IDisposable
     [Theory]
     [InlineData("\nstorag: btrfs", "2: unknown key \"storag\"", "Did you mean \"storage\"?")]
     [InlineData("postgres:\n  bin: [/x]", "2: unknown key \"postgres.bin\"", "Keys here: binaries, user.")]
-    [InlineData("xyzzy: 1", "1: unknown key \"xyzzy\"", "Keys here: postgres, zfs, root, storage, runtime, network, port-range, default-ttl, host, branch-memory, max-branches, max-previews, stop-idle, wait-lock.")]
+    [InlineData("xyzzy: 1", "1: unknown key \"xyzzy\"", "Keys here: postgres, zfs, root, storage, runtime, network, port-range, default-ttl, host, tls, branch-memory, max-branches, max-previews, stop-idle, wait-lock.")]
+    [InlineData("tls: yes", "1: \"tls\" cannot be \"yes\": it is one of true, false", null)]
     [InlineData("max-branches: 0", "1: \"max-branches\" must be at least 1, not 0", null)]
     [InlineData("max-previews: many", "1: ", null)]
     [InlineData("branch-memory: 8192", "1: \"branch-memory\": \"8192\" is not an amount of memory for a branch", "Write a number and a unit, at least 64MB, for example 512MB or 2GB.")]

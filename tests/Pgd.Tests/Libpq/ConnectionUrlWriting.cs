@@ -25,6 +25,8 @@ public sealed class ConnectionUrlWriting
             """
             unset PGHOSTADDR
             unset PGSERVICE
+            unset PGSSLMODE
+            unset PGSSLROOTCERT
             export DATABASE_URL=postgresql://app:ABC234@127.0.0.1:21001/app
             export PGDATABASE=app
             export PGHOST=127.0.0.1

@@ -13,6 +13,7 @@ internal static class BranchCreate
         var from = new Option<string?>("--from") { HelpName = "BRANCH", Description = "Branch of the same project to copy (default: main)" };
         var ensure = new Option<bool>("--ensure") { Description = "Fine if it is there already: start it if it is stopped, and renew its time to live" };
         var ttl = Arguments.TimeToLive();
+        var tls = new Option<bool>("--tls") { Description = "Let nobody in without TLS; the connection is verified by a certificate authority of this host" };
         var fast = Arguments.Fast();
         var consistency = Arguments.Consistency();
         var labels = Arguments.Repeated("--label", "KEY=VALUE", "Label to keep with the branch (repeatable)");
@@ -28,7 +29,7 @@ internal static class BranchCreate
             "# Anonymize once, and make others from that",
             "branch create prod/masked --golden --anonymize db/anonymize.sql",
             "branch create prod/dev --from masked")
-            .With(name, from, ensure, ttl, fast, consistency, labels, anonymize, roles, golden)
+            .With(name, from, ensure, ttl, tls, fast, consistency, labels, anonymize, roles, golden)
             .Does(async (run, cancellationToken) =>
             {
                 var request = new Pgd.BranchCreate
@@ -37,6 +38,8 @@ internal static class BranchCreate
                     From = run[from] is { } parent ? Parent(run.Branch(name), parent) : null,
                     Ensure = run[ensure],
                     TimeToLive = run[ttl] is { } text ? Duration.Parse(text) : null,
+                    // Not said is what the configuration says.
+                    Tls = run[tls] ? true : null,
                     Fast = run[fast],
                     Consistency = Requests.Consistency(run[consistency]),
                     Labels = Requests.Labels(run.Values(labels)),
