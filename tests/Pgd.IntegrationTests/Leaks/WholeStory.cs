@@ -128,8 +128,8 @@ public sealed partial class WholeStory : IDisposable
         foreach (var program in (string[])["/postgres\"", "psql\"", "bash\"", "dotnet\"", "initdb\""])
             Assert.Contains(program, programs, StringComparison.Ordinal);
         Assert.Contains(places, place => place.Key.EndsWith("audit.log", StringComparison.Ordinal) && place.Value.Contains("branch rotate", StringComparison.Ordinal));
-        Assert.Contains(places, place => place.Key.EndsWith("server.log", StringComparison.Ordinal) && place.Value.Contains("statement:", StringComparison.Ordinal));
-        Assert.Contains(places, place => place.Key.StartsWith("request ", StringComparison.Ordinal) && place.Value.Contains("migration ran", StringComparison.Ordinal));
+        Assert.Contains(places, place => place.Key.EndsWith("server.log", StringComparison.Ordinal) && place.Value.Contains("execute <unnamed>", StringComparison.Ordinal));
+        Assert.Contains(places, place => place.Key.StartsWith("request ", StringComparison.Ordinal) && place.Value.Contains("shop/pr-7", StringComparison.Ordinal));
     }
 
     private static async Task ClosedAfterItsCommentAsync(FakeGitHub github, FakePullRequest pull)
