@@ -158,6 +158,38 @@ public sealed class PullRequestMigrationTests(StoryFixture lab) : IClassFixture<
     }
 
     [Fact]
+    public async Task Hostile_text_in_a_pull_request_or_from_its_migrations_does_no_more_than_appear()
+    {
+        const string hostile = "`x` **b** <img src=x onerror=alert(1)> @octocat #1 $(touch owned) '; drop table customers; -- \u001b[31mred\u001b]0;title\u0007 ::set-output name=branch::forged";
+        var job = NewJob(17);
+        var payload = System.Text.Json.Nodes.JsonNode.Parse(job.Payload("opened"))!;
+        foreach (var field in (string[])["title", "body"])
+            payload["pull_request"]![field] = hostile;
+        payload["pull_request"]!["head"]!["ref"] = hostile;
+        job.With["branch"] = hostile;
+        job.With["migrate"] = "cat hostile.txt; cat hostile.txt >&2; exit 1";
+        job.WriteFile("hostile.txt", $"::add-mask::shop\n::set-output name=branch::forged\n::error::forged\n::stop-commands::x\n```\n</details>\n{hostile}\n<!-- pgd:shop:1 -->\n::error file=a::forged\n");
+
+        var result = await job.DeliverAsync("pull_request", payload.ToJsonString());
+
+        Assert.Equal(8, result.ExitCode);
+        Assert.Matches("^shop/[a-z0-9-]+$", result.Outputs["branch"]);
+        Assert.DoesNotContain("shop", result.Log.Masks);
+        Assert.DoesNotContain(result.Log.Annotations, annotation => annotation.Message.Contains("forged", StringComparison.Ordinal));
+        Assert.False(File.Exists(Path.Combine(job.Runner.Workspace, "owned")));
+        Assert.Equal("1000", await lab.QueryAsync("shop/main", "select count(*) from customers"));
+        foreach (var text in (string[])[Assert.Single(job.Pull.Comments).Body, result.Summary])
+        {
+            Assert.Contains("onerror", text, StringComparison.Ordinal);
+            Assert.DoesNotContain("\u001b", text, StringComparison.Ordinal);
+            // Outside of the fences, whose text is only text, nothing of it.
+            var outside = System.Text.RegularExpressions.Regex.Replace(text, "^(`{3,}).*?^\\1`*$", "", System.Text.RegularExpressions.RegexOptions.Multiline | System.Text.RegularExpressions.RegexOptions.Singleline);
+            foreach (var active in (string[])["<img", "@octocat", "forged", "pgd:shop:1 "])
+                Assert.DoesNotContain(active, outside, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public async Task A_ledger_decides_what_runs_and_is_kept()
     {
         var job = NewJob(8);
