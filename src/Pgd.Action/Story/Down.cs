@@ -9,10 +9,11 @@ internal sealed class Down(StoryContext context)
     public async Task<StoryResult> RunAsync(CancellationToken cancellationToken, bool onlyIfClosed = false)
     {
         var number = context.Pull("down").Number;
+        using var held = await context.Engine.HoldAsync(context.Event.RepositoryId, number, cancellationToken);
+        // Asked only now: the run that was waited for may have been the reopening's.
         if (onlyIfClosed && await IsOpenAgainAsync(number, cancellationToken))
             return await context.SkipAsync(StoryVerb.Down, "reopened", $"Pull request {number} is open again: its database branch stays", cancellationToken);
 
-        using var held = await context.Engine.HoldAsync(context.Event.RepositoryId, number, cancellationToken);
         var (deleted, left) = await context.Engine.DownAsync(context.Event.RepositoryId, number, context.Inputs.Project, context.Pull("down").UpdatedAt, cancellationToken);
         var names = string.Join(", ", deleted);
         var text = string.Join("; ", left.Select(branch => $"{branch.Name} stays: {branch.Reason}").Prepend(

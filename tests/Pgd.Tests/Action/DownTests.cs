@@ -103,6 +103,20 @@ public sealed class DownTests : IDisposable
     }
 
     [Fact]
+    public async Task A_closing_that_waited_for_the_run_of_the_reopening_leaves_its_branch()
+    {
+        await stage.PlayAsync();
+        stage.Host.Close(42);
+        stage.Event = StoryStage.OnPullRequest("closed");
+        stage.Engine.WhileWaiting = () => stage.Host.Open(42, StoryStage.Sha);
+
+        var result = await stage.PlayAsync();
+
+        Assert.Equal("reopened", result.Skipped);
+        Assert.Single(stage.Engine.Branches);
+    }
+
+    [Fact]
     public async Task By_command_the_branch_of_an_open_pull_request_goes_too()
     {
         await stage.PlayAsync();

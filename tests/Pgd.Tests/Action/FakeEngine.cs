@@ -36,6 +36,9 @@ internal sealed class FakeEngine : IPreviewEngine
     /// <summary>What a migration command prints.</summary>
     public IReadOnlyList<string> Prints { get; set; } = [];
 
+    /// <summary>Called while another run of the pull request is waited for.</summary>
+    public System.Action? WhileWaiting { get; set; }
+
     /// <summary>Called while the migrations run.</summary>
     public System.Action? WhileMigrating { get; set; }
 
@@ -59,7 +62,11 @@ internal sealed class FakeEngine : IPreviewEngine
         DataDirectory = "/var/lib/pgd/x/data",
     };
 
-    public Task<IDisposable> HoldAsync(long repositoryId, int pullRequest, CancellationToken cancellationToken) => Task.FromResult<IDisposable>(new MemoryStream());
+    public Task<IDisposable> HoldAsync(long repositoryId, int pullRequest, CancellationToken cancellationToken)
+    {
+        WhileWaiting?.Invoke();
+        return Task.FromResult<IDisposable>(new MemoryStream());
+    }
 
     public Task<Preview> UpAsync(PreviewUp request, CancellationToken cancellationToken)
     {
