@@ -22,6 +22,9 @@ internal interface IPreviewEngine
     /// <summary>When the pull request was last closed, as far as this machine heard.</summary>
     DateTimeOffset? ClosedAt(long repositoryId, int pullRequest);
 
+    /// <summary>The latest time at which the pull request is known to have been open, if it has a branch.</summary>
+    DateTimeOffset? OpenAt(long repositoryId, int pullRequest);
+
     Task<IReadOnlyList<Branch>> ListAsync(long repositoryId, string? project, CancellationToken cancellationToken);
 
     /// <summary>Deletes one branch; one that is gone already is fine.</summary>

@@ -30,6 +30,8 @@ internal sealed class WorkspaceEngine(Workspace workspace) : IPreviewEngine
 
     public DateTimeOffset? ClosedAt(long repositoryId, int pullRequest) => workspace.Previews.ClosedAt(repositoryId, pullRequest);
 
+    public DateTimeOffset? OpenAt(long repositoryId, int pullRequest) => workspace.Previews.OpenAt(repositoryId, pullRequest);
+
     public Task<IReadOnlyList<Branch>> ListAsync(long repositoryId, string? project, CancellationToken cancellationToken) =>
         workspace.Previews.ListAsync(repositoryId, project, cancellationToken);
 

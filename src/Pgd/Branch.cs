@@ -142,6 +142,9 @@ public sealed record PullRequestKey
 
     /// <summary>Where the run can be seen.</summary>
     public string? RunUrl { get; init; }
+
+    /// <summary>The latest time, by the code host's clock, at which it is known to have been open; null if nobody said. A closing from before that is no longer true.</summary>
+    public DateTimeOffset? OpenAt { get; init; }
 }
 
 /// <summary>A PostgreSQL lineage: its first branch and what all of its branches share.</summary>

@@ -23,6 +23,9 @@ public sealed class Previews
         // Two jobs of one pull request may run at once: the name is settled under a lock of the pull request's own.
         using var held = await _workspace.Locks.AcquireAsync(cancellationToken, Lock(request.Project, key)).ConfigureAwait(false);
         var existing = Find(request.Project, key);
+        // Events may come in another order than they happened in.
+        if (existing?.PullRequest?.OpenAt is { } known && !(key.OpenAt > known))
+            key = key with { OpenAt = known };
         var name = existing?.FullName ?? FreeName(request, key);
         if (existing is not null && request.Name is not null && request.Name != existing.Name)
         {
@@ -95,6 +98,10 @@ public sealed class Previews
 
     /// <summary>When a pull request was last closed, as far as its closing reached this root in the last month; null if it did not.</summary>
     public DateTimeOffset? ClosedAt(long repositoryId, int pullRequest) => _workspace.Tombstones.ClosedAt(repositoryId, pullRequest);
+
+    /// <summary>The latest time at which a pull request that has a branch is known to have been open; null if nobody said.</summary>
+    public DateTimeOffset? OpenAt(long repositoryId, int pullRequest) =>
+        _workspace.State.AllBranches().Select(b => b.PullRequest).Where(p => p?.RepositoryId == repositoryId && p.Number == pullRequest).Max(p => p!.OpenAt);
 
     /// <summary>The previews of a repository.</summary>
     public Task<IReadOnlyList<Branch>> ListAsync(long repositoryId, string? project, CancellationToken cancellationToken)

@@ -26,6 +26,12 @@ public sealed record TriggeringEvent
     public bool IsTarget => Name == "pull_request_target";
 
     /// <summary>
+    /// When the pull request was open, if the event tells of an open one; null when nobody said. Times are in whole seconds, and within one a
+    /// reopening comes after a closing.
+    /// </summary>
+    public DateTimeOffset? OpenAt => PullRequest is { IsOpen: true, UpdatedAt: { } then } ? Action == "reopened" ? then.AddTicks(1) : then : null;
+
+    /// <summary>
     /// Whether the pull request comes from another repository. A head without a repository is a deleted fork's; by hand, it is one's own
     /// unless one says otherwise.
     /// </summary>

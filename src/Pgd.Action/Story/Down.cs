@@ -42,15 +42,18 @@ internal sealed class Down(StoryContext context)
     private async Task<bool> IsOpenAgainAsync(int number, CancellationToken cancellationToken)
     {
         if (context.PullRequests is not { } host)
-            return false;
+            return WasOpenLater(number);
         try
         {
             return await host.GetAsync(number, cancellationToken) is { IsOpen: true };
         }
         catch (PgdException e)
         {
-            context.Log.Warning($"Nobody could be asked whether the pull request is open again, so what the event says holds: {e.Message}.");
-            return false;
+            context.Log.Warning($"Nobody could be asked whether the pull request is open again, so what the events say holds: {e.Message}.");
+            return WasOpenLater(number);
         }
     }
+
+    // Nobody would make the branch again: the run for the reopening has been.
+    private bool WasOpenLater(int number) => context.Engine.OpenAt(context.Event.RepositoryId, number) > context.Pull("down").UpdatedAt;
 }

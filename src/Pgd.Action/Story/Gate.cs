@@ -22,8 +22,8 @@ internal static class Gate
             context.Log.Warning("There is no github-token: nobody is asked whether the pull request is still open, and there will be no comment.");
             if (!pull.IsOpen)
                 return Closed(pull.Number);
-            // Events may come late, and in another order. Their times are in whole seconds, and within one a reopening comes after a closing.
-            return pull.UpdatedAt is { } then && context.Engine.ClosedAt(context.Event.RepositoryId, pull.Number) is { } closed && (context.Event.Action == "reopened" ? then < closed : then <= closed)
+            // Events may come late, and in another order.
+            return context.Event.OpenAt <= context.Engine.ClosedAt(context.Event.RepositoryId, pull.Number)
                 ? ("closed", $"Pull request {pull.Number} was closed after this event: it gets no database branch")
                 : Unwanted(inputs, pull.Number, pull.IsDraft, pull.Labels);
         }

@@ -76,6 +76,7 @@ internal sealed class Up(StoryContext context)
             Number = Pull.Number,
             HeadSha = Pull.HeadSha,
             RunUrl = context.Runner.RunUrl,
+            OpenAt = context.Event.OpenAt,
         },
         Name = Inputs.Branch,
         Parent = Inputs.Parent,

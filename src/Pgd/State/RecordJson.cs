@@ -59,6 +59,7 @@ internal static class RecordJson
             json.WriteNumber("number", pull.Number);
             WriteText(json, "headSha", pull.HeadSha);
             WriteText(json, "runUrl", pull.RunUrl);
+            WriteTime(json, "openAt", pull.OpenAt);
             json.WriteEndObject();
         }
 
@@ -122,6 +123,7 @@ internal static class RecordJson
                 Number = Number(pull, "number"),
                 HeadSha = OptionalText(pull, "headSha"),
                 RunUrl = OptionalText(pull, "runUrl"),
+                OpenAt = OptionalTime(pull, "openAt"),
             }
             : null,
         Labels = Labels(Need(json, "labels", JsonValueKind.Object)),

@@ -116,6 +116,26 @@ public sealed class DownTests : IDisposable
         Assert.Single(stage.Engine.Branches);
     }
 
+    [Theory]
+    [InlineData("reopened", 0, false, true)]
+    [InlineData("reopened", 5, true, true)]
+    [InlineData("synchronize", 5, false, true)]
+    [InlineData("synchronize", 0, false, false)]
+    [InlineData("opened", -5, true, false)]
+    public async Task Where_nobody_can_be_asked_a_closing_leaves_a_branch_that_was_made_for_a_later_event(string action, int seconds, bool hasToken, bool stays)
+    {
+        stage.Event = StoryStage.OnPullRequest(action, at: FakeEngine.Now.AddSeconds(seconds));
+        await stage.PlayAsync();
+        stage.HasToken = hasToken;
+        stage.Host.ReadFailure = new(ExitCode.Failed, "GitHub answered 502");
+        stage.Event = StoryStage.OnPullRequest("closed", at: FakeEngine.Now);
+
+        var result = await stage.PlayAsync();
+
+        Assert.Equal(stays ? "reopened" : null, result.Skipped);
+        Assert.Equal(stays ? 1 : 0, stage.Engine.Branches.Count);
+    }
+
     [Fact]
     public async Task By_command_the_branch_of_an_open_pull_request_goes_too()
     {

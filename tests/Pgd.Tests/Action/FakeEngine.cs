@@ -73,7 +73,7 @@ internal sealed class FakeEngine : IPreviewEngine
         Ups.Add(request);
         if (UpFailure is not null)
             throw UpFailure;
-        var branch = BranchOf($"{request.Project}/{request.Name ?? $"pr-{request.PullRequest.Number}"}", request.PullRequest.Number, request.PullRequest.RepositoryId);
+        var branch = BranchOf($"{request.Project}/{request.Name ?? $"pr-{request.PullRequest.Number}"}", request.PullRequest.Number, request.PullRequest.RepositoryId) with { PullRequest = request.PullRequest };
         Branches.Add(branch);
         return Task.FromResult(new Preview(branch, Created, Reset));
     }
@@ -106,6 +106,9 @@ internal sealed class FakeEngine : IPreviewEngine
     }
 
     public DateTimeOffset? ClosedAt(long repositoryId, int pullRequest) => Closed.TryGetValue((repositoryId, pullRequest), out var at) ? at : null;
+
+    public DateTimeOffset? OpenAt(long repositoryId, int pullRequest) =>
+        Branches.Where(b => b.PullRequest!.RepositoryId == repositoryId && b.PullRequest.Number == pullRequest).Max(b => b.PullRequest!.OpenAt);
 
     public Task<IReadOnlyList<Branch>> ListAsync(long repositoryId, string? project, CancellationToken cancellationToken) =>
         Task.FromResult<IReadOnlyList<Branch>>([.. Branches.Where(b => b.PullRequest!.RepositoryId == repositoryId)]);

@@ -31,7 +31,7 @@ public sealed class Records
         Idle = new(new(2026, 11, 21, 13, 0, 0, TimeSpan.Zero), 5_000_000_000),
         DataAsOf = new(2026, 11, 21, 11, 29, 59, TimeSpan.Zero),
         DataLsn = "0/1A2B3C4D",
-        PullRequest = new() { RepositoryId = 5_000_000_000, Repository = "octo/shop", Number = 42, HeadSha = "ec26c3e", RunUrl = "https://github.example/runs/7" },
+        PullRequest = new() { RepositoryId = 5_000_000_000, Repository = "octo/shop", Number = 42, HeadSha = "ec26c3e", RunUrl = "https://github.example/runs/7", OpenAt = new DateTimeOffset(2026, 11, 21, 12, 29, 0, TimeSpan.Zero).AddTicks(1) },
         Labels = new Dictionary<string, string> { ["owner"] = "ada", ["a \"quoted\" one"] = "ü" },
         Severed = ["archiving", "2 replication slots"],
         Roles = ["app", "report_*"],
