@@ -23,8 +23,8 @@ internal sealed class Sweep(StoryContext context)
         {
             // Twice the same check: what is deleted here is gone, and the list came from elsewhere.
             if (branch.PullRequest is { } key && key.RepositoryId == context.Event.RepositoryId
-                && await WhyDeleteAsync(host, branch, key.Number, cancellationToken) is { } why)
-                await DeleteAsync(branch, key.Number, why, cancellationToken);
+                && await WhyDeleteAsync(host, branch, key.Number, cancellationToken) is not null)
+                await DeleteAsync(host, branch, key.Number, cancellationToken);
             else
                 await AnnounceAsync(branch, cancellationToken);
         }
@@ -69,7 +69,7 @@ internal sealed class Sweep(StoryContext context)
         }
     }
 
-    private async Task DeleteAsync(Branch branch, int number, string why, CancellationToken cancellationToken)
+    private async Task DeleteAsync(IPullRequests host, Branch branch, int number, CancellationToken cancellationToken)
     {
         if (branch.ProtectedUntil is { } until)
         {
@@ -85,19 +85,25 @@ internal sealed class Sweep(StoryContext context)
 
         try
         {
+            using var held = await context.Engine.HoldAsync(context.Event.RepositoryId, number, cancellationToken);
+            // The run that was waited for may have been the reopening's, or have given the branch more time.
+            open.Remove(number);
+            if (await FindAsync(branch.Name, number, cancellationToken) is not { } still || await WhyDeleteAsync(host, still, number, cancellationToken) is not { } why)
+                return;
             await context.Engine.DeleteAsync(branch.Name, cancellationToken);
+            deleted.Add(branch.Name);
+            await context.TryCommentAsync(comment => comment.SayDeletedAsync(number, branch.Name.Project, why, cancellationToken));
         }
         catch (PgdException e)
         {
             // A lock is somebody at work on the branch: not a failure of the sweep.
             couldNotDelete |= e.ExitCode != ExitCode.Locked;
             Leave(branch.Name, e.Message);
-            return;
         }
-
-        deleted.Add(branch.Name);
-        await context.TryCommentAsync(comment => comment.SayDeletedAsync(number, branch.Name.Project, why, cancellationToken));
     }
+
+    private async Task<Branch?> FindAsync(BranchName name, int number, CancellationToken cancellationToken) =>
+        (await context.Engine.ListAsync(context.Event.RepositoryId, context.Inputs.Project, cancellationToken)).FirstOrDefault(b => b.Name == name && b.PullRequest?.Number == number);
 
     private void Leave(BranchName name, string reason) => leftOver.Add(new(name.ToString(), reason));
 

@@ -165,6 +165,30 @@ public sealed class SweepTests : IDisposable
     }
 
     [Fact]
+    public async Task A_branch_whose_pull_request_was_reopened_while_its_run_was_waited_for_stays()
+    {
+        Branch(1, isOpen: false);
+        stage.Engine.WhileWaiting = () => stage.Host.Open(1, StoryStage.Sha);
+
+        var result = await stage.PlayAsync();
+
+        Assert.Equal(["pr-1"], Left);
+        Assert.Equal((StoryOutcome.Nothing, ExitCode.Done), (result.Outcome, result.ExitCode));
+        Assert.Empty(result.LeftOver);
+    }
+
+    [Fact]
+    public async Task A_branch_that_was_given_more_time_while_its_run_was_waited_for_stays()
+    {
+        Branch(1, isOpen: true, expiresAt: FakeEngine.Now);
+        stage.Engine.WhileWaiting = () => stage.Engine.Branches[0] = stage.Engine.Branches[0] with { ExpiresAt = FakeEngine.Now.AddDays(7) };
+
+        await stage.PlayAsync();
+
+        Assert.Equal(["pr-1"], Left);
+    }
+
+    [Fact]
     public async Task Without_a_token_nothing_is_swept()
     {
         Branch(1, isOpen: false);
