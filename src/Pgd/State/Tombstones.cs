@@ -31,10 +31,12 @@ internal sealed class Tombstones(Layout layout)
             // Of two closings the later one counts, in whatever order they were told.
             if (ClosedAt(repositoryId, pullRequest) is { } known && known > closedAt)
                 return;
-            // Only its maker may set a file's time; whoever may write into the folder may replace it.
-            File.Delete(file);
-            File.WriteAllBytes(file, []);
-            File.SetLastWriteTimeUtc(file, closedAt.UtcDateTime);
+            // Only its maker may set a file's time; whoever may write into the folder may replace it. Put there as a whole: until it has its time it has
+            // that of this moment, and an event from before that would be taken for one from before the closing.
+            var beside = $"{file}.{Guid.NewGuid():N}";
+            File.WriteAllBytes(beside, []);
+            File.SetLastWriteTimeUtc(beside, closedAt.UtcDateTime);
+            File.Move(beside, file, overwrite: true);
             foreach (var old in new DirectoryInfo(layout.Closed).EnumerateFiles().Where(f => f.LastWriteTimeUtc < DateTime.UtcNow - Kept))
                 old.Delete();
         }

@@ -43,6 +43,28 @@ public sealed class TombstonesTests : IDisposable
         Assert.Equal((null, Noon), (tombstones.ClosedAt(1, 1), tombstones.ClosedAt(1, 2)));
     }
 
+    /// <summary>An event that is looked at in just this moment must not be taken for one from before the closing.</summary>
+    [Fact]
+    public async Task Who_asks_while_a_closing_is_written_is_told_the_time_of_one_that_was()
+    {
+        _root.CreateSubdirectory("state");
+        var tombstones = new Tombstones(new(_root.FullName));
+        var (first, last) = (Noon.AddDays(-2), Noon.AddDays(-1));
+        tombstones.Write(1, 42, first);
+
+        var writing = Task.Run(() =>
+        {
+            for (var at = first; at <= last; at = at.AddMinutes(1))
+                tombstones.Write(1, 42, at);
+        }, TestContext.Current.CancellationToken);
+        while (!writing.IsCompleted)
+            Assert.InRange(tombstones.ClosedAt(1, 42) ?? DateTimeOffset.MinValue, first, last);
+        await writing;
+
+        Assert.Equal(last, tombstones.ClosedAt(1, 42));
+        Assert.Single(Directory.GetFiles(Path.Combine(_root.FullName, "state", "~closed")));
+    }
+
     /// <summary>The branch goes whether this can be remembered or not.</summary>
     [Fact]
     public void Without_a_root_or_a_folder_nothing_is_made_and_nothing_fails()
