@@ -41,6 +41,9 @@ internal sealed class FakeGitHub : IAsyncDisposable
     /// <summary>Falsifies answers, to see whether it is noticed.</summary>
     public Action<JsonNode>? Tamper { get; set; }
 
+    /// <summary>Hears of every request as soon as its answer is settled, which need not have been sent: a moment for something to happen.</summary>
+    public Action<FakeRequest>? Settled { get; set; }
+
     /// <summary>The public address as the addresses in answers and payloads begin.</summary>
     public string Api => PublicAddress.ToString().TrimEnd('/');
 
@@ -76,6 +79,13 @@ internal sealed class FakeGitHub : IAsyncDisposable
     {
         lock (_lock)
             _faults.Add((applies, fault, times));
+    }
+
+    /// <summary>Changes something while nobody is answered.</summary>
+    public void Change(System.Action change)
+    {
+        lock (_lock)
+            change();
     }
 
     /// <summary>Answers again.</summary>
@@ -220,7 +230,9 @@ internal sealed class FakeGitHub : IAsyncDisposable
         {
             try
             {
-                given = answer(new(this, context));
+                var call = new Call(this, context);
+                given = answer(call);
+                Settled?.Invoke(call.Request);
             }
             catch (KeyNotFoundException)
             {
@@ -228,8 +240,16 @@ internal sealed class FakeGitHub : IAsyncDisposable
             }
         }
 
-        return WriteAsync(context, given);
+        return WriteLaterAsync(context, given);
     });
+
+    private async Task WriteLaterAsync(HttpContext context, Answer answer)
+    {
+        // What was true when it was asked need not be true when it is read.
+        if (context.Items[typeof(Fault)] is Fault { Delay: { } delay })
+            await Task.Delay(delay, context.RequestAborted);
+        await WriteAsync(context, answer);
+    }
 
     // Records the request, then has what concerns every request: bad days, manners, tokens.
     private async Task ReceiveAsync(HttpContext context, RequestDelegate next)
@@ -240,7 +260,9 @@ internal sealed class FakeGitHub : IAsyncDisposable
         context.Items[typeof(FakeRequest)] = request;
         _requests.Enqueue(request);
         PasswordScan.Refuse("what GitHub is told", request.Path + request.Body);
-        if (TakeFault(request) is { } fault)
+        var fault = TakeFault(request);
+        context.Items[typeof(Fault)] = fault;
+        if (fault is { Delay: null })
         {
             await FailAsync(context, fault);
         }
@@ -274,8 +296,11 @@ internal sealed class FakeGitHub : IAsyncDisposable
             var index = _faults.FindIndex(fault => fault.Left > 0 && fault.Applies(request));
             if (index < 0)
                 return null;
+            var fault = _faults[index].Fault;
             _faults[index] = _faults[index] with { Left = _faults[index].Left - 1 };
-            return _faults[index].Fault;
+            if (fault.Delay is null)
+                Settled?.Invoke(request);
+            return fault;
         }
     }
 

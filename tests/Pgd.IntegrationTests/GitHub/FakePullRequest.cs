@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 
 namespace Pgd.IntegrationTests.GitHub;
@@ -5,6 +6,8 @@ namespace Pgd.IntegrationTests.GitHub;
 /// <summary>A pull request on the stand-in.</summary>
 internal sealed class FakePullRequest(FakeRepository repository, int number)
 {
+    private (string? Api, JsonObject? Json) _example;
+
     /// <summary>Its repository.</summary>
     public FakeRepository Repository { get; } = repository;
 
@@ -19,6 +22,9 @@ internal sealed class FakePullRequest(FakeRepository repository, int number)
 
     /// <summary>Whether it is a draft.</summary>
     public bool Draft { get; set; }
+
+    /// <summary>When something last happened to it; null for when that was in GitHub's example.</summary>
+    public DateTimeOffset? UpdatedAt { get; set; }
 
     /// <summary>Its title, which anybody may have written.</summary>
     public string Title { get; set; } = "Update the README with new information.";
@@ -41,9 +47,13 @@ internal sealed class FakePullRequest(FakeRepository repository, int number)
     /// <summary>As the payload of an event has it, and as the API answers.</summary>
     public JsonObject ToJson(string api)
     {
-        var json = Example("pull_request", 12, api)["pull_request"]!.DeepClone().AsObject();
+        if (_example.Api != api)
+            _example = (api, Example("pull_request", 12, api)["pull_request"]!.AsObject());
+        var json = _example.Json!.DeepClone().AsObject();
         json["title"] = Title;
         json["draft"] = Draft;
+        if (UpdatedAt is { } time)
+            json["updated_at"] = time.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
         json["state"] = Closed ? "closed" : "open";
         json["closed_at"] = Closed ? json["updated_at"]!.DeepClone() : null;
         json["changed_files"] = Files.Count;

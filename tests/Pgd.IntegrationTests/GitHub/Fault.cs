@@ -19,6 +19,12 @@ internal sealed record Fault
     /// <summary>Whether the connection is cut, or kept open without a word.</summary>
     public bool Drops { get; private init; }
 
+    /// <summary>How much later the answer comes; null for one that is none.</summary>
+    public TimeSpan? Delay { get; private init; }
+
+    /// <summary>The right answer, on a slow way.</summary>
+    public static Fault Late(TimeSpan delay) => new() { Delay = delay };
+
     /// <summary>The secondary rate limit, which says how long to wait.</summary>
     public static Fault RateLimit(int seconds) =>
         new() { Status = 403, RetryAfter = seconds, Message = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again." };
