@@ -534,7 +534,7 @@ public sealed class Branches
             Labels = request.Labels,
             PullRequest = request.PullRequest,
             AnonymizationDigest = digest,
-        }, cancellationToken, branches => Budget.Refuse(_workspace.Configuration, project.Name, request.PullRequest, branches)).ConfigureAwait(false);
+        }, cancellationToken, branches => Budget.Refuse(_workspace.Configuration, _workspace.Layout.Volumes, project.Name, request.PullRequest, branches)).ConfigureAwait(false);
         Fault.Here("create:record");
 
         var server = new BranchServer(_workspace, project, branch, branch.Generation);

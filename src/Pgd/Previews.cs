@@ -1,4 +1,5 @@
 using System.Globalization;
+using Pgd.Postgres;
 using Pgd.State;
 
 namespace Pgd;
@@ -33,7 +34,11 @@ public sealed class Previews
                 $"Keep the name as it was, or delete it first: dotnet pgd branch delete {name}");
         }
 
-        if (existing is { Phase: BranchPhase.Ready } && !request.Keep)
+        // Kept data went through the anonymization as it was: what that does now can only be had by renewing it.
+        var renews = existing is { Phase: BranchPhase.Ready } && request.Anonymization is { } anonymization && Settlement.Digest(anonymization) != existing.AnonymizationDigest;
+        if (renews && request.Keep)
+            _workspace.Reporter.Warn($"the anonymization has changed, so the data of {name} is renewed");
+        if (existing is { Phase: BranchPhase.Ready } && (!request.Keep || renews))
         {
             var reset = await _workspace.Branches.ResetAsync(new() { Name = name, Anonymization = request.Anonymization, TimeToLive = request.TimeToLive, PullRequest = key, Roles = request.Roles }, cancellationToken).ConfigureAwait(false);
             return new(reset, Created: false, Reset: true);
@@ -152,7 +157,7 @@ public sealed record PreviewUp
     /// <summary>The parent's name inside the project; null for <c>main</c>.</summary>
     public string? Parent { get; init; }
 
-    /// <summary>Whether an existing branch keeps its data; otherwise it is reset to its parent's present state.</summary>
+    /// <summary>Whether an existing branch keeps its data; otherwise, or when the anonymization has changed, it is reset to its parent's present state.</summary>
     public bool Keep { get; init; }
 
     /// <summary>How long it lives from now; null for what the configuration says.</summary>

@@ -42,6 +42,12 @@ public sealed record HostConfiguration
     /// <summary>How many previews a repository may have at once, in all projects; no limit by default.</summary>
     public int? MaximumPreviews { get; init; }
 
+    /// <summary>The bytes of disk that have to be left for a branch to be made; beside the storage's own limits.</summary>
+    public long? MinimumFreeDisk { get; init; }
+
+    /// <summary>The bytes of memory that have to be left for a branch to be made.</summary>
+    public long? MinimumFreeMemory { get; init; }
+
     /// <summary>After how long without a session <c>gc</c> stops a branch; never by default.</summary>
     public TimeSpan? StopIdle { get; init; }
 
@@ -74,6 +80,8 @@ public sealed record HostConfiguration
             BranchMemory = BranchMemory ?? below.BranchMemory,
             MaximumBranches = MaximumBranches ?? below.MaximumBranches,
             MaximumPreviews = MaximumPreviews ?? below.MaximumPreviews,
+            MinimumFreeDisk = MinimumFreeDisk ?? below.MinimumFreeDisk,
+            MinimumFreeMemory = MinimumFreeMemory ?? below.MinimumFreeMemory,
             StopIdle = StopIdle ?? below.StopIdle,
             WaitForLock = WaitForLock ?? below.WaitForLock,
             PostgresBinaries = PostgresBinaries.Count > 0 ? PostgresBinaries : below.PostgresBinaries,

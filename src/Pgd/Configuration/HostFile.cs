@@ -26,6 +26,8 @@ internal static class HostFile
             BranchMemory = top.Value("branch-memory", MemorySize.ParseForBranch),
             MaximumBranches = AtLeastOne(top, "max-branches"),
             MaximumPreviews = AtLeastOne(top, "max-previews"),
+            MinimumFreeDisk = top.Value("min-free-disk", MemorySize.Parse),
+            MinimumFreeMemory = top.Value("min-free-memory", MemorySize.Parse),
             StopIdle = top.Span("stop-idle"),
             WaitForLock = top.Span("wait-lock"),
             PostgresBinaries = [.. postgres.Texts("binaries").Select(value => Fault(value) is { } fault ? throw postgres.Misuse("binaries", $"\"postgres.binaries\" {fault}") : Folder(value, home)!)],

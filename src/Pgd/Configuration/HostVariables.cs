@@ -8,7 +8,7 @@ internal static class HostVariables
     // PGD_DEBUG is read by the tool.
     private static readonly string[] Known =
     [
-        "PGD_ROOT", "PGD_STORAGE", "PGD_RUNTIME", "PGD_NETWORK", "PGD_PORT_RANGE", "PGD_DEFAULT_TTL", "PGD_HOST", "PGD_TLS", "PGD_BRANCH_MEMORY", "PGD_MAX_BRANCHES", "PGD_MAX_PREVIEWS", "PGD_STOP_IDLE", "PGD_WAIT_LOCK",
+        "PGD_ROOT", "PGD_STORAGE", "PGD_RUNTIME", "PGD_NETWORK", "PGD_PORT_RANGE", "PGD_DEFAULT_TTL", "PGD_HOST", "PGD_TLS", "PGD_BRANCH_MEMORY", "PGD_MAX_BRANCHES", "PGD_MAX_PREVIEWS", "PGD_MIN_FREE_DISK", "PGD_MIN_FREE_MEMORY", "PGD_STOP_IDLE", "PGD_WAIT_LOCK",
         "PGD_POSTGRES_BINARIES", "PGD_POSTGRES_USER", "PGD_ZFS_POOL", "PGD_DEBUG",
     ];
 
@@ -28,6 +28,8 @@ internal static class HostVariables
             BranchMemory = Read("PGD_BRANCH_MEMORY", MemorySize.ParseForBranch),
             MaximumBranches = Read("PGD_MAX_BRANCHES", AtLeastOne),
             MaximumPreviews = Read("PGD_MAX_PREVIEWS", AtLeastOne),
+            MinimumFreeDisk = Read("PGD_MIN_FREE_DISK", MemorySize.Parse),
+            MinimumFreeMemory = Read("PGD_MIN_FREE_MEMORY", MemorySize.Parse),
             StopIdle = Read("PGD_STOP_IDLE", Duration.Parse),
             WaitForLock = Read("PGD_WAIT_LOCK", Duration.Parse),
             PostgresBinaries = Get("PGD_POSTGRES_BINARIES")?.Split(':', StringSplitOptions.RemoveEmptyEntries) ?? [],

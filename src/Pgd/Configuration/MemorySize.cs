@@ -23,6 +23,14 @@ internal static class MemorySize
             ? bytes
             : throw new PgdException(ExitCode.Misuse, $"\"{text}\" is not an amount of memory for a branch", "Write a number and a unit, at least 64MB, for example 512MB or 2GB.");
 
+    /// <summary>Reads what has to be left.</summary>
+    /// <exception cref="PgdException">The text is no amount (<see cref="ExitCode.Misuse"/>).</exception>
+    public static long Parse(string text) =>
+        text.Length > 0 && char.IsAsciiLetter(text[^1]) && TryParse(text) is { } bytes ? bytes : throw new PgdException(ExitCode.Misuse, $"\"{text}\" is not an amount", "Write a number and a unit, for example 512MB or 2GB.");
+
+    /// <summary>What programs could still have, by the kernel's estimate.</summary>
+    public static long Available() => TryParse(File.ReadLines("/proc/meminfo").First(line => line.StartsWith("MemAvailable:", StringComparison.Ordinal))["MemAvailable:".Length..].Trim()) ?? 0;
+
     /// <summary>What this machine has.</summary>
     public static long OfMachine() => TryParse(File.ReadLines("/proc/meminfo").First()["MemTotal:".Length..].Trim()) ?? 0;
 }

@@ -185,6 +185,24 @@ public sealed class LifeAndDeath(LifeAndDeath.Project fixture) : IClassFixture<L
     }
 
     [Fact]
+    public async Task No_branch_is_made_where_less_disk_or_memory_would_be_left_than_has_to_be()
+    {
+        await _shop.CreateAsync("first");
+        foreach (var (limits, expected) in new[] { (_shop.Workspace.Configuration with { MinimumFreeDisk = 1L << 60 }, "min-free-disk is "), (_shop.Workspace.Configuration with { MinimumFreeMemory = 1L << 60 }, "min-free-memory is ") })
+        {
+            var before = _shop.Take();
+            var refused = await _shop.RefusedAsync(ExitCode.NoRoom, () => new Workspace(limits, SilentReporter.Instance).Branches.CreateAsync(new() { Name = Shop.Name("more") }, Never));
+            Assert.Contains(expected, refused.Message, StringComparison.Ordinal);
+            Assert.Equal("Delete what is not needed, for example: dotnet pgd branch delete shop/first. What has expired goes by: dotnet pgd gc", refused.Hint);
+            Assert.Empty(_shop.Since(before));
+        }
+
+        var roomy = new Workspace(_shop.Workspace.Configuration with { MinimumFreeDisk = 1, MinimumFreeMemory = 1 }, SilentReporter.Instance);
+        await roomy.Branches.CreateAsync(new() { Name = Shop.Name("more") }, Never);
+        await _shop.DeleteAsync("first", "more");
+    }
+
+    [Fact]
     public async Task A_rotation_ends_the_old_password_and_who_came_in_with_it_and_a_reset_keeps_the_new_one()
     {
         await _shop.CreateAsync("leaked");

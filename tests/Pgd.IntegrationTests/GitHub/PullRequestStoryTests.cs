@@ -375,6 +375,26 @@ public sealed class PullRequestStoryTests(StoryFixture lab) : IClassFixture<Stor
     }
 
     [Fact]
+    public async Task Kept_data_is_renewed_when_its_anonymization_has_changed_and_only_then()
+    {
+        var job = NewJob(29);
+        job.With["on-push"] = "keep";
+        job.With["anonymize"] = "db/anonymize.sql";
+        job.WriteFile("db/anonymize.sql", "update customers set name = 'somebody';");
+        Succeeded(await job.OpenedAsync());
+        await lab.ExecuteAsync("shop/pr-29", "update customers set email = 'kept@example.com'");
+        Succeeded(await job.PushedAsync());
+        Assert.Equal("kept@example.com", await lab.QueryAsync("shop/pr-29", "select min(email) from customers"));
+
+        job.WriteFile("db/anonymize.sql", "update customers set name = 'nobody';");
+        var pushed = await job.PushedAsync();
+
+        Succeeded(pushed);
+        Assert.Contains("the anonymization has changed, so the data of shop/pr-29 is renewed", pushed.Log.Text, StringComparison.Ordinal);
+        Assert.Equal("nobody ", await lab.QueryAsync("shop/pr-29", "select min(name) || ' ' || coalesce(min(email), '') from customers"));
+    }
+
+    [Fact]
     public async Task The_data_is_anonymized_before_the_door_opens()
     {
         var job = NewJob(23);

@@ -26,6 +26,8 @@ public sealed class HostConfigurationFiles : IDisposable
             branch-memory: 1.5GB
             max-branches: 40
             max-previews: 20
+            min-free-disk: 5GB
+            min-free-memory: 512MB
             stop-idle: 8h
             wait-lock: 30s
             postgres:
@@ -40,6 +42,7 @@ public sealed class HostConfigurationFiles : IDisposable
         Assert.Equal(["/opt/pg17/bin", "/home/ada/pg18/bin"], configuration.PostgresBinaries);
         Assert.Equal(("pg", "internal", 1536L << 20), (configuration.PostgresUser, configuration.Network, configuration.BranchMemory));
         Assert.Equal((40, 20, TimeSpan.FromHours(8), true), (configuration.MaximumBranches, configuration.MaximumPreviews, configuration.StopIdle, configuration.Tls));
+        Assert.Equal((5L << 30, 512L << 20), (configuration.MinimumFreeDisk, configuration.MinimumFreeMemory));
     }
 
     [Fact]
@@ -96,7 +99,7 @@ public sealed class HostConfigurationFiles : IDisposable
     [Theory]
     [InlineData("\nstorag: btrfs", "2: unknown key \"storag\"", "Did you mean \"storage\"?")]
     [InlineData("postgres:\n  bin: [/x]", "2: unknown key \"postgres.bin\"", "Keys here: binaries, user.")]
-    [InlineData("xyzzy: 1", "1: unknown key \"xyzzy\"", "Keys here: postgres, zfs, root, storage, runtime, network, port-range, default-ttl, host, tls, branch-memory, max-branches, max-previews, stop-idle, wait-lock.")]
+    [InlineData("xyzzy: 1", "1: unknown key \"xyzzy\"", "Keys here: postgres, zfs, root, storage, runtime, network, port-range, default-ttl, host, tls, branch-memory, max-branches, max-previews, min-free-disk, min-free-memory, stop-idle, wait-lock.")]
     [InlineData("tls: yes", "1: \"tls\" cannot be \"yes\": it is one of true, false", null)]
     [InlineData("max-branches: 0", "1: \"max-branches\" must be at least 1, not 0", null)]
     [InlineData("max-previews: many", "1: ", null)]
