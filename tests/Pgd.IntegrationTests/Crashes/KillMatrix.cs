@@ -40,6 +40,9 @@ public abstract class KillMatrix : IAsyncLifetime
     protected async Task KillCreateAsync()
     {
         string[] command = ["branch", "create", "shop/dev"];
+        // The first of a project looks at its source as well, once.
+        await _root.MakeAsync("first");
+        await _root.Workspace.Branches.DeleteAsync(ToolRoot.Branch("first"), ifExists: false, default);
         var places = await TraceAsync(command);
         await _root.Workspace.Branches.DeleteAsync(Dev, ifExists: false, default);
         var before = _root.Listing();
