@@ -629,13 +629,17 @@ public sealed class Branches
     /// </summary>
     private void Inspect(ProjectRecord project, BranchRecord branch, BranchServer server, AdminConnection connection, CancellationToken cancellationToken)
     {
+        // Branches may be made at the same time, and a project's record is written by one at a time.
+        using var held = _workspace.Locks.TryAcquire(LockRequest.Inspecting(project.Name));
+        if (held is null || _workspace.State.RequireProject(project.Name) is not { InspectedAt: null } present)
+            return;
         var source = branch.ParentName!;
         var data = new BranchServer(_workspace, project, _workspace.State.RequireBranch(source), _workspace.State.RequireBranch(source).Generation).RequireVolume().Data;
         var findings = SourceInspection.Files(source, data, _workspace.Storages.Named(project.Storage))
             .Concat(SourceInspection.Catalogs(connection, database => server.Connect(cancellationToken, database), project.PostgresMajor, cancellationToken));
         foreach (var finding in findings.Where(f => f.Severity == Severity.Warning))
             _workspace.Reporter.Warn($"{finding.Check} of {source}: {finding.Text}");
-        _workspace.State.Write(project with { InspectedAt = DateTimeOffset.UtcNow });
+        _workspace.State.Write(present with { InspectedAt = DateTimeOffset.UtcNow });
     }
 
     /// <summary>Proves the connection that most will ask for, or the superuser's where that is not clear.</summary>

@@ -219,7 +219,7 @@ internal sealed class LockFile(SafeFileHandle file, string path, string? subject
 /// <summary>A lock to take: on a branch, a project, or something that belongs to all of them.</summary>
 internal sealed record LockRequest(string Name, bool Exclusive)
 {
-    private const string ProjectSuffix = "/!project", CopyingSuffix = "~copying", PortsName = "ports", CertificateAuthorityName = "ca";
+    private const string ProjectSuffix = "/!project", CopyingSuffix = "~copying", InspectingSuffix = "~inspecting", PortsName = "ports", CertificateAuthorityName = "ca";
 
     public string Title => Name;
 
@@ -241,6 +241,9 @@ internal sealed record LockRequest(string Name, bool Exclusive)
 
     /// <summary>Only one copy of a running source is taken at a time: each needs a replication slot, of which a server has few.</summary>
     public static LockRequest Copying(BranchName source) => new(source + CopyingSuffix, Exclusive: true);
+
+    /// <summary>Only one of the branches that are made at the same time tells what their source does.</summary>
+    public static LockRequest Inspecting(string project) => new(project + InspectingSuffix, Exclusive: true);
 
     public static LockRequest Ports { get; } = new(PortsName, Exclusive: true) { Subject = layout => layout.HostKey };
 
