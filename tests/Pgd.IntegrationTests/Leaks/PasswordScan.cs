@@ -28,7 +28,9 @@ internal static partial class PasswordScan
         {
             try
             {
-                Refuse(file, File.ReadAllText(file));
+                // Shared with everyone: .NET would otherwise take a lock on it, and some of these files are locks.
+                using var reader = new StreamReader(new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete));
+                Refuse(file, reader.ReadToEnd());
             }
             catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
             {
