@@ -83,7 +83,12 @@ public sealed class AuditLogTests : IDisposable
 
     private AuditLog Log() => new(new(_root), new Warnings(_warnings));
 
-    private List<JsonElement> Lines() => [.. File.ReadLines(LogFile).Select(l => JsonDocument.Parse(l).RootElement)];
+    // Without a lock: a child that another test is just starting may have the log open for a moment.
+    private List<JsonElement> Lines()
+    {
+        using var reader = new StreamReader(new FileStream(LogFile, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete));
+        return [.. reader.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => JsonDocument.Parse(l).RootElement)];
+    }
 
     private sealed class Warnings(List<string> heard) : IReporter
     {
