@@ -158,7 +158,8 @@ public sealed class UndisturbedSources : IDisposable
         Lab.Require(File.Exists(program), "the load is that of pgbench");
         using (var initialize = Start("--initialize", "--scale=1", "--quiet"))
             await initialize.WaitForExitAsync();
-        return Start("--client=2", "--time=3600", "--no-vacuum");
+        // All of its log is kept until the end.
+        return Start("--client=2", "--time=3600", "--rate=100", "--no-vacuum");
 
         Process Start(params IReadOnlyList<string> arguments)
         {
