@@ -56,7 +56,7 @@ public sealed record Branch
     /// <summary>Whether it is there to be branched alone: settled once, stopped cleanly, never opened.</summary>
     public bool Golden { get; init; }
 
-    /// <summary>Whether its data, or that of a golden parent, went through an anonymization.</summary>
+    /// <summary>Whether its data, or that of a branch that it comes from, went through an anonymization.</summary>
     public bool Anonymized { get; init; }
 
     /// <summary>When the branch may be swept; null for never.</summary>

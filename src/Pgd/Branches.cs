@@ -262,6 +262,8 @@ public sealed class Branches
     {
         var (project, branch) = (_workspace.State.RequireProject(name.Project), RequireOwn(name));
         var server = RequireRunning(project, branch);
+        if (branch.IsRotating)
+            throw new PgdException(ExitCode.Failed, $"{name} is being given new passwords, or that was killed", $"If nobody is at it, finish it: dotnet pgd branch rotate {name}");
         using var connection = server.Connect(cancellationToken);
         var databases = Databases.List(connection, cancellationToken);
         var chosen = databases.Choose(name, database);
@@ -409,7 +411,9 @@ public sealed class Branches
         };
     }
 
-    private bool IsAnonymized(BranchRecord branch) => branch.AnonymizationDigest is not null || (branch.ParentName is { } parent && _workspace.State.FindBranch(parent) is { IsGolden: true, AnonymizationDigest: not null });
+    // What is made from anonymized data is anonymized. Main never is, and is not read for it: most branches are made from that.
+    private bool IsAnonymized(BranchRecord? branch) =>
+        branch is not null && (branch.AnonymizationDigest is not null || (branch.ParentName is { IsMain: false } parent && IsAnonymized(_workspace.State.FindBranch(parent))));
 
     private async Task<Branch> MakeAnewAsync(BranchReset request, CancellationToken cancellationToken)
     {
@@ -633,12 +637,23 @@ public sealed class Branches
         using var held = _workspace.Locks.TryAcquire(LockRequest.Inspecting(project.Name));
         if (held is null || _workspace.State.RequireProject(project.Name) is not { InspectedAt: null } present)
             return;
-        var source = branch.ParentName!;
-        var data = new BranchServer(_workspace, project, _workspace.State.RequireBranch(source), _workspace.State.RequireBranch(source).Generation).RequireVolume().Data;
-        var findings = SourceInspection.Files(source, data, _workspace.Storages.Named(project.Storage))
-            .Concat(SourceInspection.Catalogs(connection, database => server.Connect(cancellationToken, database), project.PostgresMajor, cancellationToken));
-        foreach (var finding in findings.Where(f => f.Severity == Severity.Warning))
-            _workspace.Reporter.Warn($"{finding.Check} of {source}: {finding.Text}");
+        var source = _workspace.State.RequireBranch(branch.ParentName!);
+        try
+        {
+            var data = new BranchServer(_workspace, project, source, source.Generation).RequireVolume().Data;
+            var findings = SourceInspection.Files(source.FullName, data, _workspace.Storages.Named(project.Storage))
+                .Concat(SourceInspection.Catalogs(connection, database => server.Connect(cancellationToken, database), project.PostgresMajor, cancellationToken));
+            // Collations are told of each branch, with what mends them.
+            foreach (var finding in findings.Where(f => f.Severity == Severity.Warning && f.Check != SourceInspection.CollationsCheck))
+                _workspace.Reporter.Warn($"{finding.Check} of {source.FullName}: {finding.Text}");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or Npgsql.PostgresException)
+        {
+            // It only tells: a running source changes under it, and a branch can be had nevertheless.
+            _workspace.Reporter.Warn($"what branches of {source.FullName} do as it does could not be looked at: {e.Message}; see dotnet pgd doctor --source {source.FullName}");
+            return;
+        }
+
         _workspace.State.Write(present with { InspectedAt = DateTimeOffset.UtcNow });
     }
 
@@ -672,7 +687,7 @@ public sealed class Branches
             throw new PgdException(ExitCode.Exists, $"the branch {branch.FullName} exists already, made from {branch.ParentName} and not from {parent}", "Choose another name, or delete it first.");
         var digest = request.Anonymization is null ? branch.AnonymizationDigest : Settlement.Digest(request.Anonymization);
         if (digest != branch.AnonymizationDigest)
-            throw new PgdException(ExitCode.Exists, $"the branch {branch.FullName} exists already, with another anonymization", $"Renew its data: dotnet pgd branch reset {branch.FullName}");
+            throw new PgdException(ExitCode.Exists, $"the branch {branch.FullName} exists already, with another anonymization", $"Renew its data: dotnet pgd branch reset {branch.FullName} --anonymize FILE");
         if (request.Golden != branch.IsGolden)
             throw new PgdException(ExitCode.Exists, $"the branch {branch.FullName} exists already, and is {(branch.IsGolden ? "" : "not ")}golden", "Choose another name, or delete it first.");
         if (request.Roles is { } roles && !roles.SequenceEqual(branch.Roles))

@@ -29,6 +29,9 @@ internal sealed class ServerConfiguration
     /// <summary>A setting's value; null if the files do not say it.</summary>
     public string? Find(string name) => _values.GetValueOrDefault(name);
 
+    /// <summary>Whether a setting is on, in any of the spellings of that; <paramref name="otherwise"/> if the files do not say it.</summary>
+    public bool IsOn(string name, bool otherwise) => Find(name) is { } value ? value.ToLowerInvariant() is not ("off" or "false" or "no" or "0") : otherwise;
+
     /// <summary>A setting that lists names, each maybe in double quotes.</summary>
     public IReadOnlyList<string> List(string name)
     {

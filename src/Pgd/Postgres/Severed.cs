@@ -19,7 +19,7 @@ internal static class Severed
         var severed = new List<string>();
         if (clone.Recovering)
             severed.Add("replication from its primary");
-        if (configuration.Find("archive_mode") is { } mode && mode is not ("off" or "false" or "no" or "0"))
+        if (configuration.IsOn("archive_mode", otherwise: false))
             severed.Add("archiving");
         if (clone.Slots > 0)
             severed.Add(Count(clone.Slots, "replication slot"));
@@ -31,5 +31,6 @@ internal static class Severed
         return severed;
     }
 
-    private static string Count(int number, string what) => string.Create(CultureInfo.InvariantCulture, $"{number} {what}{(number == 1 ? "" : "s")}");
+    /// <summary>A number of things.</summary>
+    public static string Count(int number, string what) => string.Create(CultureInfo.InvariantCulture, $"{number} {what}{(number == 1 ? "" : "s")}");
 }

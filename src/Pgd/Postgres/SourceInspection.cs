@@ -1,4 +1,3 @@
-using System.Globalization;
 using Pgd.Linux;
 using Pgd.Storage;
 
@@ -10,6 +9,9 @@ namespace Pgd.Postgres;
 /// </summary>
 internal static class SourceInspection
 {
+    /// <summary>The check of collations' versions, which the making of a branch has as well.</summary>
+    public const string CollationsCheck = "collations";
+
     private const int NamesShown = 5;
 
     /// <summary>What the files of its data directory say.</summary>
@@ -23,7 +25,7 @@ internal static class SourceInspection
             yield return new("tablespaces", Severity.Problem, $"one was made in {location} since the last checkpoint, and recovery would follow it there: no branch can be made", $"Run the statement CHECKPOINT on {source}.");
 
         var configuration = ServerConfiguration.Read(data);
-        yield return IsOn("archive_mode") ? new("archiving", Severity.Ok, "on; branches archive nothing") : new("archiving", Severity.Ok, "off");
+        yield return new("archiving", Severity.Ok, configuration.IsOn("archive_mode", otherwise: false) ? "on; branches archive nothing" : "off");
         if (DataDirectory.IsStandby(data))
             yield return new("standby", Severity.Ok, $"{source} is one; branches become primaries of their own, and never dial its primary");
         if (configuration.List("synchronous_standby_names") is { Count: > 0 } standbys)
@@ -33,17 +35,15 @@ internal static class SourceInspection
             yield return new("replication slots", Severity.Ok, $"{Names(slots)}; branches have none");
         if (configuration.List("shared_preload_libraries") is { Count: > 0 } libraries)
             yield return new("libraries", Severity.Ok, $"{Names(libraries)}; branches load them, and their known jobs are off");
-        if (!IsOn("fsync", otherwise: true))
+        if (!configuration.IsOn("fsync", otherwise: true))
             yield return new("durability", Severity.Warning, "fsync is off: after a crash of its machine the source, and any branch of it, may be corrupt", "alter system set fsync = on");
-        if (!IsOn("full_page_writes", otherwise: true) && storage.Name != "zfs")
+        if (!configuration.IsOn("full_page_writes", otherwise: true) && storage.Name != "zfs")
             yield return new("durability", Severity.Warning, $"full_page_writes is off, and {storage.Name} may tear pages: a branch of the running source may be corrupt", "alter system set full_page_writes = on");
         foreach (var stray in (string[])["backup_label", "recovery.signal", "tablespace_map"])
         {
             if (Libc.Exists(Path.Combine(data, stray)))
                 yield return new("leftovers", Severity.Warning, $"there is a {stray}, as an interrupted backup or restore leaves it; branches start without it", $"If no backup is running, remove {Path.Combine(data, stray)}.");
         }
-
-        bool IsOn(string setting, bool otherwise = false) => configuration.Find(setting) is { } value ? value.ToLowerInvariant() is not ("off" or "false" or "no" or "0") : otherwise;
 
         List<string> Folder(string name) => Path.Combine(data, name) is var folder && Directory.Exists(folder) ? [.. Directory.EnumerateFileSystemEntries(folder).Select(e => Path.GetFileName(e)!).Order(StringComparer.Ordinal)] : [];
     }
@@ -52,8 +52,7 @@ internal static class SourceInspection
     public static IReadOnlyList<Finding> Catalogs(AdminConnection connection, Func<string, AdminConnection> connect, int major, CancellationToken cancellationToken)
     {
         var findings = new List<Finding>();
-        Add("checksums", connection.Scalar("show data_checksums", cancellationToken) == "on"
-            ? new("", Severity.Ok, "on") : new("", Severity.Ok, "off: damage to its files goes unnoticed, in branches as well"));
+        Add("checksums", new("", Severity.Ok, connection.Scalar("show data_checksums", cancellationToken) == "on" ? "on" : "off: damage to its files goes unnoticed, in branches as well"));
         if (Rows(connection, "select spcname::text || ' in ' || pg_tablespace_location(oid) from pg_tablespace where oid > 16383 order by 1") is { Count: > 0 } tablespaces)
             Add("tablespaces", new("", Severity.Ok, Names(tablespaces)));
         if (Rows(connection, "select subname::text || ' (' || datname || ')' from pg_subscription s join pg_database d on d.oid = subdbid order by 1") is { Count: > 0 } subscriptions)
@@ -61,7 +60,7 @@ internal static class SourceInspection
         if (Rows(connection, "select gid || ' (' || database || ')' from pg_prepared_xacts order by 1") is { Count: > 0 } prepared)
             Add("prepared transactions", new("", Severity.Warning, $"{Names(prepared)}; branches have them too, with the locks that they hold", "End them in the branch: ROLLBACK PREPARED '…'"));
         if (major >= 15 && Rows(connection, "select datname::text from pg_database where datcollversion <> pg_database_collation_actual_version(oid) order by 1") is { Count: > 0 } sorted)
-            Add("collations", new("", Severity.Warning, $"text in {Names(sorted)} was sorted by another version of its collation than the server has: indexes on text may be wrong", "REINDEX DATABASE …; ALTER DATABASE … REFRESH COLLATION VERSION;"));
+            Add(CollationsCheck, new("", Severity.Warning, $"text in {Names(sorted)} was sorted by another version of its collation than the server has: indexes on text may be wrong", "REINDEX DATABASE …; ALTER DATABASE … REFRESH COLLATION VERSION;"));
         foreach (var database in Rows(connection, "select datname::text from pg_database where datallowconn and not datistemplate order by 1"))
         {
             try
@@ -98,7 +97,7 @@ internal static class SourceInspection
             yield return new("extensions", Severity.Ok, $"{database}: {Names([.. found["extension"]])}");
         if (found["server"].Any())
         {
-            yield return new("foreign servers", Severity.Warning, $"{database}: {Names([.. found["server"]])}, with {Count(found["mapping"].Count(), "user mapping")}; a query in a branch reaches them as well",
+            yield return new("foreign servers", Severity.Warning, $"{database}: {Names([.. found["server"]])}, with {Severed.Count(found["mapping"].Count(), "user mapping")}; a query in a branch reaches them as well",
                 "Drop them by --anonymize, or make the project with --network internal.");
         }
 
@@ -128,6 +127,4 @@ internal static class SourceInspection
 
     private static string Names(IReadOnlyList<string> names) =>
         names.Count <= NamesShown ? string.Join(", ", names) : $"{string.Join(", ", names.Take(NamesShown))} and {names.Count - NamesShown} more";
-
-    private static string Count(int number, string what) => string.Create(CultureInfo.InvariantCulture, $"{number} {what}{(number == 1 ? "" : "s")}");
 }

@@ -45,6 +45,10 @@ public sealed class GoldenParents(GoldenParents.Project fixture) : IClassFixture
             Assert.Equal(await _shop.AdministerAsync("first", "select at::text from masked_at"), await _shop.AdministerAsync(name, "select at::text from masked_at"));
         }
 
+        // And so is what is made from those.
+        Assert.True((await _shop.CreateAsync("third", from: "second")).Anonymized);
+        await _shop.DeleteAsync("third");
+
         // The source's ten rows went with the recovery of the golden branch itself; what it has, its branches have.
         Assert.Equal("11", await _shop.AskAsync("first", "select string_agg(i::text, ' ') from cache"));
         var reader = await _shop.ConnectAsync("first", "shop", "reader");

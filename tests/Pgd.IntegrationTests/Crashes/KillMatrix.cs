@@ -193,6 +193,8 @@ public abstract class KillMatrix : IAsyncLifetime
             {
                 var old = await _root.ConnectionStringAsync(Dev);
                 Kill(place, command);
+                if (place != "rotate:done#1" && (await _root.InProcessAsync("branch", "url", "shop/dev")) is { Status: not 0 } asked)
+                    Expect(place, asked.Error.Contains("dotnet pgd branch rotate shop/dev", StringComparison.Ordinal), $"what to do is not said: {asked}");
                 await cure();
                 await ServesAsync(place, Dev, source);
                 var (now, oldWorks) = (await _root.ConnectionStringAsync(Dev), await WorksAsync(old));
