@@ -57,6 +57,8 @@ public sealed class GoldenParents(GoldenParents.Project fixture) : IClassFixture
         await _shop.DeleteAsync("first", "second");
         await _shop.DeleteAsync("golden");
         await _shop.AdministerAsync("main", "drop table cache", "drop owned by reader", "drop role reader");
+        // If this was the project's first branch, it told of the table.
+        Assert.All(_shop.TakeWarnings(), warning => Assert.StartsWith("unlogged tables of shop/main: shop: public.cache", warning, StringComparison.Ordinal));
     }
 
     [Fact]
