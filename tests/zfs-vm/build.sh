@@ -119,7 +119,8 @@ unpack_missing() {
     done
 }
 
-unpack_missing "$cache/qemu" "qemu-system-x86/$backports" || unpack_missing "$cache/qemu" qemu-system-x86 || fail "QEMU cannot be fetched."
+# What it depends on has to come from there as well.
+unpack_missing "$cache/qemu" --target-release "$backports" qemu-system-x86 || unpack_missing "$cache/qemu" qemu-system-x86 || fail "QEMU cannot be fetched."
 "${qemu[@]}" --version >>"$log" 2>&1 || fail "QEMU does not run."
 unpack "$work/kernel" "$image"
 unpack "$work/source" "$headers" "${others[@]}" zfs-dkms
