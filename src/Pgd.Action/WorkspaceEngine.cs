@@ -35,5 +35,5 @@ internal sealed class WorkspaceEngine(Workspace workspace) : IPreviewEngine
     public Task<IReadOnlyList<Branch>> ListAsync(long repositoryId, string? project, CancellationToken cancellationToken) =>
         workspace.Previews.ListAsync(repositoryId, project, cancellationToken);
 
-    public Task DeleteAsync(BranchName name, CancellationToken cancellationToken) => workspace.Branches.DeleteAsync(name, ifExists: true, cancellationToken);
+    public Task DeleteAsync(BranchName name, CancellationToken cancellationToken) => workspace.Branches.DeleteAsync(name, ifExists: true, withSnapshots: true, cancellationToken);
 }

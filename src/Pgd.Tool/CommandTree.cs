@@ -6,6 +6,7 @@ using Pgd.Tool.Commands.Branches;
 using Pgd.Tool.Commands.Previews;
 using Pgd.Tool.Commands.Projects;
 using Pgd.Tool.Commands.Servers;
+using Pgd.Tool.Commands.Snapshots;
 
 namespace Pgd.Tool;
 
@@ -27,7 +28,7 @@ internal static class CommandTree
 
         Command[] commands =
         [
-            ProjectNoun.Command(surface), BranchNoun.Command(surface), PrNoun.Command(surface),
+            ProjectNoun.Command(surface), BranchNoun.Command(surface), SnapshotNoun.Command(surface), PrNoun.Command(surface),
             ServerStart.Command(surface), ServerStop.Command(surface), ServerRestart.Command(surface),
             StatusShow.Command(surface), DoctorRun.Command(surface), SetupRun.Command(surface), ResumeRun.Command(surface), GarbageCollection.Command(surface), Completion.Command(surface),
         ];

@@ -8,7 +8,7 @@ namespace Pgd.Tool;
 internal static class Entry
 {
     // "@name" belongs to the programs that "exec" and "psql" run: it is no response file of ours.
-    private static readonly ParserConfiguration Parsing = new() { ResponseFileTokenReplacer = null };
+    internal static readonly ParserConfiguration Parsing = new() { ResponseFileTokenReplacer = null };
 
     public static async Task<int> RunAsync(string[] args, Session session)
     {

@@ -45,6 +45,15 @@ public sealed record Branch
     /// <summary>The parent's write-ahead log position when this generation's data was taken.</summary>
     public string? DataLsn { get; init; }
 
+    /// <summary>The snapshot that this generation's data was made from, by its full name; null if from its parent as that was.</summary>
+    public string? Snapshot { get; init; }
+
+    /// <summary>The moment in the past of its parent that its data shows, as it was asked for; null if none was.</summary>
+    public string? RecoveredTo { get; init; }
+
+    /// <summary>For such a moment, the last transaction that had been committed by then, by its parent's clock; null if that is not known.</summary>
+    public DateTimeOffset? LastTransactionAt { get; init; }
+
     /// <summary>What its source does toward others and the branch does not, in words: archiving, subscriptions, … Empty where there is nothing.</summary>
     public IReadOnlyList<string> Severed { get; init; } = [];
 

@@ -36,22 +36,21 @@ public sealed class Branches
         var parentName = BranchName.Of(name.Project, request.From ?? BranchName.Main);
         if (parentName == name)
             throw new PgdException(ExitCode.Misuse, $"{name} cannot be made from itself");
-        _ = _workspace.State.RequireProject(name.Project);
-        using var held = await _workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Project(name.Project, exclusive: false),
-            LockRequest.Branch(name, exclusive: true), LockRequest.Branch(parentName, exclusive: false)).ConfigureAwait(false);
+        using var origin = Origin.Find(_workspace, _workspace.State.RequireProject(name.Project), parentName, request.Snapshot, request.Target, cancellationToken);
+        using var held = await _workspace.Locks.AcquireAsync(cancellationToken, [LockRequest.Project(name.Project, exclusive: false), LockRequest.Branch(name, exclusive: true), .. origin.Locks]).ConfigureAwait(false);
 
         var project = _workspace.State.RequireProject(name.Project);
         if (await FindReadyAsync(project, name).ConfigureAwait(false) is { } existing)
         {
             if (!request.Ensure)
                 throw new PgdException(ExitCode.Exists, $"the branch {name} exists already", $"Use it as it is: dotnet pgd branch create {name} --ensure. Or renew its data: dotnet pgd branch reset {name}");
-            return new(await EnsureAsync(project, existing, request, parentName, cancellationToken).ConfigureAwait(false), Created: false);
+            return new(await EnsureAsync(project, existing, request, origin, cancellationToken).ConfigureAwait(false), Created: false);
         }
 
         var parent = RequireReady(parentName);
         var digest = request.Anonymization is null ? null : Settlement.Digest(request.Anonymization);
         var made = await Ports.WithFreePortAsync(_workspace.Reporter, refused =>
-            DiskFull.TellAsync(_workspace.Root, () => MakeAsync(project, parent, request, digest, refused, cancellationToken))).ConfigureAwait(false);
+            DiskFull.TellAsync(_workspace.Root, () => MakeAsync(project, parent, origin, request, digest, refused, cancellationToken))).ConfigureAwait(false);
         return new(View(project, made), Created: true);
     }
 
@@ -88,17 +87,23 @@ public sealed class Branches
     /// <summary>
     /// Deletes a branch with server and data. Returns false if there was none and <paramref name="ifExists"/> says that this is fine.
     /// </summary>
-    /// <exception cref="PgdException">There is none (<see cref="ExitCode.NotFound"/>), it is protected, or others were made from it (<see cref="ExitCode.Unsafe"/>).</exception>
-    public Task<bool> DeleteAsync(BranchName name, bool ifExists, CancellationToken cancellationToken) => DeleteAsync(name, ifExists, static _ => true, cancellationToken);
+    /// <exception cref="PgdException">
+    /// There is none (<see cref="ExitCode.NotFound"/>), it is protected, it has snapshots, or others were made from it (<see cref="ExitCode.Unsafe"/>).
+    /// </exception>
+    public Task<bool> DeleteAsync(BranchName name, bool ifExists, CancellationToken cancellationToken) => DeleteAsync(name, ifExists, withSnapshots: false, cancellationToken);
+
+    /// <summary>The same, and its snapshots with it if <paramref name="withSnapshots"/> says so.</summary>
+    /// <exception cref="PgdException">As there; one of its snapshots is protected, or it has some that are to stay (<see cref="ExitCode.Unsafe"/>).</exception>
+    public Task<bool> DeleteAsync(BranchName name, bool ifExists, bool withSnapshots, CancellationToken cancellationToken) => DeleteAsync(name, ifExists, withSnapshots, static _ => true, cancellationToken);
 
     /// <summary>The same, if it is still what it was deleted for: that is asked under its lock.</summary>
-    internal Task<bool> DeleteAsync(BranchName name, bool ifExists, Func<BranchRecord, bool> still, CancellationToken cancellationToken)
+    internal Task<bool> DeleteAsync(BranchName name, bool ifExists, bool withSnapshots, Func<BranchRecord, bool> still, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(name);
-        return _workspace.Audit.RecordAsync("branch delete", name.ToString(), null, () => RemoveAsync(name, ifExists, still, cancellationToken));
+        return _workspace.Audit.RecordAsync("branch delete", name.ToString(), null, () => RemoveAsync(name, ifExists, withSnapshots, still, cancellationToken));
     }
 
-    private async Task<bool> RemoveAsync(BranchName name, bool ifExists, Func<BranchRecord, bool> still, CancellationToken cancellationToken)
+    private async Task<bool> RemoveAsync(BranchName name, bool ifExists, bool withSnapshots, Func<BranchRecord, bool> still, CancellationToken cancellationToken)
     {
         if (name.IsMain)
             throw new PgdException(ExitCode.Unsafe, $"{name} is what the project's other branches come from", $"Delete the whole project: dotnet pgd project delete {name.Project}");
@@ -114,6 +119,17 @@ public sealed class Branches
         if (_workspace.State.Branches(name.Project).Where(b => b.Parent == name.Branch).Select(b => b.FullName).ToList() is { Count: > 0 } children)
             throw new PgdException(ExitCode.Unsafe, $"{string.Join(", ", children)} {(children.Count == 1 ? "was" : "were")} made from {name}", "Delete them first.");
         Protection.Refuse(branch, "deleted");
+        // Nobody takes one meanwhile: that needs the branch's lock.
+        var snapshots = _workspace.State.Snapshots(name.Project, name.Branch);
+        if (snapshots.Count > 0 && !withSnapshots)
+        {
+            throw new PgdException(ExitCode.Unsafe, $"{name} has {Severed.Count(snapshots.Count, "snapshot")}: {string.Join(", ", snapshots.TakeLast(5).Select(s => s.FullName))}{(snapshots.Count > 5 ? ", …" : "")}",
+                $"Delete them with it: dotnet pgd branch delete {name} --with-snapshots");
+        }
+
+        foreach (var snapshot in snapshots)
+            Protection.Refuse(snapshot, "deleted");
+        using var snapshotsHeld = await _workspace.Locks.AcquireAsync(cancellationToken, snapshots.Select(s => LockRequest.Snapshot(name, s.Id, exclusive: true))).ConfigureAwait(false);
         await DestroyAsync(project, branch).ConfigureAwait(false);
         return true;
     }
@@ -344,6 +360,8 @@ public sealed class Branches
         }
 
         Fault.Here("delete:record");
+        foreach (var snapshot in _workspace.State.Snapshots(branch.Project, branch.Name).Where(s => s.BranchId == branch.Id))
+            _workspace.Snapshots.Destroy(project, snapshot);
         foreach (var generation in Generations(project, branch))
             await new BranchServer(_workspace, project, branch, generation).DestroyAsync().ConfigureAwait(false);
         Fault.Here("delete:data");
@@ -394,6 +412,9 @@ public sealed class Branches
             CreatedAt = branch.CreatedAt,
             DataAsOf = branch.DataAsOf,
             DataLsn = branch.DataLsn,
+            Snapshot = _workspace.Snapshots.NameOf(branch),
+            RecoveredTo = branch.Target?.Text,
+            LastTransactionAt = branch.LastTransactionAt,
             Severed = branch.Severed,
             Roles = branch.Roles,
             Golden = branch.IsGolden,
@@ -412,8 +433,41 @@ public sealed class Branches
     }
 
     // What is made from anonymized data is anonymized. Main never is, and is not read for it: most branches are made from that.
-    private bool IsAnonymized(BranchRecord? branch) =>
-        branch is not null && (branch.AnonymizationDigest is not null || (branch.ParentName is { IsMain: false } parent && IsAnonymized(_workspace.State.FindBranch(parent))));
+    internal bool IsAnonymized(BranchRecord? branch) => branch switch
+    {
+        null => false,
+        { AnonymizationDigest: not null } => true,
+        { Snapshot: { } snapshot } => _workspace.State.FindSnapshot(branch.Project, snapshot) is { IsAnonymized: true },
+        _ => branch.ParentName is { IsMain: false } parent && IsAnonymized(_workspace.State.FindBranch(parent)),
+    };
+
+    /// <summary>What a branch is to be reset to.</summary>
+    /// <exception cref="PgdException">
+    /// It would come from what comes from it (<see cref="ExitCode.Misuse"/>), there is no such branch or snapshot (<see cref="ExitCode.NotFound"/>), or the state that it was
+    /// made from was not kept (<see cref="ExitCode.Unsafe"/>).
+    /// </exception>
+    private Origin OriginOf(BranchReset request, BranchRecord branch, CancellationToken cancellationToken)
+    {
+        var name = branch.FullName;
+        if (request.ToOrigin && branch.Target is { } target)
+            return Origin.Find(_workspace, _workspace.State.RequireProject(name.Project), branch.ParentName!, null, target, cancellationToken);
+        if (request.ToOrigin)
+        {
+            return _workspace.State.FindSnapshot(name.Project, branch.Snapshot) is { } snapshot ? new(snapshot.BranchName, snapshot) : throw new PgdException(ExitCode.Unsafe,
+                $"{name} was made from {branch.ParentName} as that was, and that state was not kept", $"Take a snapshot, and make branches from that: dotnet pgd snapshot create {branch.ParentName} --label L; dotnet pgd branch create {name} --from {branch.Parent}@L");
+        }
+
+        var parent = request.From is { } from ? BranchName.Of(name.Project, from) : branch.ParentName!;
+        if (parent == name && request.Snapshot is null)
+            throw new PgdException(ExitCode.Misuse, $"{name} cannot be made from itself", $"Choose one of its snapshots: dotnet pgd snapshot list {name}");
+        for (var above = parent == name ? null : _workspace.State.RequireBranch(parent); above is not null; above = above.ParentName is { } next ? _workspace.State.FindBranch(next) : null)
+        {
+            if (above.FullName == name)
+                throw new PgdException(ExitCode.Misuse, $"{parent} comes from {name}, so {name} cannot come from {parent}", $"Make a branch of it instead: dotnet pgd branch create {name.Project}/NAME --from {parent.Branch}");
+        }
+
+        return Origin.Find(_workspace, _workspace.State.RequireProject(name.Project), parent, request.Snapshot, request.Target, cancellationToken);
+    }
 
     private async Task<Branch> MakeAnewAsync(BranchReset request, CancellationToken cancellationToken)
     {
@@ -421,33 +475,33 @@ public sealed class Branches
         if (name.IsMain)
             throw new PgdException(ExitCode.Misuse, $"{name} has no parent whose state it could take");
         // Whether it is whole is asked under the lock: another operation may be at it.
-        var parentName = _workspace.State.RequireBranch(name).ParentName!;
-        using var held = await _workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Project(name.Project, exclusive: false),
-            LockRequest.Branch(name, exclusive: true), LockRequest.Branch(parentName, exclusive: false)).ConfigureAwait(false);
+        using var origin = OriginOf(request, _workspace.State.RequireBranch(name), cancellationToken);
+        using var held = await _workspace.Locks.AcquireAsync(cancellationToken, [LockRequest.Project(name.Project, exclusive: false), LockRequest.Branch(name, exclusive: true), .. origin.Locks]).ConfigureAwait(false);
         var project = _workspace.State.RequireProject(name.Project);
         var branch = await FindReadyAsync(project, name).ConfigureAwait(false) ?? throw new PgdException(ExitCode.NotFound, $"there is no branch {name}");
         Protection.Refuse(branch, "reset");
-        if (branch.AnonymizationDigest is not null && request.Anonymization is null)
+        var isOwn = origin.Parent == name;
+        if (branch.AnonymizationDigest is not null && request.Anonymization is null && !(isOwn && origin.Snapshot!.IsAnonymized))
         {
             throw new PgdException(ExitCode.Unsafe, $"{name} was anonymized, and its new data would not be", $"Say again what to run: dotnet pgd branch reset {name} --anonymize FILE. To have the data as it is, delete the branch and make it anew.");
         }
 
-        var parent = RequireReady(parentName);
-        var digest = request.Anonymization is null ? null : Settlement.Digest(request.Anonymization);
+        var parent = isOwn ? branch : RequireReady(origin.Parent);
+        var digest = request.Anonymization is not null ? Settlement.Digest(request.Anonymization) : isOwn ? origin.Snapshot!.AnonymizationDigest : null;
 
         var undo = new Undo(_workspace.Reporter);
         await using var _ = undo.ConfigureAwait(false);
         var next = branch.Generation + 1;
-        var remade = branch with { Roles = request.Roles ?? branch.Roles };
+        var remade = branch with { Roles = request.Roles ?? branch.Roles, Parent = isOwn ? branch.Parent : parent.Name, Snapshot = origin.Snapshot?.Key, Target = origin.Plan?.Target };
         var (oldServer, newServer) = (new BranchServer(_workspace, project, branch, branch.Generation), new BranchServer(_workspace, project, branch, next));
-        using var cloning = ConsistentClone.Begin(_workspace, project, parent, cancellationToken);
+        using var cloning = origin.Begin(_workspace, project, parent, request.Fast, request.Consistency, cancellationToken);
         undo.Push($"take back the record of {name}", () => _workspace.State.Write(branch));
         _workspace.State.Write(branch with { PendingGeneration = next });
         Fault.Here("reset:record");
 
         undo.Push($"destroy the new data of {name}", newServer.TakeBackAsync);
-        _workspace.Reporter.Step($"cloning {parentName} on {project.Storage}");
-        var clone = await cloning.MakeAsync(newServer.Key, request.Fast, request.Consistency, cancellationToken).ConfigureAwait(false);
+        _workspace.Reporter.Step($"cloning {origin.Name} on {project.Storage}");
+        var clone = await cloning.MakeAsync(newServer.Key, cancellationToken).ConfigureAwait(false);
         Fault.Here("reset:cloned");
         // Without an address to listen on: the old generation has the port, and serves.
         var (connection, lsn, severed) = await SettleAsync(project, remade, newServer, clone, request.Anonymization, listen: false, cancellationToken).ConfigureAwait(false);
@@ -463,10 +517,11 @@ public sealed class Branches
             IsRotating = false,
             ShouldRun = !branch.IsGolden,
             DataAsOf = DataAsOf(parent, clone),
+            LastTransactionAt = clone.LastTransactionAt,
             DataLsn = lsn,
             Severed = severed,
             AnonymizationDigest = digest,
-            Applied = [],
+            Applied = isOwn ? origin.Snapshot!.Applied : [],
             ExpiresAt = request.TimeToLive is { } ttl ? Expiry(ttl) : branch.ExpiresAt,
             PullRequest = request.PullRequest ?? branch.PullRequest,
         };
@@ -511,20 +566,22 @@ public sealed class Branches
         }
     }
 
-    private async Task<BranchRecord> MakeAsync(ProjectRecord project, BranchRecord parent, BranchCreate request, string? digest, HashSet<int> refused, CancellationToken cancellationToken)
+    private async Task<BranchRecord> MakeAsync(ProjectRecord project, BranchRecord parent, Origin origin, BranchCreate request, string? digest, HashSet<int> refused, CancellationToken cancellationToken)
     {
         var name = request.Name;
         var id = NewId();
         var undo = new Undo(_workspace.Reporter);
         await using var _ = undo.ConfigureAwait(false);
         undo.Push($"remove {name}", () => _workspace.State.Delete(name));
-        using var cloning = ConsistentClone.Begin(_workspace, project, parent, cancellationToken);
+        using var cloning = origin.Begin(_workspace, project, parent, request.Fast, request.Consistency, cancellationToken);
         var branch = await _workspace.Ports.ReserveAsync(project, refused, port => new()
         {
             Id = id,
             Project = project.Name,
             Name = name.Branch,
             Parent = parent.Name,
+            Snapshot = origin.Snapshot?.Key,
+            Target = origin.Plan?.Target,
             Phase = BranchPhase.Creating,
             Generation = 1,
             Port = port,
@@ -543,8 +600,8 @@ public sealed class Branches
 
         var server = new BranchServer(_workspace, project, branch, branch.Generation);
         undo.Push($"destroy the data of {name}", server.TakeBackAsync);
-        _workspace.Reporter.Step($"cloning {parent.FullName} on {project.Storage}");
-        var clone = await cloning.MakeAsync(server.Key, request.Fast, request.Consistency, cancellationToken).ConfigureAwait(false);
+        _workspace.Reporter.Step($"cloning {origin.Name} on {project.Storage}");
+        var clone = await cloning.MakeAsync(server.Key, cancellationToken).ConfigureAwait(false);
         Fault.Here("create:cloned");
         var (connection, lsn, severed) = await SettleAsync(project, branch, server, clone, request.Anonymization, listen: !branch.IsGolden, cancellationToken).ConfigureAwait(false);
         using var __ = connection;
@@ -559,7 +616,7 @@ public sealed class Branches
             await ProveAsync(project, branch, server, connection, cancellationToken).ConfigureAwait(false);
         }
 
-        var ready = branch with { Phase = BranchPhase.Ready, DataAsOf = DataAsOf(parent, clone), DataLsn = lsn, Severed = severed };
+        var ready = branch with { Phase = BranchPhase.Ready, DataAsOf = DataAsOf(parent, clone), LastTransactionAt = clone.LastTransactionAt, DataLsn = lsn, Severed = severed };
         _workspace.State.Write(ready);
         undo.Keep();
         Fault.Here("create:ready");
@@ -585,10 +642,10 @@ public sealed class Branches
     private async Task<(AdminConnection Connection, string? Lsn, IReadOnlyList<string> Severed)> SettleAsync(ProjectRecord project, BranchRecord branch, BranchServer server, Clone clone, Anonymization? anonymization, bool listen, CancellationToken cancellationToken)
     {
         var settings = ServerSettings.FirstStart(project.PostgresMajor);
-        if (clone.Recovering)
+        if (clone.Recovering || clone.Recovery is not null)
         {
             DataDirectory.Write(clone.Volume, Path.Combine(clone.Volume.Data, "recovery.signal"), "");
-            foreach (var (setting, value) in ServerSettings.Promotion())
+            foreach (var (setting, value) in clone.Recovery?.Settings ?? ServerSettings.Promotion())
                 settings[setting] = value;
         }
 
@@ -605,6 +662,14 @@ public sealed class Branches
                 settlement.WarnOfMissingLibraries(connection, Collations.ServerOf(project), cancellationToken);
             // Without a recovery there was nothing to replay: the source was stopped.
             var lsn = connection.Scalar("select coalesce(pg_last_wal_replay_lsn(), pg_current_wal_insert_lsn())::text", cancellationToken);
+            if (clone.Recovery is { } recovery)
+            {
+                if (!Lsn.TryParse(lsn, out var reached) || reached != Lsn.Aligned(recovery.End))
+                    throw new PgdException(ExitCode.Failed, $"the recovery of {branch.FullName} stopped at {lsn} instead of {Lsn.Format(recovery.End)}", $"Look at its log: dotnet pgd branch logs {branch.FullName}");
+                Directory.Delete(recovery.Folder, recursive: true);
+                Fault.Here("recover:reached");
+            }
+
             if (project.InspectedAt is null)
                 Inspect(project, branch, server, connection, cancellationToken);
             var subscriptions = settlement.DropSubscriptions(connection, cancellationToken);
@@ -681,10 +746,10 @@ public sealed class Branches
         await server.ProveAsync(server.Url("template1", project.Superuser), cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task<Branch> EnsureAsync(ProjectRecord project, BranchRecord branch, BranchCreate request, BranchName parent, CancellationToken cancellationToken)
+    private async Task<Branch> EnsureAsync(ProjectRecord project, BranchRecord branch, BranchCreate request, Origin origin, CancellationToken cancellationToken)
     {
-        if (request.From is not null && branch.ParentName != parent)
-            throw new PgdException(ExitCode.Exists, $"the branch {branch.FullName} exists already, made from {branch.ParentName} and not from {parent}", "Choose another name, or delete it first.");
+        if ((request.From is not null && branch.ParentName != origin.Parent) || (request.Snapshot is not null && branch.Snapshot != origin.Snapshot?.Key))
+            throw new PgdException(ExitCode.Exists, $"the branch {branch.FullName} exists already, made from {_workspace.Snapshots.NameOf(branch) ?? branch.ParentName!.ToString()} and not from {origin.Name}", "Choose another name, or delete it first.");
         var digest = request.Anonymization is null ? branch.AnonymizationDigest : Settlement.Digest(request.Anonymization);
         if (digest != branch.AnonymizationDigest)
             throw new PgdException(ExitCode.Exists, $"the branch {branch.FullName} exists already, with another anonymization", $"Renew its data: dotnet pgd branch reset {branch.FullName} --anonymize FILE");
@@ -802,6 +867,18 @@ public sealed record BranchReset
 
     /// <summary>How the copy of a running source is made consistent.</summary>
     public Consistency Consistency { get; init; }
+
+    /// <summary>The branch of the same project to take the data from, which becomes its parent; null for the one that it has. Itself for one of its own snapshots.</summary>
+    public string? From { get; init; }
+
+    /// <summary>A snapshot of <see cref="From"/>, by its label, its identity or the beginning of that; null for the branch as it is now.</summary>
+    public string? Snapshot { get; init; }
+
+    /// <summary>A moment in the past of <see cref="From"/>; null for now.</summary>
+    public RecoveryTarget? Target { get; init; }
+
+    /// <summary>Whether to go back to the snapshot that its present data was made from.</summary>
+    public bool ToOrigin { get; init; }
 
     /// <summary>What to run before anyone can connect.</summary>
     public Anonymization? Anonymization { get; init; }

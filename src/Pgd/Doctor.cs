@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.RegularExpressions;
 using Pgd.Linux;
 using Pgd.Postgres;
+using Pgd.Recovery;
 using Pgd.Runtime;
 using Pgd.State;
 using Pgd.Storage;
@@ -294,6 +295,18 @@ public sealed partial class Doctor
             }
         }
 
+        foreach (var snapshot in _workspace.State.Snapshots(name).Where(s => s.Phase != BranchPhase.Ready))
+        {
+            using var held = _workspace.Locks.TryAcquire(LockRequest.Snapshot(snapshot.BranchName, snapshot.Id, exclusive: true));
+            if (held is null || _workspace.State.FindSnapshot(snapshot.BranchName, snapshot.Id) is not { Phase: not BranchPhase.Ready } half || _workspace.State.FindProject(name) is not { } project)
+                continue;
+            await RepairAsync("snapshot", half.FullName, $"half {(half.Phase == BranchPhase.Creating ? "made" : "deleted")} by a killed operation: removed", () =>
+            {
+                _workspace.Snapshots.Destroy(project, half);
+                return Task.CompletedTask;
+            }).ConfigureAwait(false);
+        }
+
         // A project without its first branch was being made or deleted.
         using var projectLock = _workspace.Locks.TryAcquire(LockRequest.Project(name, exclusive: true));
         if (projectLock is null)
@@ -331,8 +344,8 @@ public sealed partial class Doctor
         {
             cancellationToken.ThrowIfCancellationRequested();
             var name = BranchName.Of(volume.Key.Project, volume.Key.Branch);
-            using var held = TryLock(name);
-            if (held is null || _workspace.State.FindBranch(name)?.Id == volume.Key.BranchId)
+            using var held = volume.Key.IsSnapshot ? _workspace.Locks.TryAcquire(LockRequest.Snapshot(name, volume.Key.BranchId, exclusive: true)) : TryLock(name);
+            if (held is null || (volume.Key.IsSnapshot ? _workspace.State.FindSnapshot(name, volume.Key.BranchId) is not null : _workspace.State.FindBranch(name)?.Id == volume.Key.BranchId))
                 continue;
             var storage = _workspace.State.FindProject(volume.Key.Project) is { } project ? _workspace.Storages.Named(project.Storage)
                 : volume.Mounts.Count > 0 ? _workspace.Storages.Zfs : _workspace.Storages.All.First(s => s != _workspace.Storages.Zfs && s.Unavailable() is null);
@@ -425,6 +438,16 @@ public sealed partial class Doctor
             repairs.Add(await DoAsync("file", file, "made by a killed operation for a moment: removed", () =>
             {
                 File.Delete(file);
+                return Task.CompletedTask;
+            }, dryRun).ConfigureAwait(false));
+        }
+
+        var folders = Directory.Exists(_workspace.Layout.Volumes) ? Directory.GetDirectories(_workspace.Layout.Volumes, $"{PointInTime.FolderPrefix}*") : [];
+        foreach (var folder in folders.Where(f => int.TryParse(Path.GetFileName(f).Split('-').ElementAtOrDefault(1), out var maker) && !Directory.Exists($"/proc/{maker}")))
+        {
+            repairs.Add(await DoAsync("file", folder, "made by a killed operation for a moment: removed", () =>
+            {
+                Directory.Delete(folder, recursive: true);
                 return Task.CompletedTask;
             }, dryRun).ConfigureAwait(false));
         }

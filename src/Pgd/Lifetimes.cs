@@ -130,7 +130,7 @@ public sealed class Lifetimes
     {
         try
         {
-            return await _workspace.Branches.DeleteAsync(name, ifExists: true, branch => branch.ExpiresAt <= DateTimeOffset.UtcNow, cancellationToken).ConfigureAwait(false);
+            return await _workspace.Branches.DeleteAsync(name, ifExists: true, withSnapshots: true, branch => branch.ExpiresAt <= DateTimeOffset.UtcNow, cancellationToken).ConfigureAwait(false);
         }
         catch (PgdException e)
         {

@@ -92,7 +92,13 @@ public sealed class Previews
                     break;
                 }
 
-                if (!await _workspace.Branches.DeleteAsync(branch.FullName, ifExists: true, cancellationToken).ConfigureAwait(false))
+                if (_workspace.State.Snapshots(folder, branch.Name).FirstOrDefault(s => Protection.Until(s.ProtectedUntil) is not null) is { } kept)
+                {
+                    left.Add(new(branch.FullName, $"its snapshot {kept.FullName} is protected"));
+                    break;
+                }
+
+                if (!await _workspace.Branches.DeleteAsync(branch.FullName, ifExists: true, withSnapshots: true, cancellationToken).ConfigureAwait(false))
                     break;
                 deleted.Add(branch.FullName);
             }

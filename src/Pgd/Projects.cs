@@ -113,10 +113,18 @@ public sealed class Projects
                 $"Delete them first, or everything at once: dotnet pgd project delete {name} --force");
         }
 
+        if (!force && _workspace.State.Snapshots(name) is { Count: > 0 } kept)
+        {
+            throw new PgdException(ExitCode.Unsafe, $"the project {name} has {Severed.Count(kept.Count, "snapshot")}: {string.Join(", ", kept.TakeLast(5).Select(s => s.FullName))}{(kept.Count > 5 ? ", …" : "")}",
+                $"Delete them first, or everything at once: dotnet pgd project delete {name} --force");
+        }
+
         // The project's exclusive lock keeps out every operation on its branches.
         // All of the records are read before the first branch goes: one that is damaged must not be noticed half-way.
         var records = branches.OrderBy(b => b == BranchName.Main).Select(b => _workspace.State.RequireBranch(BranchName.Of(name, b))).ToList();
         records.ForEach(branch => Protection.Refuse(branch, "deleted"));
+        foreach (var snapshot in _workspace.State.Snapshots(name))
+            Protection.Refuse(snapshot, "deleted");
         foreach (var branch in records)
         {
             cancellationToken.ThrowIfCancellationRequested();

@@ -52,6 +52,12 @@ public sealed record BranchCreate
     /// <summary>The branch to take the data from, inside the same project; null for <c>main</c>.</summary>
     public string? From { get; init; }
 
+    /// <summary>A snapshot of <see cref="From"/>, by its label, its identity or the beginning of that; null for the branch as it is now.</summary>
+    public string? Snapshot { get; init; }
+
+    /// <summary>A moment in the past of <see cref="From"/>; null for now.</summary>
+    public RecoveryTarget? Target { get; init; }
+
     /// <summary>Whether an existing branch is fine: it is then started when it is stopped, and its expiry is moved.</summary>
     public bool Ensure { get; init; }
 

@@ -31,6 +31,7 @@ public sealed class Workspace
         Runtimes = new(configuration, Layout);
         Projects = new(this);
         Branches = new(this);
+        Snapshots = new(this);
         Previews = new(this);
         Lifetimes = new(this);
         Migrations = new(this);
@@ -64,6 +65,9 @@ public sealed class Workspace
 
     /// <summary>Branches.</summary>
     public Branches Branches { get; }
+
+    /// <summary>Snapshots of branches.</summary>
+    public Snapshots Snapshots { get; }
 
     /// <summary>Branches of pull requests.</summary>
     public Previews Previews { get; }

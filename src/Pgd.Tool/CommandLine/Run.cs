@@ -49,6 +49,9 @@ internal sealed class Run : IDisposable
     /// <summary>The branch that an argument names.</summary>
     public BranchName Branch(Argument<string?> argument) => BranchName.Parse(_parsed.GetValue(argument)!);
 
+    /// <summary>The snapshot that an argument names.</summary>
+    public SnapshotName Snapshot(Argument<string?> argument) => SnapshotName.Parse(_parsed.GetValue(argument)!);
+
     /// <summary>Prints the result, in the form that was asked for.</summary>
     public void Show<T>(T result, Func<JsonTypeInfo<T>> json, Action<T, Sheet> text)
     {

@@ -17,6 +17,14 @@ internal static class Arguments
     /// <summary>A branch that may not be there yet.</summary>
     public static Argument<string?> NewBranch() => new("branch") { HelpName = "PROJECT/BRANCH", Description = "Full name of the branch", Arity = ArgumentArity.ExactlyOne };
 
+    /// <summary>A snapshot that is there.</summary>
+    public static Argument<string?> Snapshot(Surface surface)
+    {
+        var argument = new Argument<string?>("snapshot") { HelpName = "PROJECT/BRANCH@LABEL", Description = "Full name of the snapshot; its identity, or the beginning of that, in place of the label", Arity = ArgumentArity.ExactlyOne };
+        argument.CompletionSources.Add(new KnownNames(surface).Snapshots);
+        return argument;
+    }
+
     public static Argument<string?> Project(Surface surface, bool optional = false)
     {
         var argument = new Argument<string?>("project")
@@ -35,6 +43,17 @@ internal static class Arguments
 
     /// <summary>Roles to keep: several, as patterns.</summary>
     public static Option<string[]> Roles() => Repeated("--role", "NAME", "Role of the source that may log in, beside the superuser and the owners of databases; * stands for any text (repeatable)");
+
+    /// <summary>A moment in the past, in one of the ways to say it.</summary>
+    public static Option<string?> At() => new("--at", "--pitr") { HelpName = "TIME", Description = "The parent as it was then: 2026-03-01T12:00:00Z, \"2 hours ago\", -90m, \"yesterday 14:30Z\"" };
+
+    public static Option<string?> AtLsn() => new("--at-lsn") { HelpName = "LSN", Description = "The parent as it was at this position of its write-ahead log" };
+
+    public static Option<string?> AtTransaction() => new("--at-xid") { HelpName = "XID", Description = "The parent with this transaction and all that was committed before it" };
+
+    public static Option<string?> AtRestorePoint() => new("--at-restore-point") { HelpName = "NAME", Description = "The parent as it was at pg_create_restore_point('NAME')" };
+
+    public static Option<string?> TimeZone() => new("--timezone") { HelpName = "ZONE", Description = "Zone of times that name none: local, UTC, Europe/Berlin, +01:00" };
 
     public static Option<string?> TimeToLive() => new("--ttl") { HelpName = "DURATION", Description = "Time until the branch may be swept, for example 12h, 7d or never" };
 

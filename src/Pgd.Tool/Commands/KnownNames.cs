@@ -12,6 +12,9 @@ internal sealed class KnownNames(Surface surface)
     public IEnumerable<CompletionItem> Branches(CompletionContext context) =>
         Ask(context, async (workspace, token) => (await workspace.Branches.ListAsync(null, token)).Select(branch => branch.Name.ToString()));
 
+    public IEnumerable<CompletionItem> Snapshots(CompletionContext context) =>
+        Ask(context, async (workspace, token) => (await workspace.Snapshots.ListAsync(null, null, token)).Select(snapshot => snapshot.Name));
+
     private IEnumerable<CompletionItem> Ask(CompletionContext context, Func<Workspace, CancellationToken, Task<IEnumerable<string>>> names)
     {
         try

@@ -23,10 +23,12 @@ internal static class BranchText
         ("Address", branch.Adopted || branch.Golden ? null : $"{branch.Host}:{branch.Port}"),
         ("TLS", branch.Tls && !branch.Golden ? "required" : null),
         ("Parent", branch.Parent?.ToString()),
+        ("Snapshot", branch.Snapshot),
         ("PostgreSQL", Number(branch.PostgresMajor)),
         ("Storage", branch.Storage),
         ("Runtime", branch.Runtime),
         ("Created", Moment(branch.CreatedAt)),
+        ("Recovered to", branch.RecoveredTo is { } moment ? moment + (branch.LastTransactionAt is { } last ? $"; last transaction {RecoveryTarget.AtTime(last)}" : "") : null),
         ("Data as of", branch.DataAsOf is { } asOf ? Moment(asOf) : null),
         ("Anonymized", branch.Anonymized ? "yes" : null),
         ("Roles", branch.Roles.Count > 0 ? string.Join(", ", branch.Roles) : null),
@@ -43,12 +45,14 @@ internal static class BranchText
 
     public static void Made(BranchCreated made, Sheet sheet)
     {
-        sheet.Line(made.Created ? $"Created {made.Branch.Name} from {made.Branch.Parent}" : $"{made.Branch.Name} was there already");
+        sheet.Line(made.Created ? $"Created {made.Branch.Name} from {Origin(made.Branch)}" : $"{made.Branch.Name} was there already");
         sheet.Line();
         Details(made.Branch, sheet);
         sheet.Line();
         sheet.Line(made.Branch.Golden ? $"Branch it: dotnet pgd branch create {made.Branch.Name.Project}/NAME --from {made.Branch.Name.Branch}" : $"Connect: dotnet pgd branch url {made.Branch.Name}");
     }
+
+    private static string Origin(Branch branch) => branch.RecoveredTo is { } moment ? $"{branch.Parent} at {moment}" : branch.Snapshot ?? $"{branch.Parent}";
 
     private static string Word(Branch branch) => branch is { Golden: true, Status: BranchStatus.Stopped } ? "golden" : Word(branch.Status);
 
@@ -63,7 +67,7 @@ internal static class BranchText
 
     internal static string Moment(DateTimeOffset moment) => moment.ToUniversalTime().ToString("yyyy-MM-dd HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture);
 
-    private static string Protected(DateTimeOffset until, string? reason, Sheet sheet) =>
+    internal static string Protected(DateTimeOffset until, string? reason, Sheet sheet) =>
         (until == DateTimeOffset.MaxValue ? "until it is lifted" : $"until {Moment(until)} ({sheet.Until(until)})") + (reason is null ? "" : $": {reason}");
 
     private static string Space(BranchSpace space) =>

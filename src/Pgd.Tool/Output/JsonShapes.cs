@@ -8,12 +8,14 @@ namespace Pgd.Tool.Output;
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     WriteIndented = true,
-    Converters = [typeof(BranchNameJson), typeof(PortRangeJson), typeof(CamelCaseEnum<BranchStatus>), typeof(CamelCaseEnum<Severity>), typeof(CamelCaseEnum<SetupOutcome>)])]
+    Converters = [typeof(BranchNameJson), typeof(PortRangeJson), typeof(CamelCaseEnum<BranchStatus>), typeof(CamelCaseEnum<SnapshotStatus>), typeof(CamelCaseEnum<Severity>), typeof(CamelCaseEnum<SetupOutcome>)])]
 [JsonSerializable(typeof(Project))]
 [JsonSerializable(typeof(IReadOnlyList<Project>))]
 [JsonSerializable(typeof(Branch))]
 [JsonSerializable(typeof(IReadOnlyList<Branch>))]
 [JsonSerializable(typeof(BranchCreated))]
+[JsonSerializable(typeof(Snapshot))]
+[JsonSerializable(typeof(IReadOnlyList<Snapshot>))]
 [JsonSerializable(typeof(Deleted))]
 [JsonSerializable(typeof(Connection))]
 [JsonSerializable(typeof(LogLines))]

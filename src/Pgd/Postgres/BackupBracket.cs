@@ -87,7 +87,5 @@ internal sealed class BackupBracket
 internal sealed record BackupEnd(DateTimeOffset At, string Label, string? TablespaceMap, IReadOnlyList<string> Segments)
 {
     /// <summary>Where recovery from a label begins: <c>START WAL LOCATION: 0/2000028 (file …)</c>.</summary>
-    public static ulong? StartIn(string label) => label.Split('\n')[0].Split(' ') is ["START", "WAL", "LOCATION:", var position, ..] && position.Split('/') is [var high, var low]
-        && ulong.TryParse(high, NumberStyles.HexNumber, CultureInfo.InvariantCulture, out var log) && ulong.TryParse(low, NumberStyles.HexNumber, CultureInfo.InvariantCulture, out var offset)
-            ? (log << 32) + offset : null;
+    public static ulong? StartIn(string label) => label.Split('\n')[0].Split(' ') is ["START", "WAL", "LOCATION:", var position, ..] && Lsn.TryParse(position, out var start) ? start : null;
 }

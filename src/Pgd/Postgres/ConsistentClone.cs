@@ -6,7 +6,7 @@ using Pgd.Storage;
 namespace Pgd.Postgres;
 
 /// <summary>Clones a source's data so that recovery can make it consistent, with every transaction that was acknowledged before.</summary>
-internal sealed class ConsistentClone : IDisposable
+internal sealed class ConsistentClone : ICloning
 {
     // What follows a checkpoint on an idle server is less than this. More means pages and files that the end of a recovery writes and
     // synchronizes, in each branch again, where a checkpoint does it once.
@@ -15,6 +15,8 @@ internal sealed class ConsistentClone : IDisposable
     private readonly Workspace _workspace;
     private readonly ProjectRecord _project;
     private readonly BranchRecord _source;
+    private readonly bool _fast;
+    private readonly Consistency _consistency;
     private readonly IStorage _storage;
     private readonly BranchServer _server;
     private readonly CancellationTokenSource _abandoned;
@@ -22,8 +24,9 @@ internal sealed class ConsistentClone : IDisposable
     private readonly Task<RunningSource?> _connecting;
     private RunningSource? _later;
 
-    private ConsistentClone(Workspace workspace, ProjectRecord project, BranchRecord source, CancellationToken cancellationToken)
+    private ConsistentClone(Workspace workspace, ProjectRecord project, BranchRecord source, bool fast, Consistency consistency, CancellationToken cancellationToken)
     {
+        (_fast, _consistency) = (fast, consistency);
         _workspace = workspace;
         _project = project;
         _source = source;
@@ -38,7 +41,14 @@ internal sealed class ConsistentClone : IDisposable
     /// Begins to look at the source and to connect to it, while the caller prepares the rest. Even a snapshot that needs no answer is made sooner by that: the first
     /// connection of a process compiles the driver, which takes longer than the copy, and goes on beside it.
     /// </summary>
-    public static ConsistentClone Begin(Workspace workspace, ProjectRecord project, BranchRecord source, CancellationToken cancellationToken) => new(workspace, project, source, cancellationToken);
+    /// <param name="workspace">The root.</param>
+    /// <param name="project">The source's project.</param>
+    /// <param name="source">The source.</param>
+    /// <param name="fast">Never to ask it for a checkpoint.</param>
+    /// <param name="consistency">How the copy is made consistent while it runs.</param>
+    /// <param name="cancellationToken">Ends what was begun.</param>
+    public static ConsistentClone Begin(Workspace workspace, ProjectRecord project, BranchRecord source, bool fast, Consistency consistency, CancellationToken cancellationToken) =>
+        new(workspace, project, source, fast, consistency, cancellationToken);
 
     public void Dispose()
     {
@@ -47,13 +57,13 @@ internal sealed class ConsistentClone : IDisposable
         _abandoned.Dispose();
     }
 
-    public async Task<Clone> MakeAsync(VolumeKey target, bool fast, Consistency consistency, CancellationToken cancellationToken)
+    public async Task<Clone> MakeAsync(VolumeKey target, CancellationToken cancellationToken)
     {
         try
         {
             // Before the copy: some storages leave them out.
             var slots = DataDirectory.Slots(_server.RequireVolume().Data);
-            var clone = await CloneAsync(target, fast, consistency, cancellationToken).ConfigureAwait(false);
+            var clone = await CloneAsync(target, cancellationToken).ConfigureAwait(false);
             RefuseNewTablespaces(clone.Volume.Data);
             return clone with { Slots = slots };
         }
@@ -64,13 +74,13 @@ internal sealed class ConsistentClone : IDisposable
         }
     }
 
-    private async Task<Clone> CloneAsync(VolumeKey target, bool fast, Consistency consistency, CancellationToken cancellationToken)
+    private async Task<Clone> CloneAsync(VolumeKey target, CancellationToken cancellationToken)
     {
         var from = _server.RequireVolume();
         await _refusingLinks.ConfigureAwait(false);
         DiskFull.RefuseWithout(0, from.Data);
         if (_source.IsAdopted)
-            return await CloneAdoptedAsync(from, target, consistency, cancellationToken).ConfigureAwait(false);
+            return await CloneAdoptedAsync(from, target, cancellationToken).ConfigureAwait(false);
         // Asked again: somebody may have started or killed it by hand since.
         if (!_server.IsRunning())
         {
@@ -79,7 +89,7 @@ internal sealed class ConsistentClone : IDisposable
             return new(still, null, DataDirectory.Sanitize(still));
         }
 
-        if (consistency == Consistency.Backup || (consistency == Consistency.Auto && !_storage.IsAtomic))
+        if (_consistency == Consistency.Backup || (_consistency == Consistency.Auto && !_storage.IsAtomic))
             return await BracketAsync(await AskAsync().ConfigureAwait(false), from, target, cancellationToken).ConfigureAwait(false);
         if (!_storage.IsAtomic)
         {
@@ -87,7 +97,7 @@ internal sealed class ConsistentClone : IDisposable
                 $"Leave out --consistency none, or stop it first: dotnet pgd stop {_source.FullName}");
         }
 
-        if (!fast && consistency == Consistency.Auto && !DataDirectory.IsStandby(from.Data) && MuchToReplay(from.Data))
+        if (!_fast && _consistency == Consistency.Auto && !DataDirectory.IsStandby(from.Data) && MuchToReplay(from.Data))
             await CheckpointAsync(cancellationToken).ConfigureAwait(false);
 
         // A snapshot needs no answer of the source: one that has no connection left to give can be branched as well.
@@ -99,11 +109,7 @@ internal sealed class ConsistentClone : IDisposable
     // Where recovery begins is said by the label of a backup, if there is one.
     private void RefuseNewTablespaces(string data)
     {
-        if (ControlData.TryRead(data) is not { } control)
-            return;
-        var label = Path.Combine(data, "backup_label");
-        var from = File.Exists(label) ? BackupEnd.StartIn(File.ReadAllText(label)) ?? control.Redo : control.Redo;
-        if (WriteAheadLog.TablespaceMadeSince(Path.Combine(data, "pg_wal"), from) is { } location)
+        if (WriteAheadLog.StartOf(data) is { } from && WriteAheadLog.TablespaceMadeSince(Path.Combine(data, "pg_wal"), from) is { } location)
         {
             throw new PgdException(ExitCode.Unsafe, $"{_source.FullName} has made a tablespace in {location} since its last checkpoint, and recovery would follow it there, out of the branch",
                 "Run the statement CHECKPOINT on it, and try again.");
@@ -114,9 +120,9 @@ internal sealed class ConsistentClone : IDisposable
     /// A cluster that is not ours is only ever read, and never asked: a snapshot needs no answer, and a copy of files is made of a stopped one alone.
     /// Whoever runs it holds no lock of ours, so what was copied counts only if nobody has started it meanwhile.
     /// </summary>
-    private async Task<Clone> CloneAdoptedAsync(Volume from, VolumeKey target, Consistency consistency, CancellationToken cancellationToken)
+    private async Task<Clone> CloneAdoptedAsync(Volume from, VolumeKey target, CancellationToken cancellationToken)
     {
-        if (consistency == Consistency.Backup)
+        if (_consistency == Consistency.Backup)
             throw new PgdException(ExitCode.Unsafe, $"{_source.FullName} was adopted: pgd has no connection to it, and so makes no backup bracket", "Leave out --consistency backup.");
         var at = DateTimeOffset.UtcNow;
         var runs = AdoptedCluster.MayRun(from.Data);
@@ -257,6 +263,12 @@ internal sealed record Clone(Volume Volume, DateTimeOffset? DataAsOf, bool Recov
 {
     /// <summary>How many replication slots its source has.</summary>
     public int Slots { get; init; }
+
+    /// <summary>The last transaction in it, where it was looked for.</summary>
+    public DateTimeOffset? LastTransactionAt { get; init; }
+
+    /// <summary>How it gets to the moment that it is to show; null if it shows that as it is.</summary>
+    public Recovery.Recovery? Recovery { get; init; }
 
     /// <summary>Whether its source's server is not ours, and may have libraries that ours lack.</summary>
     public bool Adopted { get; init; }

@@ -3,12 +3,13 @@ using System.Numerics;
 
 namespace Pgd.Postgres;
 
-/// <summary>What <c>global/pg_control</c> says. Its first fields have stood at the same place since PostgreSQL 11; the rest is not read.</summary>
+/// <summary>What <c>global/pg_control</c> says. Its first fields have stood at the same place since PostgreSQL 11; of the rest only what can be told by its neighbors is read.</summary>
 /// <remarks>Source: src/include/catalog/pg_control.h.</remarks>
 /// <param name="SystemIdentifier">The same in every clone.</param>
 /// <param name="State">How the cluster was left.</param>
 /// <param name="Redo">Where recovery would begin: the position of the last checkpoint's beginning in the write-ahead log.</param>
-internal sealed record ControlData(ulong SystemIdentifier, ClusterState State, ulong Redo)
+/// <param name="Timeline">The timeline of the last checkpoint.</param>
+internal sealed record ControlData(ulong SystemIdentifier, ClusterState State, ulong Redo, uint Timeline)
 {
     public static string FileIn(string dataDirectory) => Path.Combine(dataDirectory, "global", "pg_control");
 
@@ -20,7 +21,7 @@ internal sealed record ControlData(ulong SystemIdentifier, ClusterState State, u
     {
         var bytes = Bytes(dataDirectory);
         return bytes.Length >= 512 && HasValidChecksum(bytes)
-            ? new(BinaryPrimitives.ReadUInt64LittleEndian(bytes), (ClusterState)BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(16)), BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(40)))
+            ? new(BinaryPrimitives.ReadUInt64LittleEndian(bytes), (ClusterState)BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(16)), BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(40)), BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(48)))
             : null;
     }
 

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Globalization;
 using System.Text;
 using Microsoft.Win32.SafeHandles;
 
@@ -9,29 +8,35 @@ namespace Pgd.Postgres;
 /// <remarks>Sources: src/include/access/xlog_internal.h, xlogrecord.h, commands/tablespace.h; the same from PostgreSQL 13 to 18.</remarks>
 internal sealed class WriteAheadLog : IDisposable
 {
-    private const int SegmentNameLength = 24, RecordHeader = 24, ShortPageHeader = 24, LongPageHeader = 40, BlockSizeOffset = 36, PageAddressOffset = 8;
-    private const byte RmgrXlog = 0, RmgrTablespace = 5, XlogSwitch = 0x40, TablespaceCreate = 0x00, InfoMask = 0xF0, DataShort = 255, DataLong = 254;
+    private const int RecordHeader = 24, ShortPageHeader = 24, LongPageHeader = 40, BlockSizeOffset = 36, PageAddressOffset = 8;
+    private const byte RmgrXlog = 0, RmgrTransaction = 1, RmgrTablespace = 5, XlogSwitch = 0x40, TablespaceCreate = 0x00, InfoMask = 0xF0;
 
     // The largest page there can be, so that a page is never in two windows.
     private const int WindowSize = 65536;
 
-    private readonly Dictionary<ulong, string> _segments = [];
+    private readonly Func<ulong, string?> _find;
     private readonly ulong _segmentSize;
     private readonly byte[] _window = new byte[WindowSize];
     private ulong _loaded = ulong.MaxValue, _pageSize = 8192;
     private (ulong Number, SafeFileHandle File)? _open;
 
+    /// <summary>A log whose segments are found one by one.</summary>
+    /// <param name="segmentSize">The size of each, in bytes.</param>
+    /// <param name="find">The file of a segment by its number; null if there is none.</param>
+    public WriteAheadLog(ulong segmentSize, Func<ulong, string?> find) => (_segmentSize, _find) = (segmentSize, find);
+
     private WriteAheadLog(string folder)
     {
+        var segments = new Dictionary<ulong, string>();
         // Of one part on several timelines recovery takes the newest.
-        foreach (var file in new DirectoryInfo(folder).EnumerateFiles().Where(f => f.Name.Length == SegmentNameLength && f.Name.All(char.IsAsciiHexDigitUpper)).OrderBy(f => f.Name, StringComparer.Ordinal))
+        foreach (var file in new DirectoryInfo(folder).EnumerateFiles().Where(f => LogSegment.IsName(f.Name)).OrderBy(f => f.Name, StringComparer.Ordinal))
         {
             _segmentSize = (ulong)file.Length;
-            if (_segmentSize == 0)
-                continue;
-            var number = (Hex(file.Name.AsSpan(8, 8)) * (0x1_0000_0000 / _segmentSize)) + Hex(file.Name.AsSpan(16, 8));
-            _segments[number] = file.FullName;
+            if (_segmentSize != 0)
+                segments[LogSegment.Parse(file.Name, _segmentSize).Number] = file.FullName;
         }
+
+        _find = number => segments.GetValueOrDefault(number);
     }
 
     /// <summary>
@@ -41,7 +46,8 @@ internal sealed class WriteAheadLog : IDisposable
     public static string? TablespaceMadeSince(string folder, ulong from)
     {
         using var log = new WriteAheadLog(folder);
-        return log.FindTablespace(from);
+        // One without a path is a folder inside the data directory.
+        return log.Records(from).Where(r => r.Manager == RmgrTablespace && r.Info == TablespaceCreate).Select(r => PathIn(r.Body!)).FirstOrDefault(path => path.Length > 0);
     }
 
     /// <summary>Whether the log has been written up to a position and beyond, to a page.</summary>
@@ -51,11 +57,41 @@ internal sealed class WriteAheadLog : IDisposable
         return log.Step(ref position, out _);
     }
 
+    /// <summary>Where the log of a data directory ends; null if it has none that recovery could begin with.</summary>
+    public static ulong? EndOf(string data) => EndOf(data, out _);
+
+    /// <summary>The same, and the time of the last transaction in it; null if it is not known.</summary>
+    public static ulong? EndOf(string data, out DateTimeOffset? lastCommit)
+    {
+        lastCommit = null;
+        if (StartOf(data) is not { } start)
+            return null;
+        using var log = new WriteAheadLog(Path.Combine(data, "pg_wal"));
+        ulong? end = null;
+        foreach (var record in log.Records(start))
+        {
+            end = record.End;
+            if (TransactionEnd.Of(record) is { IsCommit: true } commit)
+                lastCommit = commit.At;
+        }
+
+        return end;
+    }
+
+    /// <summary>Where recovery of a data directory begins: as the label of a backup says, or else its last checkpoint. Null if that cannot be told.</summary>
+    public static ulong? StartOf(string data)
+    {
+        var label = Path.Combine(data, "backup_label");
+        return (File.Exists(label) ? BackupEnd.StartIn(File.ReadAllText(label)) : null) ?? ControlData.TryRead(data)?.Redo;
+    }
+
     public void Dispose() => _open?.File.Dispose();
 
-    private static ulong Hex(ReadOnlySpan<char> digits) => ulong.Parse(digits, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
-
-    private string? FindTablespace(ulong position)
+    /// <summary>
+    /// The records from the beginning of one on, up to the first that is not whole. Only the ends of transactions, tablespaces and restore points come with their content; the
+    /// others are gone over.
+    /// </summary>
+    public IEnumerable<LogRecord> Records(ulong position)
     {
         var header = new byte[RecordHeader];
         ulong previous = 0;
@@ -64,26 +100,30 @@ internal sealed class WriteAheadLog : IDisposable
             position = (position + 7) & ~7UL;
             var (start, next) = (AtRecord(position), position);
             if (!Read(ref next, header))
-                return null;
+                yield break;
             var length = BinaryPrimitives.ReadUInt32LittleEndian(header);
             // What was there before the segment was used again, or nothing: the log ends here.
             if (length < RecordHeader || (previous != 0 && BinaryPrimitives.ReadUInt64LittleEndian(header.AsSpan(8)) != previous))
-                return null;
-            var (info, rmgr) = ((byte)(header[16] & InfoMask), header[17]);
+                yield break;
+            var (info, manager) = ((byte)(header[16] & InfoMask), header[17]);
             previous = start;
-            if (rmgr == RmgrTablespace && info == TablespaceCreate)
+            byte[]? body = null;
+            // Page images are the log's own as well, and most of it.
+            if (manager is RmgrTransaction or RmgrTablespace || (manager == RmgrXlog && info == LogRecord.RestorePointInfo))
             {
-                var body = new byte[length - RecordHeader];
+                body = new byte[length - RecordHeader];
                 if (!Read(ref next, body))
-                    return null;
-                // One without a path is a folder inside the data directory.
-                if (PathIn(body) is { Length: > 0 } path)
-                    return path;
+                    yield break;
             }
-            else if (rmgr == RmgrXlog && info == XlogSwitch)
-                next = (((next - 1) / _segmentSize) + 1) * _segmentSize;
             else if (!Skip(ref next, length - RecordHeader))
-                return null;
+            {
+                yield break;
+            }
+
+            yield return new(start, next, manager, info, BinaryPrimitives.ReadUInt32LittleEndian(header.AsSpan(4)), body);
+            // The rest of the segment is empty.
+            if (manager == RmgrXlog && info == XlogSwitch)
+                next = (((next - 1) / _segmentSize) + 1) * _segmentSize;
             position = next;
         }
     }
@@ -91,7 +131,7 @@ internal sealed class WriteAheadLog : IDisposable
     // xl_tblspc_create_rec { Oid ts_id; char ts_path[]; }
     private static string PathIn(byte[] body)
     {
-        var data = body switch { [DataShort, ..] => body.AsSpan(2), [DataLong, ..] => body.AsSpan(5), _ => default };
+        var data = LogRecord.MainData(body);
         if (data.Length < 5)
             return "?";
         var path = data[4..];
@@ -159,7 +199,7 @@ internal sealed class WriteAheadLog : IDisposable
         var number = position / _segmentSize;
         if (_open?.Number != number)
         {
-            if (!_segments.TryGetValue(number, out var file))
+            if (_find(number) is not { } file)
                 return false;
             _open?.File.Dispose();
             _open = (number, File.OpenHandle(file));

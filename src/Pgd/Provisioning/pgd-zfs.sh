@@ -29,7 +29,7 @@ case $verb in
     *) fail 'usage: pgd-zfs mount DATASET, or pgd-zfs unmount DATASET' 2 ;;
 esac
 
-bad="that is no volume: its name must be $base/PROJECT/BRANCH/g1, or g1.NAME"
+bad="that is no volume: its name must be $base/PROJECT/BRANCH/g1, or g1.NAME; or s and an identity for a snapshot"
 case $dataset in
     "$base"/*) volume=${dataset#"$base"/} ;;
     *) fail "$bad" 2 ;;
@@ -43,14 +43,14 @@ project=${volume%%/*} generation=${volume##*/}
 branch=${volume#*/}
 branch=${branch%/*}
 # No name is empty, ".", ".." or like an option.
-for name in "$project" "$branch" "${generation#g}"; do
+for name in "$project" "$branch" "${generation#[gs]}"; do
     case $name in
         [abcdefghijklmnopqrstuvwxyz0123456789]*) ;;
         *) fail "$bad" 2 ;;
     esac
 done
 case $generation in
-    g*) number=${generation#g} ;;
+    [gs]*) number=${generation#?} ;;
     *) fail "$bad" 2 ;;
 esac
 case $number in
@@ -62,8 +62,8 @@ case $number in
         number=${number%%.*}
         ;;
 esac
-case $number in
-    '' | *[!0123456789]*) fail "$bad" 2 ;;
+case $generation:$number in
+    *: | g*:*[!0123456789]* | s*:*[!0123456789abcdef]*) fail "$bad" 2 ;;
 esac
 place=$places/$volume
 

@@ -60,6 +60,14 @@ internal sealed record BranchRecord
 
     public string? DataLsn { get; init; }
 
+    /// <summary>The snapshot that this generation was made from, as <c>BRANCH@ID</c>; null if from its parent as that was.</summary>
+    public string? Snapshot { get; init; }
+
+    /// <summary>The moment in its parent's past that this generation shows; null if none was asked for.</summary>
+    public RecoveryTarget? Target { get; init; }
+
+    public DateTimeOffset? LastTransactionAt { get; init; }
+
     /// <summary>What its source does toward others and this generation does not, in words.</summary>
     public IReadOnlyList<string> Severed { get; init; } = [];
 

@@ -68,6 +68,12 @@ internal sealed class Layout(string root)
 
     public string BranchFile(BranchName name) => Path.Combine(State, name.Project, name.Branch + ".json");
 
+    // Beside the branches' own files: a name with that character is no branch's.
+    public string SnapshotFile(BranchName branch, string id) => Path.Combine(State, branch.Project, $"{branch.Branch}@{id}.json");
+
+    /// <summary>Where a branch's server hands over its write-ahead log, if it was told to.</summary>
+    public string Archive(BranchName branch) => Path.Combine(Root, "wal", branch.Project, branch.Branch);
+
     /// <summary>The folder of the administrative socket: short, and different for each generation, so that two of them can run at once.</summary>
     public string SocketFolder(string branchId, int generation) => Path.Combine(Sockets, ShortHash($"{branchId}/{generation}"));
 

@@ -219,7 +219,7 @@ internal sealed class LockFile(SafeFileHandle file, string path, string? subject
 /// <summary>A lock to take: on a branch, a project, or something that belongs to all of them.</summary>
 internal sealed record LockRequest(string Name, bool Exclusive)
 {
-    private const string ProjectSuffix = "/!project", CopyingSuffix = "~copying", InspectingSuffix = "~inspecting", PortsName = "ports", CertificateAuthorityName = "ca";
+    private const string ProjectSuffix = "/!project", CopyingSuffix = "~copying", InspectingSuffix = "~inspecting", LabelsSuffix = "~labels", PortsName = "ports", CertificateAuthorityName = "ca";
 
     public string Title => Name;
 
@@ -236,6 +236,7 @@ internal sealed record LockRequest(string Name, bool Exclusive)
         name == PortsName ? Ports
         : name == CertificateAuthorityName ? CertificateAuthority
         : name.EndsWith(ProjectSuffix, StringComparison.Ordinal) ? Project(name[..^ProjectSuffix.Length], exclusive: true)
+        : name.Split('/', '@') is [var owner, var source, var id] && BranchName.IsWellFormed(owner) && BranchName.IsWellFormed(source) ? Snapshot(BranchName.Of(owner, source), id, exclusive: true)
         : name.Split('/') is [var project, var branch] && BranchName.IsWellFormed(project) && BranchName.IsWellFormed(branch) ? Branch(BranchName.Of(project, branch), exclusive: true)
         : new(name, Exclusive: true);
 
@@ -244,6 +245,12 @@ internal sealed record LockRequest(string Name, bool Exclusive)
 
     /// <summary>Only one of the branches that are made at the same time tells what their source does.</summary>
     public static LockRequest Inspecting(string project) => new(project + InspectingSuffix, Exclusive: true);
+
+    /// <summary>On a snapshot: shared while something is made from it, exclusive while it is made or removed.</summary>
+    public static LockRequest Snapshot(BranchName branch, string id, bool exclusive) => new($"{branch}@{id}", exclusive) { Subject = layout => layout.SnapshotFile(branch, id) };
+
+    /// <summary>For a moment: two snapshots that are taken at the same time do not get one label.</summary>
+    public static LockRequest Labels(BranchName branch) => new(branch + LabelsSuffix, Exclusive: true);
 
     public static LockRequest Ports { get; } = new(PortsName, Exclusive: true) { Subject = layout => layout.HostKey };
 

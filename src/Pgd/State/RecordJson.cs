@@ -18,20 +18,17 @@ internal static class RecordJson
         json.WriteString("project", record.Project);
         json.WriteString("name", record.Name);
         WriteText(json, "parent", record.Parent);
-        json.WriteString("phase", record.Phase switch { BranchPhase.Creating => "Creating", BranchPhase.Deleting => "Deleting", _ => "Ready" });
+        WritePhase(json, record.Phase);
         json.WriteNumber("generation", record.Generation);
         if (record.PendingGeneration is { } pending)
             json.WriteNumber("pendingGeneration", pending);
         json.WriteNumber("port", record.Port);
         json.WriteString("host", record.Host);
-        if (record.Tls)
-            json.WriteBoolean("tls", true);
+        WriteFlag(json, "tls", record.Tls);
         json.WriteNumber("rotation", record.Rotation);
-        if (record.IsRotating)
-            json.WriteBoolean("isRotating", true);
+        WriteFlag(json, "isRotating", record.IsRotating);
         json.WriteBoolean("shouldRun", record.ShouldRun);
-        if (record.IsAdopted)
-            json.WriteBoolean("isAdopted", true);
+        WriteFlag(json, "isAdopted", record.IsAdopted);
         json.WriteString("createdAt", record.CreatedAt);
         WriteTime(json, "expiresAt", record.ExpiresAt);
         WriteTime(json, "protectedUntil", record.ProtectedUntil);
@@ -46,11 +43,18 @@ internal static class RecordJson
 
         WriteTime(json, "dataAsOf", record.DataAsOf);
         WriteText(json, "dataLsn", record.DataLsn);
+        WriteText(json, "snapshot", record.Snapshot);
+        if (record.Target is { } target)
+        {
+            json.WriteStartObject("target");
+            json.WriteString(target.Kind, target.Value);
+            json.WriteEndObject();
+        }
+
+        WriteTime(json, "lastTransactionAt", record.LastTransactionAt);
         WriteTexts(json, "severed", record.Severed);
         WriteTexts(json, "roles", record.Roles);
-        if (record.IsGolden)
-            json.WriteBoolean("isGolden", true);
-
+        WriteFlag(json, "isGolden", record.IsGolden);
         if (record.PullRequest is { } pull)
         {
             json.WriteStartObject("pullRequest");
@@ -68,16 +72,7 @@ internal static class RecordJson
             json.WriteString(name, value);
         json.WriteEndObject();
         WriteText(json, "anonymizationDigest", record.AnonymizationDigest);
-        json.WriteStartArray("applied");
-        foreach (var file in record.Applied)
-        {
-            json.WriteStartObject();
-            json.WriteString("path", file.Path);
-            json.WriteString("sha256", file.Sha256);
-            json.WriteEndObject();
-        }
-
-        json.WriteEndArray();
+        Write(json, record.Applied);
     });
 
     public static BranchRecord ReadBranch(JsonElement json) => new()
@@ -87,22 +82,16 @@ internal static class RecordJson
         Project = Text(json, "project"),
         Name = Text(json, "name"),
         Parent = OptionalText(json, "parent"),
-        Phase = Text(json, "phase") switch
-        {
-            "Creating" => BranchPhase.Creating,
-            "Ready" => BranchPhase.Ready,
-            "Deleting" => BranchPhase.Deleting,
-            var other => throw new JsonException($"\"phase\" is \"{other}\""),
-        },
+        Phase = Phase(json),
         Generation = Number(json, "generation"),
         PendingGeneration = Has(json, "pendingGeneration", out _) ? Number(json, "pendingGeneration") : null,
         Port = Number(json, "port"),
         Host = Text(json, "host"),
-        Tls = Has(json, "tls", out _) && Boolean(json, "tls"),
+        Tls = Flag(json, "tls"),
         Rotation = Number(json, "rotation"),
-        IsRotating = Has(json, "isRotating", out _) && Boolean(json, "isRotating"),
+        IsRotating = Flag(json, "isRotating"),
         ShouldRun = Boolean(json, "shouldRun"),
-        IsAdopted = Has(json, "isAdopted", out _) && Boolean(json, "isAdopted"),
+        IsAdopted = Flag(json, "isAdopted"),
         CreatedAt = OptionalTime(json, "createdAt") ?? throw Missing("createdAt"),
         ExpiresAt = OptionalTime(json, "expiresAt"),
         ProtectedUntil = OptionalTime(json, "protectedUntil"),
@@ -112,9 +101,12 @@ internal static class RecordJson
             : null,
         DataAsOf = OptionalTime(json, "dataAsOf"),
         DataLsn = OptionalText(json, "dataLsn"),
+        Snapshot = OptionalText(json, "snapshot"),
+        Target = Has(json, "target", out var target) ? RecoveryTarget.Kinds.Where(kind => Has(target, kind, out _)).Select(kind => RecoveryTarget.Of(kind, Text(target, kind))).FirstOrDefault() ?? throw Missing("target") : null,
+        LastTransactionAt = OptionalTime(json, "lastTransactionAt"),
         Severed = OptionalTexts(json, "severed"),
         Roles = OptionalTexts(json, "roles"),
-        IsGolden = Has(json, "isGolden", out _) && Boolean(json, "isGolden"),
+        IsGolden = Flag(json, "isGolden"),
         PullRequest = Has(json, "pullRequest", out var pull)
             ? new()
             {
@@ -128,6 +120,54 @@ internal static class RecordJson
             : null,
         Labels = Labels(Need(json, "labels", JsonValueKind.Object)),
         AnonymizationDigest = OptionalText(json, "anonymizationDigest"),
+        Applied = Applied(Need(json, "applied", JsonValueKind.Array)),
+    };
+
+    public static byte[] Write(SnapshotRecord record) => Write(json =>
+    {
+        json.WriteNumber("format", record.Format);
+        json.WriteString("id", record.Id);
+        json.WriteString("project", record.Project);
+        json.WriteString("branch", record.Branch);
+        json.WriteString("branchId", record.BranchId);
+        json.WriteNumber("generation", record.Generation);
+        WriteText(json, "label", record.Label);
+        WritePhase(json, record.Phase);
+        json.WriteString("createdAt", record.CreatedAt);
+        WriteTime(json, "dataAsOf", record.DataAsOf);
+        WriteText(json, "lsn", record.Lsn);
+        WriteFlag(json, "isRecovering", record.IsRecovering);
+        json.WriteNumber("slots", record.Slots);
+        WriteFlag(json, "isAdopted", record.IsAdopted);
+        WriteFlag(json, "isScheduled", record.IsScheduled);
+        WriteFlag(json, "isAnonymized", record.IsAnonymized);
+        WriteText(json, "anonymizationDigest", record.AnonymizationDigest);
+        WriteTime(json, "protectedUntil", record.ProtectedUntil);
+        WriteText(json, "protectedFor", record.ProtectedFor);
+        Write(json, record.Applied);
+    });
+
+    public static SnapshotRecord ReadSnapshot(JsonElement json) => new()
+    {
+        Format = Number(json, "format"),
+        Id = Text(json, "id"),
+        Project = Text(json, "project"),
+        Branch = Text(json, "branch"),
+        BranchId = Text(json, "branchId"),
+        Generation = Number(json, "generation"),
+        Label = OptionalText(json, "label"),
+        Phase = Phase(json),
+        CreatedAt = OptionalTime(json, "createdAt") ?? throw Missing("createdAt"),
+        DataAsOf = OptionalTime(json, "dataAsOf"),
+        Lsn = OptionalText(json, "lsn"),
+        IsRecovering = Flag(json, "isRecovering"),
+        Slots = Number(json, "slots"),
+        IsAdopted = Flag(json, "isAdopted"),
+        IsScheduled = Flag(json, "isScheduled"),
+        IsAnonymized = Flag(json, "isAnonymized"),
+        AnonymizationDigest = OptionalText(json, "anonymizationDigest"),
+        ProtectedUntil = OptionalTime(json, "protectedUntil"),
+        ProtectedFor = OptionalText(json, "protectedFor"),
         Applied = Applied(Need(json, "applied", JsonValueKind.Array)),
     };
 
@@ -182,6 +222,7 @@ internal static class RecordJson
         json.WriteString("branch", volume.Key.Branch);
         json.WriteString("branchId", volume.Key.BranchId);
         json.WriteNumber("generation", volume.Key.Generation);
+        WriteFlag(json, "isSnapshot", volume.Key.IsSnapshot);
         if (volume.Mounts.Count == 0 && !volume.IsAdopted)
             return;
         json.WriteString("data", volume.Data);
@@ -204,7 +245,8 @@ internal static class RecordJson
 
     public static Volume ReadVolume(JsonElement json, string folder)
     {
-        var volume = new Volume(new(Text(json, "project"), Text(json, "branch"), Text(json, "branchId"), Number(json, "generation")), folder);
+        var key = new VolumeKey(Text(json, "project"), Text(json, "branch"), Text(json, "branchId"), Number(json, "generation")) { IsSnapshot = Flag(json, "isSnapshot") };
+        var volume = new Volume(key, folder);
         return !Has(json, "data", out _) ? volume : volume with
         {
             Data = Text(json, "data"),
@@ -226,6 +268,40 @@ internal static class RecordJson
 
         return stream.ToArray();
     }
+
+    private static void Write(Utf8JsonWriter json, IReadOnlyList<AppliedMigration> applied)
+    {
+        json.WriteStartArray("applied");
+        foreach (var file in applied)
+        {
+            json.WriteStartObject();
+            json.WriteString("path", file.Path);
+            json.WriteString("sha256", file.Sha256);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static void WritePhase(Utf8JsonWriter json, BranchPhase phase) =>
+        json.WriteString("phase", phase switch { BranchPhase.Creating => "Creating", BranchPhase.Deleting => "Deleting", _ => "Ready" });
+
+    private static BranchPhase Phase(JsonElement json) => Text(json, "phase") switch
+    {
+        "Creating" => BranchPhase.Creating,
+        "Ready" => BranchPhase.Ready,
+        "Deleting" => BranchPhase.Deleting,
+        var other => throw new JsonException($"\"phase\" is \"{other}\""),
+    };
+
+    // What is so for few is not there for the others.
+    private static void WriteFlag(Utf8JsonWriter json, string name, bool value)
+    {
+        if (value)
+            json.WriteBoolean(name, true);
+    }
+
+    private static bool Flag(JsonElement json, string name) => Has(json, name, out _) && Boolean(json, name);
 
     private static void WriteTexts(Utf8JsonWriter json, string name, IReadOnlyList<string> values)
     {

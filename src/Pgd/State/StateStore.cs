@@ -30,6 +30,17 @@ internal sealed class StateStore(Layout layout)
     public IEnumerable<BranchRecord> Branches(string project) =>
         BranchNames(project).Select(n => FindBranch(BranchName.Of(project, n))).OfType<BranchRecord>();
 
+    public SnapshotRecord? FindSnapshot(BranchName branch, string id) => Read(layout.SnapshotFile(branch, id), RecordJson.ReadSnapshot);
+
+    /// <summary>The snapshot that a record names as <c>BRANCH@ID</c>.</summary>
+    public SnapshotRecord? FindSnapshot(string project, string? key) => key?.Split('@') is [var branch, var id] ? FindSnapshot(BranchName.Of(project, branch), id) : null;
+
+    /// <summary>The snapshots of a project, or of one of its branches, in the order in which they were taken.</summary>
+    public IReadOnlyList<SnapshotRecord> Snapshots(string project, string? branch = null) =>
+        [.. List(layout.ProjectState(project), f => Directory.GetFiles(f, $"{branch ?? "*"}@*.json")).Select(f => Path.GetFileNameWithoutExtension(f).Split('@'))
+            .Where(parts => parts.Length == 2 && BranchName.IsWellFormed(parts[0])).Select(parts => FindSnapshot(BranchName.Of(project, parts[0]), parts[1])).OfType<SnapshotRecord>()
+            .OrderBy(s => s.CreatedAt).ThenBy(s => s.Id, StringComparer.Ordinal)];
+
     /// <summary>The records of all branches of all projects.</summary>
     public IEnumerable<BranchRecord> AllBranches() => ProjectFolders().SelectMany(Branches);
 
@@ -40,6 +51,14 @@ internal sealed class StateStore(Layout layout)
     public void Write(ProjectRecord record) => Write(record.Name, layout.ProjectFile(record.Name), RecordJson.Write(record));
 
     public void Write(BranchRecord record) => Write(record.Project, layout.BranchFile(record.FullName), RecordJson.Write(record));
+
+    public void Write(SnapshotRecord record) => Write(record.Project, layout.SnapshotFile(record.BranchName, record.Id), RecordJson.Write(record));
+
+    public void Delete(SnapshotRecord record)
+    {
+        File.Delete(layout.SnapshotFile(record.BranchName, record.Id) + BesideSuffix);
+        File.Delete(layout.SnapshotFile(record.BranchName, record.Id));
+    }
 
     public void Delete(BranchName name)
     {

@@ -52,10 +52,20 @@ internal interface IStorage
     IReadOnlyList<Volume> List(BranchName branch);
 }
 
-/// <summary>Which generation of which branch a volume belongs to.</summary>
+/// <summary>Which generation of which branch a volume belongs to, or which snapshot of it.</summary>
+/// <param name="Project">The project.</param>
+/// <param name="Branch">The branch.</param>
+/// <param name="BranchId">The branch's identity; a snapshot has one of its own.</param>
+/// <param name="Generation">The generation; a snapshot's is the one that it was taken from.</param>
 internal sealed record VolumeKey(string Project, string Branch, string BranchId, int Generation)
 {
-    public override string ToString() => $"{Project}/{Branch} generation {Generation}";
+    /// <summary>Whether it is a snapshot: no server ever runs on it.</summary>
+    public bool IsSnapshot { get; init; }
+
+    /// <summary>What tells it from the branch's other volumes, as the name of a folder or a dataset.</summary>
+    public string Leaf => IsSnapshot ? $"s{BranchId}" : string.Create(System.Globalization.CultureInfo.InvariantCulture, $"g{Generation}");
+
+    public override string ToString() => IsSnapshot ? $"{Project}/{Branch}@{BranchId}" : $"{Project}/{Branch} generation {Generation}";
 }
 
 /// <summary>A volume: a folder of ours, and the server's data folder in it or elsewhere.</summary>
@@ -81,6 +91,9 @@ internal sealed record Volume(VolumeKey Key, string Directory)
 
     /// <summary>The server's certificate and its key. In one file, so that whatever happens they belong together.</summary>
     public string Certificate => Path.Combine(Directory, "server.pem");
+
+    /// <summary>The write-ahead log that leads a recovery to its target; there for the first start alone.</summary>
+    public string RecoveryLog => Path.Combine(Directory, "wal");
 
     /// <summary>Every folder that its server has to see.</summary>
     public IEnumerable<string> Folders => Mounts.Select(m => m.Folder).Prepend(Directory);

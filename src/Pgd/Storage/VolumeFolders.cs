@@ -6,7 +6,7 @@ using Pgd.State;
 namespace Pgd.Storage;
 
 /// <summary>
-/// Volumes as folders <c>volumes/PROJECT/BRANCH/gN</c> with a mark beside the data: the folder comes and goes with its mark in it, before and
+/// Volumes as folders <c>volumes/PROJECT/BRANCH/gN</c>, or <c>sID</c> for a snapshot, with a mark beside the data: the folder comes and goes with its mark in it, before and
 /// after the data, so a folder without one is never ours.
 /// </summary>
 internal sealed class VolumeFolders(Layout layout)
@@ -15,7 +15,7 @@ internal sealed class VolumeFolders(Layout layout)
 
     public string Root => layout.Volumes;
 
-    public string Folder(VolumeKey key) => Path.Combine(layout.Volumes, key.Project, key.Branch, $"g{key.Generation}");
+    public string Folder(VolumeKey key) => Path.Combine(layout.Volumes, key.Project, key.Branch, key.Leaf);
 
     /// <summary>Makes the folder and its mark, without data.</summary>
     public Volume Make(VolumeKey key) => Make(new Volume(key, Folder(key)));
@@ -66,11 +66,20 @@ internal sealed class VolumeFolders(Layout layout)
         where volume is not null && (folder == Folder(volume.Key) || folder == Beside(Folder(volume.Key), volume.Key))
         select volume;
 
-    private static Volume? ReadName(string folder) =>
-        Path.GetFileName(folder).Split('.') is [['g', .. var number], var id, "new"] && int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var generation)
-            && Path.GetDirectoryName(folder) is { } branch && Path.GetDirectoryName(branch) is { } project
-            ? new(new(Path.GetFileName(project), Path.GetFileName(branch), id, generation), folder)
-            : null;
+    private static Volume? ReadName(string folder)
+    {
+        if (Path.GetDirectoryName(folder) is not { } branch || Path.GetDirectoryName(branch) is not { } project)
+            return null;
+        return Path.GetFileName(folder).Split('.') switch
+        {
+            [['g', .. var number], var id, "new"] when int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var generation) => Of(id, generation, isSnapshot: false),
+            // Which generation it was taken from is in its mark alone, and says nothing of what is to be removed.
+            [['s', .. var name], var id, "new"] when name == id => Of(id, 0, isSnapshot: true),
+            _ => null,
+        };
+
+        Volume Of(string id, int generation, bool isSnapshot) => new(new(Path.GetFileName(project), Path.GetFileName(branch), id, generation) { IsSnapshot = isSnapshot }, folder);
+    }
 
     // Other operations make and remove volumes while these are listed.
     private static string[] Folders(string path)
@@ -107,7 +116,7 @@ internal sealed class VolumeFolders(Layout layout)
     {
         if (!Directory.Exists(folder))
             return;
-        if (ReadMark(folder) is not { } volume || volume.Key.BranchId != key.BranchId || volume.Key.Generation != key.Generation)
+        if (ReadMark(folder) is not { } volume || volume.Key.BranchId != key.BranchId || volume.Key.Leaf != key.Leaf)
         {
             throw new PgdException(ExitCode.Unsafe, $"{folder} does not carry the mark of {key}; it is left untouched",
                 "If you know that it can go, remove it yourself.");
@@ -119,6 +128,8 @@ internal sealed class VolumeFolders(Layout layout)
         // The mark goes with the folder, as it came: a folder of ours without a mark would be a stranger's for ever.
         Directory.Move(folder, Beside(folder, key));
         Fault.Here("remove:moved");
+        if (Directory.Exists((volume with { Directory = Beside(folder, key) }).RecoveryLog))
+            Directory.Delete((volume with { Directory = Beside(folder, key) }).RecoveryLog, recursive: true);
         foreach (var file in Directory.EnumerateFiles(Beside(folder, key)))
         {
             File.Delete(file);

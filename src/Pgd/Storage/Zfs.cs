@@ -10,7 +10,7 @@ using Pgd.State;
 namespace Pgd.Storage;
 
 /// <summary>
-/// Each volume's data is a dataset <c>POOL/pgd/PROJECT/BRANCH/gN</c>; a clone is a snapshot and a clone of it: atomic over all datasets of a source, and of
+/// Each volume's data is a dataset <c>POOL/pgd/PROJECT/BRANCH/gN</c>, or <c>sID</c> for a snapshot; a clone is a snapshot and a clone of it: atomic over all datasets of a source, and of
 /// any size in milliseconds. What the data is, its dataset says in user properties.
 /// </summary>
 internal sealed partial class Zfs(VolumeFolders folders, Layout layout, HostConfiguration configuration) : IStorage
@@ -111,7 +111,7 @@ internal sealed partial class Zfs(VolumeFolders folders, Layout layout, HostConf
         // One command: all of them show the same moment. Two would lose transactions without a word.
         ZfsProgram.Run("zfs", ["snapshot", "-o", $"{IdProperty}={key.BranchId}", .. origins]);
         Fault.Here("clone:snapshot");
-        string[] quota = Settings.BranchQuota is { } size ? ["-o", $"refquota={size}"] : [];
+        string[] quota = Settings.BranchQuota is { } size && !key.IsSnapshot ? ["-o", $"refquota={size}"] : [];
         foreach (var (mount, origin) in mounts.Zip(origins))
         {
             MakeDataset(key, ["clone", .. Properties(key), .. quota, origin, mount.Dataset], origins);
@@ -251,7 +251,7 @@ internal sealed partial class Zfs(VolumeFolders folders, Layout layout, HostConf
 
     private string DatasetOf(VolumeKey key, string suffix)
     {
-        var name = $"{Base()}/{key.Project}/{key.Branch}/g{key.Generation}{suffix}";
+        var name = $"{Base()}/{key.Project}/{key.Branch}/{key.Leaf}{suffix}";
         return name.Length + "@pgd-000000000000-g0000".Length <= LongestName ? name
             : throw new PgdException(ExitCode.Misuse, $"the name of the dataset {name} is too long for ZFS", "Choose shorter names.");
     }
@@ -270,6 +270,8 @@ internal sealed partial class Zfs(VolumeFolders folders, Layout layout, HostConf
         properties["pgd:project"] = key.Project;
         properties["pgd:branch"] = key.Branch;
         properties["pgd:generation"] = key.Generation.ToString(CultureInfo.InvariantCulture);
+        if (key.IsSnapshot)
+            properties["pgd:snapshot"] = "yes";
         return [.. properties.SelectMany(p => (string[])["-o", $"{p.Key}={p.Value}"])];
     }
 

@@ -35,6 +35,10 @@ public sealed class MountScriptNames : IDisposable
     [InlineData("mount", "tank/pgd/shop/main/g1./x")]
     [InlineData("mount", "tank/pgd/shop/main/g")]
     [InlineData("mount", "tank/pgd/shop/main/g1x")]
+    [InlineData("mount", "tank/pgd/shop/main/s")]
+    [InlineData("mount", "tank/pgd/shop/main/s.wal")]
+    [InlineData("mount", "tank/pgd/shop/main/s0a1b2cx")]
+    [InlineData("mount", "tank/pgd/shop/main/gs1")]
     [InlineData("mount", "tank/pgd/shop/main/h1")]
     [InlineData("mount", "tank/pgd/shop/main/1")]
     [InlineData("mount", "tank/pgd/shop/main/g1@snapshot")]
@@ -76,6 +80,8 @@ public sealed class MountScriptNames : IDisposable
     [InlineData("tank/pgd/shop/main/g1")]
     [InlineData("tank/pgd/shop/pr-42-0a1b2c3d/g12")]
     [InlineData("tank/pgd/shop/main/g1.wal")]
+    [InlineData("tank/pgd/shop/main/s0a1b2c3d4e5f")]
+    [InlineData("tank/pgd/shop/main/s0a1b2c3d4e5f.wal")]
     [InlineData("tank/pgd/shop/main/g1.16400")]
     public void A_volume_s_name_is_understood(string dataset)
     {

@@ -31,6 +31,9 @@ public sealed class Records
         Idle = new(new(2026, 11, 21, 13, 0, 0, TimeSpan.Zero), 5_000_000_000),
         DataAsOf = new(2026, 11, 21, 11, 29, 59, TimeSpan.Zero),
         DataLsn = "0/1A2B3C4D",
+        Snapshot = "main@ba9876543210",
+        Target = RecoveryTarget.AtTime(new(2026, 11, 21, 11, 29, 59, TimeSpan.Zero)),
+        LastTransactionAt = new(2026, 11, 21, 11, 29, 58, TimeSpan.Zero),
         PullRequest = new() { RepositoryId = 5_000_000_000, Repository = "octo/shop", Number = 42, HeadSha = "ec26c3e", RunUrl = "https://github.example/runs/7", OpenAt = new DateTimeOffset(2026, 11, 21, 12, 29, 0, TimeSpan.Zero).AddTicks(1) },
         Labels = new Dictionary<string, string> { ["owner"] = "ada", ["a \"quoted\" one"] = "ü" },
         Severed = ["archiving", "2 replication slots"],
@@ -63,9 +66,21 @@ public sealed class Records
     {
         // One that was forgotten here would be lost at the next write.
         Assert.Equal(Names<BranchRecord>("FullName", "ParentName"), Fields(RecordJson.Write(Whole)));
+        Assert.Equal(Names<SnapshotRecord>("BranchName", "Key", "FullName", "VolumeKey"), Fields(RecordJson.Write(Snapshot)));
         Assert.Equal(Names<ProjectRecord>(), Fields(RecordJson.Write(Project)));
-        Assert.Equal(Names<VolumeKey>(), Fields(RecordJson.Write(Volume)));
-        Assert.Equal(Names<VolumeKey>().Concat(["data", "isAdopted", "mounts", "origins"]).Order(), Fields(RecordJson.Write(OnZfs)));
+        Assert.Equal(Names<VolumeKey>("Leaf", "IsSnapshot"), Fields(RecordJson.Write(Volume)));
+        Assert.Equal(Names<VolumeKey>("Leaf"), Fields(RecordJson.Write(Volume with { Key = Snapshot.VolumeKey })));
+        Assert.Equal(Names<VolumeKey>("Leaf", "IsSnapshot").Concat(["data", "isAdopted", "mounts", "origins"]).Order(), Fields(RecordJson.Write(OnZfs)));
+    }
+
+    [Fact]
+    public void A_snapshots_record_and_each_kind_of_target_are_read_as_they_were_written()
+    {
+        var read = RecordJson.ReadSnapshot(Parse(RecordJson.Write(Snapshot)));
+        Assert.Equal(Snapshot.Applied, read.Applied);
+        Assert.Equal(Snapshot, read with { Applied = Snapshot.Applied });
+        foreach (var target in new[] { RecoveryTarget.AtTime(DateTimeOffset.UtcNow), RecoveryTarget.AtLsn("1/FFFFFFF8"), RecoveryTarget.AtTransaction("745"), RecoveryTarget.AtRestorePoint("before \"it\"") })
+            Assert.Equal(target, RecordJson.ReadBranch(Parse(RecordJson.Write(Whole with { Target = target }))).Target);
     }
 
     [Fact]
@@ -89,6 +104,7 @@ public sealed class Records
     [InlineData("\"id\": \"0123456789ab\"", "\"id\": null")]
     [InlineData("\"phase\": \"Ready\"", "\"phase\": \"Asleep\"")]
     [InlineData("\"shouldRun\": false", "\"shouldRun\": 0")]
+    [InlineData("\"time\": ", "\"timely\": ")]
     [InlineData("\"createdAt\": ", "\"createdAt\": \"yesterday\", \"made\": ")]
     [InlineData("\"labels\": {", "\"labels\": [], \"tags\": {")]
     [InlineData("\"sha256\": \"aa\"", "\"sha1\": \"aa\"")]
@@ -112,6 +128,29 @@ public sealed class Records
     private static ProjectRecord Project { get; } = new()
     {
         Name = "shop", Storage = "btrfs", Runtime = "docker", PostgresMajor = 17, Image = new("postgres:17-alpine", "sha256:0123", "musl", 70, 71, "/usr/local/lib/postgresql"), Subnet = "172.31.0.0/16", Superuser = "postgres", FirstPort = 21000, LastPort = 21999, CreatedAt = new(2026, 11, 21, 12, 30, 0, TimeSpan.Zero), InspectedAt = new(2026, 11, 22, 8, 0, 0, TimeSpan.Zero),
+    };
+
+    private static SnapshotRecord Snapshot { get; } = new()
+    {
+        Id = "ba9876543210",
+        Project = "shop",
+        Branch = "main",
+        BranchId = "0123456789ab",
+        Generation = 2,
+        Label = "before-release",
+        Phase = BranchPhase.Ready,
+        CreatedAt = new(2026, 11, 21, 12, 30, 0, TimeSpan.Zero),
+        DataAsOf = new(2026, 11, 21, 12, 29, 59, TimeSpan.Zero),
+        Lsn = "0/3000028",
+        IsRecovering = true,
+        Slots = 2,
+        IsAdopted = true,
+        IsScheduled = true,
+        IsAnonymized = true,
+        AnonymizationDigest = "abcd",
+        ProtectedUntil = new(2026, 3, 9, 0, 0, 0, TimeSpan.Zero),
+        ProtectedFor = "audit",
+        Applied = [new("db/1.sql", "aa")],
     };
 
     private static Volume Volume { get; } = new(new("shop", "pr-42", "0123456789ab", 3), "/srv/pgd/volumes/shop/pr-42/g3");

@@ -10,8 +10,13 @@ internal static class BranchCreate
     public static Command Command(Surface surface)
     {
         var name = Arguments.NewBranch();
-        var from = new Option<string?>("--from") { HelpName = "BRANCH", Description = "Branch of the same project to copy (default: main)" };
+        var from = new Option<string?>("--from") { HelpName = "BRANCH[@SNAPSHOT]", Description = "Branch of the same project to copy, or a snapshot of it (default: main)" };
         var ensure = new Option<bool>("--ensure") { Description = "Fine if it is there already: start it if it is stopped, and renew its time to live" };
+        var at = Arguments.At();
+        var lsn = Arguments.AtLsn();
+        var transaction = Arguments.AtTransaction();
+        var restorePoint = Arguments.AtRestorePoint();
+        var zone = Arguments.TimeZone();
         var ttl = Arguments.TimeToLive();
         var tls = new Option<bool>("--tls") { Description = "Let nobody in without TLS; the connection is verified by a certificate authority of this host" };
         var fast = Arguments.Fast();
@@ -24,18 +29,24 @@ internal static class BranchCreate
         return new Verb(surface, "create", "Create a branch: a copy of another one's data with a server, a port and passwords of its own.",
             "branch create prod/dev",
             "branch create prod/experiment --from dev --ttl 2d --label owner=ada",
+            "branch create prod/retry --from main@before-release",
+            "# What was there before somebody dropped the table",
+            "branch create prod/rescue --at \"20 minutes ago\"",
             "# In a script that may run twice",
             "branch create prod/nightly --ensure --anonymize db/anonymize.sql",
             "# Anonymize once, and make others from that",
             "branch create prod/masked --golden --anonymize db/anonymize.sql",
             "branch create prod/dev --from masked")
-            .With(name, from, ensure, ttl, tls, fast, consistency, labels, anonymize, roles, golden)
+            .With(name, from, at, lsn, transaction, restorePoint, zone, ensure, ttl, tls, fast, consistency, labels, anonymize, roles, golden)
             .Does(async (run, cancellationToken) =>
             {
+                var (parent, snapshot) = Requests.From(run.Branch(name), run[from]);
                 var request = new Pgd.BranchCreate
                 {
                     Name = run.Branch(name),
-                    From = run[from] is { } parent ? Parent(run.Branch(name), parent) : null,
+                    From = parent,
+                    Snapshot = snapshot,
+                    Target = Requests.Target(run[at], run[lsn], run[transaction], run[restorePoint], run[zone], run.Session.Clock),
                     Ensure = run[ensure],
                     TimeToLive = run[ttl] is { } text ? Duration.Parse(text) : null,
                     // Not said is what the configuration says.
@@ -50,14 +61,5 @@ internal static class BranchCreate
                 run.Show(await run.Workspace.Branches.CreateAsync(request, cancellationToken), () => JsonShapes.All.BranchCreated,
                     BranchText.Made);
             });
-    }
-
-    // Both spellings are natural: the name inside the project, and the full name.
-    private static string Parent(BranchName branch, string text)
-    {
-        var name = text.Contains('/', StringComparison.Ordinal) ? BranchName.Parse(text) : BranchName.Of(branch.Project, text);
-        return name.Project == branch.Project
-            ? name.Branch
-            : throw new PgdException(ExitCode.Misuse, $"{branch} cannot be made from {name}: they belong to different projects", $"Choose a branch of {branch.Project}: dotnet pgd branch list {branch.Project}");
     }
 }

@@ -1,0 +1,209 @@
+using Pgd.Linux;
+using Pgd.Postgres;
+using Pgd.Processes;
+using Pgd.State;
+
+namespace Pgd.Recovery;
+
+/// <summary>Looks for moments in the past of a branch: which can be reached, and how.</summary>
+internal sealed class PointInTime
+{
+    /// <summary>How the names of folders begin in which a log is gathered; the number of the process that does it follows.</summary>
+    public const string FolderPrefix = ".wal-";
+
+    private static readonly TimeSpan ClockTolerance = TimeSpan.FromSeconds(1);
+    private readonly Workspace _workspace;
+    private readonly ProjectRecord _project;
+    private readonly BranchRecord _branch;
+    private readonly BranchLog _log;
+    private readonly IReadOnlyList<SnapshotRecord> _bases;
+
+    public PointInTime(Workspace workspace, ProjectRecord project, BranchRecord branch)
+    {
+        (_workspace, _project, _branch) = (workspace, project, branch);
+        _log = new(workspace, project, branch);
+        // Only from one of the same generation does the log lead on. The newest first.
+        _bases = [.. workspace.State.Snapshots(branch.Project, branch.Name).Where(s => s.Phase == BranchPhase.Ready && s.BranchId == branch.Id && s.Generation == branch.Generation && s.Lsn is not null).Reverse()];
+    }
+
+    /// <summary>Finds the way to a moment, and gathers the log that it needs.</summary>
+    /// <exception cref="PgdException">It cannot be reached (<see cref="ExitCode.NotFound"/>), or lies in the future (<see cref="ExitCode.Misuse"/>). Nothing is left then.</exception>
+    public RecoveryPlan Plan(RecoveryTarget target, CancellationToken cancellationToken)
+    {
+        var now = DateTimeOffset.UtcNow;
+        if (target.Time > now)
+            throw new PgdException(ExitCode.Misuse, $"{target} is in the future", $"It is {RecoveryTarget.AtTime(now)} now. For the present: dotnet pgd branch create {_branch.Project}/NAME --from {_branch.Name}");
+        if (_bases.Count == 0)
+        {
+            throw new PgdException(ExitCode.NotFound, $"{_branch.FullName} has no snapshot from which {target} could be reached",
+                $"Its past can be had from its first snapshot on: dotnet pgd snapshot create {_branch.FullName}{Archiving()}");
+        }
+
+        var folder = Path.Combine(_workspace.Layout.Volumes, $"{FolderPrefix}{Environment.ProcessId}-{Guid.NewGuid():N}");
+        Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        try
+        {
+            var plan = Find(target, folder, cancellationToken) ?? throw Unreachable(target);
+            if (!plan.IsSnapshot)
+                _log.FetchHistory(folder);
+            return plan;
+        }
+        catch
+        {
+            Directory.Delete(folder, recursive: true);
+            throw;
+        }
+    }
+
+    /// <summary>What can be reached, each from one snapshot on, the oldest first. Where the log goes on from one to the next, it is one.</summary>
+    public IReadOnlyList<ReachableWindow> Windows()
+    {
+        var (end, lastCommit) = _log.End();
+        var windows = new List<ReachableWindow>();
+        foreach (var snapshot in _bases.Reverse())
+        {
+            var (begin, at) = (Position(snapshot), snapshot.DataAsOf ?? snapshot.CreatedAt);
+            if (windows is [.., { IsOpen: true }])
+                break;
+            var missing = FirstMissing(Start(snapshot), end);
+            if (windows is [.., var last] && last.To >= begin)
+            {
+                if (missing is null)
+                    windows[^1] = last with { To = end, ToTime = lastCommit, IsOpen = true };
+                continue;
+            }
+
+            windows.Add(missing is { } gap ? new(snapshot, begin, at, gap * _log.SegmentSize, null, IsOpen: false, Missing: gap) : new(snapshot, begin, at, end, lastCommit, IsOpen: true, Missing: null));
+        }
+
+        return windows;
+    }
+
+    private static ulong Position(SnapshotRecord snapshot) => Lsn.TryParse(snapshot.Lsn, out var position) ? position : 0;
+
+    private ulong Start(SnapshotRecord snapshot)
+    {
+        var storage = _workspace.Storages.Named(_project.Storage);
+        if (storage.Find(snapshot.VolumeKey) is not { } volume)
+            throw new PgdException(ExitCode.Failed, $"the data of {snapshot.FullName} is missing from the storage {storage.Name}", "See what is there: dotnet pgd doctor");
+        storage.Attach(volume);
+        return WriteAheadLog.StartOf(volume.Data) ?? Position(snapshot);
+    }
+
+    // Recovery wants each part, the one that is written to now included.
+    private ulong? FirstMissing(ulong from, ulong to)
+    {
+        for (var number = from / _log.SegmentSize; number <= (to - 1) / _log.SegmentSize; number++)
+        {
+            if (!_log.Has(number))
+                return number;
+        }
+
+        return null;
+    }
+
+    private RecoveryPlan? Find(RecoveryTarget target, string folder, CancellationToken cancellationToken)
+    {
+        var (end, _) = _log.End();
+        // The end of the part that was looked through already, from a newer snapshot on.
+        var seen = ulong.MaxValue;
+        foreach (var snapshot in _bases)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            var consistent = Position(snapshot);
+            // What is written down of them spares the reading of what lies before.
+            if (target.Position < consistent || (target.Time is { } time && (snapshot.DataAsOf ?? snapshot.CreatedAt) - ClockTolerance > time))
+                continue;
+            var start = Start(snapshot);
+            var (plan, reached) = Scan(target, snapshot, start, folder, target.Time is null && target.Position is null ? seen : ulong.MaxValue, end, cancellationToken);
+            if (plan is not null && plan.End >= consistent)
+                return plan with { IsSnapshot = plan.End == consistent };
+            // It was found where this snapshot is not yet consistent: an older one leads there.
+            if (plan is null && target.Transaction is null && target.RestorePoint is null)
+                throw Broken(target, snapshot, reached);
+            seen = start;
+        }
+
+        return null;
+    }
+
+    private (RecoveryPlan? Plan, ulong Reached) Scan(RecoveryTarget target, SnapshotRecord snapshot, ulong start, string folder, ulong until, ulong end, CancellationToken cancellationToken)
+    {
+        using var log = new WriteAheadLog(_log.SegmentSize, number => _log.Fetch(number, folder));
+        var (reached, last) = (start, start);
+        DateTimeOffset? lastCommit = null, latest = null;
+        foreach (var record in log.Records(start))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            var ended = TransactionEnd.Of(record);
+            if (ended is not null && latest - ended.At > ClockTolerance)
+                _workspace.Reporter.Warn($"the clock of {_branch.FullName} went back by {(latest - ended.At)!.Value.TotalSeconds:0} s at {Lsn.Format(record.Position)}; the first moment at which it showed a time is taken");
+            if (record.Position >= target.Position || ended?.At > target.Time)
+                return (Plan(record.Position, inclusive: false, reached), reached);
+            if (ended is { IsCommit: true })
+                lastCommit = ended.At;
+            latest = ended?.At > latest || latest is null ? ended?.At ?? latest : latest;
+            (reached, last) = (record.End, record.Position);
+            if (target.Transaction is { } transaction && ended?.Transaction == transaction)
+            {
+                return ended.IsCommit ? (Plan(last, inclusive: true, reached), reached)
+                    : throw new PgdException(ExitCode.NotFound, $"{target} was rolled back at {RecoveryTarget.AtTime(ended.At)}, so there is no state of {_branch.FullName} that has it", "Choose the time, or the transaction before it.");
+            }
+
+            if (target.RestorePoint is { } name && record.RestorePoint == name)
+                return (Plan(last, inclusive: true, reached), reached);
+            if (record.End >= until)
+                return (null, reached);
+        }
+
+        // All of the log there is: who asks for a time after its last transaction gets all of it.
+        var isAll = Lsn.Aligned(reached) >= Lsn.Aligned(end);
+        return isAll && (target.Time is not null || (target.Position is { } position && position <= Lsn.Aligned(reached))) ? (Plan(last, inclusive: true, reached), reached) : (null, reached);
+
+        RecoveryPlan Plan(ulong stop, bool inclusive, ulong applied) => new()
+        {
+            Target = target,
+            Base = snapshot,
+            Folder = folder,
+            Stop = stop,
+            Inclusive = inclusive,
+            End = applied,
+            LastCommit = lastCommit,
+            Timeline = _log.Timelines.Current,
+            IsSnapshot = false,
+        };
+    }
+
+    private PgdException Unreachable(RecoveryTarget target) =>
+        new(ExitCode.NotFound, $"{target} cannot be reached: {(target.Transaction is not null || target.RestorePoint is not null ? "it is not in the write-ahead log that there is" : "it is before what there is")}{Reachable()}{Abandoned()}",
+            $"Take snapshots earlier and more often: dotnet pgd snapshot create {_branch.FullName}{Archiving()}");
+
+    // From that snapshot on the log does not lead as far.
+    private PgdException Broken(RecoveryTarget target, SnapshotRecord snapshot, ulong reached)
+    {
+        var (end, _) = _log.End();
+        return FirstMissing(reached, end) is { } missing
+            ? new(ExitCode.NotFound, $"{target} cannot be reached: of the write-ahead log after {snapshot.FullName} the part {new LogSegment(_log.Timelines.Of(missing, _log.SegmentSize).First(), missing).Name(_log.SegmentSize)} is missing{Reachable()}",
+                $"Its server has recycled it. Have it kept from now on: dotnet pgd project set {_branch.Project} --pitr 7d")
+            : new(ExitCode.NotFound, $"{target} cannot be reached: the write-ahead log of {_branch.FullName} ends at {Lsn.Format(reached)}{Reachable()}", "Choose an earlier one.");
+    }
+
+    private string Reachable() => Windows() is { Count: > 0 } windows ? $". Reachable: {string.Join("; ", windows.Select(w => w.ToString()))}" : "";
+
+    private string Abandoned() => _log.Timelines.Current > 1 ? $". What was written on a timeline that was left is no part of the past of {_branch.FullName}" : "";
+
+    private string Archiving() => _workspace.Layout.Archive(_branch.FullName) is var archive && Directory.Exists(archive) || _branch.IsAdopted || _branch.Parent is not null ? "" : $". Its log is kept by: dotnet pgd project set {_branch.Project} --pitr 7d";
+}
+
+/// <summary>A stretch of time to each moment of which a branch can be brought back.</summary>
+/// <param name="From">The snapshot that it begins with.</param>
+/// <param name="Begin">Its position.</param>
+/// <param name="BeginTime">When that was.</param>
+/// <param name="To">The last position.</param>
+/// <param name="ToTime">The last transaction since the last checkpoint; null if there was none, or it is not known.</param>
+/// <param name="IsOpen">Whether it goes on to the present.</param>
+/// <param name="Missing">The number of the part of the log that ends it; null if none does.</param>
+internal sealed record ReachableWindow(SnapshotRecord From, ulong Begin, DateTimeOffset BeginTime, ulong To, DateTimeOffset? ToTime, bool IsOpen, ulong? Missing)
+{
+    public override string ToString() => $"from {RecoveryTarget.AtTime(BeginTime)} ({Lsn.Format(Begin)}, {From.FullName}) to {(IsOpen ? "now" : "the end of what is kept")} ({Lsn.Format(To)})";
+}

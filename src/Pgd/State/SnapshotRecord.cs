@@ -1,0 +1,60 @@
+namespace Pgd.State;
+
+/// <summary>What is kept of a snapshot: a volume on which no server ever runs.</summary>
+internal sealed record SnapshotRecord
+{
+    public int Format { get; init; } = BranchRecord.CurrentFormat;
+
+    public required string Id { get; init; }
+
+    public required string Project { get; init; }
+
+    public required string Branch { get; init; }
+
+    /// <summary>The identity of the branch that it was taken of: a later one of that name is another branch.</summary>
+    public required string BranchId { get; init; }
+
+    /// <summary>The branch's generation that it was taken of: the write-ahead log of another one does not continue it.</summary>
+    public required int Generation { get; init; }
+
+    public string? Label { get; init; }
+
+    public required BranchPhase Phase { get; init; }
+
+    public required DateTimeOffset CreatedAt { get; init; }
+
+    public DateTimeOffset? DataAsOf { get; init; }
+
+    /// <summary>The end of its write-ahead log; null while it is being made.</summary>
+    public string? Lsn { get; init; }
+
+    /// <summary>Whether its source was a standby, so that what is made from it has to be promoted.</summary>
+    public bool IsRecovering { get; init; }
+
+    public int Slots { get; init; }
+
+    public bool IsAdopted { get; init; }
+
+    /// <summary>Whether the timer took it: only such go by themselves.</summary>
+    public bool IsScheduled { get; init; }
+
+    public bool IsAnonymized { get; init; }
+
+    public string? AnonymizationDigest { get; init; }
+
+    public IReadOnlyList<AppliedMigration> Applied { get; init; } = [];
+
+    public DateTimeOffset? ProtectedUntil { get; init; }
+
+    public string? ProtectedFor { get; init; }
+
+    public BranchName BranchName => BranchName.Of(Project, Branch);
+
+    /// <summary>How a branch's record names it.</summary>
+    public string Key => $"{Branch}@{Id}";
+
+    /// <summary>As a user names it: by its label if it has one.</summary>
+    public string FullName => $"{Project}/{Branch}@{Label ?? Id}";
+
+    public Storage.VolumeKey VolumeKey => new(Project, Branch, Id, Generation) { IsSnapshot = true };
+}
