@@ -149,11 +149,13 @@ public sealed class Snapshots
         undo.Push($"destroy the data of {snapshot.FullName}", () => storage.Delete(snapshot.VolumeKey));
         _workspace.Reporter.Step($"taking a snapshot of {name} on {project.Storage}");
         var clone = await cloning.MakeAsync(snapshot.VolumeKey, cancellationToken).ConfigureAwait(false);
+        var complete = DateTimeOffset.UtcNow;
         Fault.Here("snapshot:cloned");
         var ready = snapshot with
         {
             Phase = BranchPhase.Ready,
             DataAsOf = clone.DataAsOf ?? (branch.IsGolden ? branch.DataAsOf : null),
+            CompleteAt = complete,
             Lsn = WriteAheadLog.EndOf(clone.Volume.Data) is { } end ? Lsn.Format(end) : null,
             IsRecovering = clone.Recovering,
             Slots = clone.Slots,

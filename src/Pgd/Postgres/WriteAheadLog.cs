@@ -120,10 +120,10 @@ internal sealed class WriteAheadLog : IDisposable
                 yield break;
             }
 
-            yield return new(start, next, manager, info, BinaryPrimitives.ReadUInt32LittleEndian(header.AsSpan(4)), body);
             // The rest of the segment is empty.
             if (manager == RmgrXlog && info == XlogSwitch)
                 next = (((next - 1) / _segmentSize) + 1) * _segmentSize;
+            yield return new(start, next, manager, info, BinaryPrimitives.ReadUInt32LittleEndian(header.AsSpan(4)), body);
             position = next;
         }
     }

@@ -50,6 +50,9 @@ internal sealed class BranchLog
         return null;
     }
 
+    /// <summary>The file of a part of the log in another data directory; null if that has none.</summary>
+    public string? Own(ulong number, string data) => Names(number).Select(name => Path.Combine(data, "pg_wal", name)).FirstOrDefault(File.Exists);
+
     /// <summary>Copies the history of the timelines to a folder.</summary>
     public void FetchHistory(string into)
     {

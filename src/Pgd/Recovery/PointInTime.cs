@@ -2,6 +2,7 @@ using Pgd.Linux;
 using Pgd.Postgres;
 using Pgd.Processes;
 using Pgd.State;
+using Pgd.Storage;
 
 namespace Pgd.Recovery;
 
@@ -62,10 +63,10 @@ internal sealed class PointInTime
         var windows = new List<ReachableWindow>();
         foreach (var snapshot in _bases.Reverse())
         {
-            var (begin, at) = (Position(snapshot), snapshot.DataAsOf ?? snapshot.CreatedAt);
+            var (begin, at) = (Position(snapshot), Complete(snapshot));
             if (windows is [.., { IsOpen: true }])
                 break;
-            var missing = FirstMissing(Start(snapshot), end);
+            var missing = FirstMissing(begin, end);
             if (windows is [.., var last] && last.To >= begin)
             {
                 if (missing is null)
@@ -79,18 +80,20 @@ internal sealed class PointInTime
         return windows;
     }
 
+    private static DateTimeOffset Complete(SnapshotRecord snapshot) => snapshot.CompleteAt ?? snapshot.CreatedAt;
+
     private static ulong Position(SnapshotRecord snapshot) => Lsn.TryParse(snapshot.Lsn, out var position) ? position : 0;
 
-    private ulong Start(SnapshotRecord snapshot)
+    private Volume Volume(SnapshotRecord snapshot)
     {
         var storage = _workspace.Storages.Named(_project.Storage);
         if (storage.Find(snapshot.VolumeKey) is not { } volume)
             throw new PgdException(ExitCode.Failed, $"the data of {snapshot.FullName} is missing from the storage {storage.Name}", "See what is there: dotnet pgd doctor");
         storage.Attach(volume);
-        return WriteAheadLog.StartOf(volume.Data) ?? Position(snapshot);
+        return volume;
     }
 
-    // Recovery wants each part, the one that is written to now included.
+    // What is behind the end of a snapshot's own log. The part that it ends in is whole only later.
     private ulong? FirstMissing(ulong from, ulong to)
     {
         for (var number = from / _log.SegmentSize; number <= (to - 1) / _log.SegmentSize; number++)
@@ -111,11 +114,11 @@ internal sealed class PointInTime
         {
             cancellationToken.ThrowIfCancellationRequested();
             var consistent = Position(snapshot);
-            // What is written down of them spares the reading of what lies before.
-            if (target.Position < consistent || (target.Time is { } time && (snapshot.DataAsOf ?? snapshot.CreatedAt) - ClockTolerance > time))
+            if (target.Position < consistent)
                 continue;
-            var start = Start(snapshot);
-            var (plan, reached) = Scan(target, snapshot, start, folder, target.Time is null && target.Position is null ? seen : ulong.MaxValue, end, cancellationToken);
+            var own = Volume(snapshot).Data;
+            var start = WriteAheadLog.StartOf(own) ?? consistent;
+            var (plan, reached) = Scan(target, snapshot, own, start, folder, target.Time is null && target.Position is null ? seen : ulong.MaxValue, end, cancellationToken);
             if (plan is not null && plan.End >= consistent)
                 return plan with { IsSnapshot = plan.End == consistent };
             // It was found where this snapshot is not yet consistent: an older one leads there.
@@ -127,11 +130,14 @@ internal sealed class PointInTime
         return null;
     }
 
-    private (RecoveryPlan? Plan, ulong Reached) Scan(RecoveryTarget target, SnapshotRecord snapshot, ulong start, string folder, ulong until, ulong end, CancellationToken cancellationToken)
+    private (RecoveryPlan? Plan, ulong Reached) Scan(RecoveryTarget target, SnapshotRecord snapshot, string own, ulong start, string folder, ulong until, ulong end, CancellationToken cancellationToken)
     {
-        using var log = new WriteAheadLog(_log.SegmentSize, number => _log.Fetch(number, folder));
+        // A snapshot has its own log up to where it ends, and its server finds it there.
+        var whole = Position(snapshot) / _log.SegmentSize;
+        using var log = new WriteAheadLog(_log.SegmentSize, number => number < whole ? _log.Own(number, own) ?? _log.Fetch(number, folder) : _log.Fetch(number, folder) ?? _log.Own(number, own));
         var (reached, last) = (start, start);
         DateTimeOffset? lastCommit = null, latest = null;
+        RecoveryPlan? named = null;
         foreach (var record in log.Records(start))
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -139,7 +145,7 @@ internal sealed class PointInTime
             if (ended is not null && latest - ended.At > ClockTolerance)
                 _workspace.Reporter.Warn($"the clock of {_branch.FullName} went back by {(latest - ended.At)!.Value.TotalSeconds:0} s at {Lsn.Format(record.Position)}; the first moment at which it showed a time is taken");
             if (record.Position >= target.Position || ended?.At > target.Time)
-                return (Plan(record.Position, inclusive: false, reached), reached);
+                return (Plan(record.Position, inclusive: false, IsKnown() ? reached : 0), reached);
             if (ended is { IsCommit: true })
                 lastCommit = ended.At;
             latest = ended?.At > latest || latest is null ? ended?.At ?? latest : latest;
@@ -150,15 +156,23 @@ internal sealed class PointInTime
                     : throw new PgdException(ExitCode.NotFound, $"{target} was rolled back at {RecoveryTarget.AtTime(ended.At)}, so there is no state of {_branch.FullName} that has it", "Choose the time, or the transaction before it.");
             }
 
+            // The name may have been given again.
             if (target.RestorePoint is { } name && record.RestorePoint == name)
-                return (Plan(last, inclusive: true, reached), reached);
+                named = Plan(last, inclusive: true, reached);
             if (record.End >= until)
-                return (null, reached);
+                break;
         }
+
+        if (target.Transaction is not null || target.RestorePoint is not null)
+            return (named, reached);
 
         // All of the log there is: who asks for a time after its last transaction gets all of it.
         var isAll = Lsn.Aligned(reached) >= Lsn.Aligned(end);
-        return isAll && (target.Time is not null || (target.Position is { } position && position <= Lsn.Aligned(reached))) ? (Plan(last, inclusive: true, reached), reached) : (null, reached);
+        return isAll && (target.Time is not null || (target.Position is { } position && position <= Lsn.Aligned(reached))) ? (Plan(last, inclusive: true, IsKnown() ? reached : 0), reached) : (null, reached);
+
+        // What the snapshot has from before its log begins must be older than the target as well: a transaction that is tells, and so does the clock of this machine
+        // where that is the server's.
+        bool IsKnown() => target.Time is not { } time || latest is not null || (time >= Complete(snapshot) && !snapshot.IsRecovering);
 
         RecoveryPlan Plan(ulong stop, bool inclusive, ulong applied) => new()
         {

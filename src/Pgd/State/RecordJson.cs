@@ -135,6 +135,7 @@ internal static class RecordJson
         WritePhase(json, record.Phase);
         json.WriteString("createdAt", record.CreatedAt);
         WriteTime(json, "dataAsOf", record.DataAsOf);
+        WriteTime(json, "completeAt", record.CompleteAt);
         WriteText(json, "lsn", record.Lsn);
         WriteFlag(json, "isRecovering", record.IsRecovering);
         json.WriteNumber("slots", record.Slots);
@@ -159,6 +160,7 @@ internal static class RecordJson
         Phase = Phase(json),
         CreatedAt = OptionalTime(json, "createdAt") ?? throw Missing("createdAt"),
         DataAsOf = OptionalTime(json, "dataAsOf"),
+        CompleteAt = OptionalTime(json, "completeAt"),
         Lsn = OptionalText(json, "lsn"),
         IsRecovering = Flag(json, "isRecovering"),
         Slots = Number(json, "slots"),

@@ -25,6 +25,9 @@ internal sealed record SnapshotRecord
 
     public DateTimeOffset? DataAsOf { get; init; }
 
+    /// <summary>By this machine's clock, when it was complete: what was committed later is not in it. Null while it is being made.</summary>
+    public DateTimeOffset? CompleteAt { get; init; }
+
     /// <summary>The end of its write-ahead log; null while it is being made.</summary>
     public string? Lsn { get; init; }
 

@@ -270,6 +270,67 @@ public abstract class KillMatrix : IAsyncLifetime
         Report();
     }
 
+    /// <summary>Kills <c>snapshot create</c>, <c>snapshot delete</c>, and the making of a branch that is recovered to a moment.</summary>
+    protected async Task KillSnapshotsAsync()
+    {
+        string[] create = ["snapshot", "create", "shop/main", "--label", "then"], delete = ["snapshot", "delete", "shop/main@then"];
+        var without = _root.Listing();
+        var source = (await _root.ChecksumAsync(ToolRoot.Main))!;
+        var places = await TraceAsync(create);
+        var placesOfDelete = await TraceAsync(delete);
+        foreach (var place in places)
+        {
+            Kill(place, create);
+            await CureAsync(place);
+            // Killed after the last step: it is whole, and only nobody was told.
+            var kept = await TakenAsync();
+            Expect(place, kept.All(s => s.Status == SnapshotStatus.Ready), "a snapshot is half made");
+            if (kept.Count > 0)
+                await _root.Workspace.Snapshots.DeleteAsync(new(ToolRoot.Main, "then"), ifExists: false, default);
+            Same(place, "after the doctor", without, _root.Listing());
+        }
+
+        foreach (var place in placesOfDelete)
+        {
+            foreach (var cure in (Func<Task>[])[() => CureAsync(place), () => Task.CompletedTask])
+            {
+                if ((await TakenAsync()).Count == 0)
+                    await _root.Workspace.Snapshots.CreateAsync(new() { Branch = ToolRoot.Main, Label = "then" }, default);
+                Kill(place, delete);
+                await cure();
+                var again = await _root.InProcessAsync([.. delete, "--if-exists"]);
+                Expect(place, again.Status == 0, $"repeated: {again}");
+                Same(place, "after repeating it", without, _root.Listing());
+            }
+        }
+
+        await _root.Workspace.Snapshots.CreateAsync(new() { Branch = ToolRoot.Main, Label = "then" }, default);
+        await _root.SqlAsync(ToolRoot.Main, "create table later (); drop table later");
+        var before = _root.Listing();
+        string[] recover = ["branch", "create", "shop/dev", "--at", "now"];
+        var placesOfRecovery = (await TraceAsync(recover)).Where(place => Soak.IsOn || place.Split(':')[0] is "recover" or "clone" or "create").ToList();
+        Assert.Contains("recover:log#1", placesOfRecovery);
+        await _root.Workspace.Branches.DeleteAsync(Dev, ifExists: false, default);
+        foreach (var place in placesOfRecovery)
+        {
+            Kill(place, recover);
+            await CureAsync(place);
+            if (await ExistsAsync(Dev))
+            {
+                await ServesAsync(place, Dev, source);
+                await _root.Workspace.Branches.DeleteAsync(Dev, ifExists: false, default);
+            }
+
+            Same(place, "after the doctor", before, _root.Listing());
+        }
+
+        await _root.Workspace.Snapshots.DeleteAsync(new(ToolRoot.Main, "then"), ifExists: false, default);
+        Expect("the source", source == await _root.ChecksumAsync(ToolRoot.Main), "has changed");
+        Report();
+
+        async Task<IReadOnlyList<Snapshot>> TakenAsync() => await _root.Workspace.Snapshots.ListAsync(null, ToolRoot.Main, default);
+    }
+
     // Every place that the command passes, with its number where it passes several times.
     private async Task<List<string>> TraceAsync(params string[] command)
     {
@@ -395,6 +456,13 @@ public sealed class KillMatrixOfRotations() : KillMatrix("reflink", everyPlace: 
 
     [Fact]
     public Task A_golden_branch_that_is_killed_while_it_is_made_or_reset_is_gone_or_whole_after_the_doctor() => KillGoldenAsync();
+}
+
+/// <summary>What is done with snapshots, where they are copies of files.</summary>
+public sealed class KillMatrixOfSnapshots() : KillMatrix("reflink", everyPlace: true)
+{
+    [Fact]
+    public Task A_snapshot_that_is_killed_anywhere_is_whole_or_gone_after_the_doctor_and_so_is_a_branch_that_is_recovered_from_it() => KillSnapshotsAsync();
 }
 
 /// <summary>What differs where snapshots are atomic.</summary>

@@ -141,6 +141,7 @@ public sealed class Records
         Phase = BranchPhase.Ready,
         CreatedAt = new(2026, 11, 21, 12, 30, 0, TimeSpan.Zero),
         DataAsOf = new(2026, 11, 21, 12, 29, 59, TimeSpan.Zero),
+        CompleteAt = new(2026, 11, 21, 12, 30, 1, TimeSpan.Zero),
         Lsn = "0/3000028",
         IsRecovering = true,
         Slots = 2,
