@@ -25,7 +25,9 @@ internal sealed class Benchmark(Tool tool, int scale, int rounds) : IDisposable
         {
             foreach (var storage in storages)
                 MeasureCreate(storage);
-            // In an emulated machine it would take an hour.
+            // In an emulated machine they would take an hour.
+            if (storages.Contains("btrfs"))
+                MeasureRecovery();
             if (!storages.Any(IsOnZfs))
                 MeasureList();
         }
@@ -65,7 +67,7 @@ internal sealed class Benchmark(Tool tool, int scale, int rounds) : IDisposable
         var image = storage.EndsWith(InDocker, StringComparison.Ordinal) ? _docker.Image(17) : null;
         var root = NewProject(fileSystem, storage.Replace(InDocker, "", StringComparison.Ordinal), scale, image);
         var main = new SourceServer(root);
-        var (floors, steps, creates, deletes) = (new Series(), new Dictionary<string, Series>(), new Series(), new Series());
+        var (floors, steps, creates, resets, deletes) = (new Series(), new Dictionary<string, Series>(), new Series(), new Series(), new Series());
         var folder = NewFolder(fileSystem);
         for (var round = 0; round <= rounds; round++)
         {
@@ -92,6 +94,8 @@ internal sealed class Benchmark(Tool tool, int scale, int rounds) : IDisposable
             Step("starting .NET, checkpoint, copy", (started - begin).TotalMilliseconds);
             Step("its server, until it is ready", (ready - started).TotalMilliseconds);
             Step("passwords, door, proof", (end - ready).TotalMilliseconds);
+            Settle(folder);
+            resets.Add(Tool.Time(root, tool.Program, "branch", "reset", "bench/b").Milliseconds);
             deletes.Add(Tool.Time(root, tool.Program, "branch", "delete", "bench/b").Milliseconds);
             Settle(folder);
         }
@@ -103,6 +107,8 @@ internal sealed class Benchmark(Tool tool, int scale, int rounds) : IDisposable
         _rows.Add(new("", "dotnet pgd branch create", creates, $"{Number(creates.Median / floors.Median, "F2")}×", target is { } most ? new($"≤ {Number(most, "F1")}×", creates.Median / floors.Median <= most) : null));
         foreach (var (step, series) in steps.Where(step => !step.Key.StartsWith("floor ", StringComparison.Ordinal)))
             _rows.Add(new("", $"  of which {step}", series, null, null));
+        var again = resets.Median / creates.Median;
+        _rows.Add(new("", "dotnet pgd branch reset", resets, $"{Number(again, "F2")}×", new("≤ 1.2× create", again <= 1.2)));
         _rows.Add(new("", "dotnet pgd branch delete", deletes, null, null));
         if (IsOnZfs(storage))
             MeasureProcesses(root);
@@ -127,6 +133,60 @@ internal sealed class Benchmark(Tool tool, int scale, int rounds) : IDisposable
         Tool.Time(root, tool.Program, "branch", "delete", "bench/b");
         File.Delete(trace);
         _processes = $"dotnet pgd branch create started {programs.Count} programs beside the server: {string.Join(", ", programs.CountBy(p => p).Select(p => $"{p.Value} × {p.Key}"))}.";
+    }
+
+    // The same moment twice: from a base backup as everybody does it, and from a snapshot.
+    private void MeasureRecovery()
+    {
+        var root = NewProject("btrfs", "btrfs", scale);
+        var main = new SourceServer(root);
+        var folder = NewFolder("btrfs");
+        Sql(main, "alter system set wal_keep_size = '4GB'", "select pg_reload_conf()", "checkpoint");
+        var (backup, archive) = ($"{folder}/backup", $"{folder}/archive");
+        // A server of ours lets nobody replicate from it: what pg_basebackup does is done by hand.
+        Tool.Time(root, Path.Combine(Checkout.Folder, "build/Bench/base-backup.sh"), main.Data, main.SocketFolder, main.Port, backup);
+        Tool.Time(root, tool.Program, "snapshot", "create", "bench/main", "--label", "base");
+        Progress("recovery: a load to replay");
+        Tool.Time(root, tool.Program, "branch", "exec", "bench/main", "--", "pgbench", "--client", "2", "--jobs", "2", "--transactions", "5000", "--no-vacuum");
+        var target = Sql(main, "select to_char(clock_timestamp() at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')").Trim();
+        Tool.Time(root, tool.Program, "branch", "exec", "bench/main", "--", "pgbench", "--client", "2", "--jobs", "2", "--transactions", "500", "--no-vacuum");
+        Sql(main, "select pg_switch_wal()");
+        LabCommand.Run("cp", "--archive", $"{main.Data}/pg_wal", archive);
+        LabCommand.Run("chown", "--recursive", "postgres:", backup, archive);
+
+        var (floors, steps, creates, clones) = (new Series(), new Dictionary<string, Series>(), new Series(), new Series());
+        for (var round = 0; round <= rounds; round++)
+        {
+            Progress($"recovery: round {round} of {rounds}");
+            var clone = $"{folder}/clone";
+            var (time, output) = Tool.Time(root, Path.Combine(Checkout.Folder, "build/Bench/recovery-floor.sh"), main.Binaries, backup, archive, target, clone, "20999");
+            floors.Add(time);
+            foreach (var fields in output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' ')))
+            {
+                if (!steps.TryGetValue(fields[0], out var series))
+                    steps[fields[0]] = series = new();
+                series.Add(double.Parse(fields[1], CultureInfo.InvariantCulture) / 1000);
+            }
+
+            LabCommand.Run("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", $"{main.Binaries}/pg_ctl", "stop", "-s", "-m", "immediate", "-D", clone);
+            LabCommand.Run("rm", "-rf", clone);
+            Settle(folder);
+            creates.Add(Tool.Time(root, tool.Program, "branch", "create", "bench/b", "--at", target).Milliseconds);
+            // The mark is written when the cloning begins, and then the server starts.
+            clones.Add((ServerLog.Read(root).Started - File.GetLastWriteTimeUtc(Path.Combine(root, "volumes", "bench", "b", "g1", "volume.json"))).TotalMilliseconds);
+            Tool.Time(root, tool.Program, "branch", "delete", "bench/b");
+            Settle(folder);
+        }
+
+        var log = LabCommand.Run("du", "--apparent-size", "--block-size=M", "--summarize", archive).Split('M')[0];
+        _rows.Add(new($"a moment, {main.DatabaseSize()}", $"cp of a base backup; replay of {log} MB of log at most; select 1", floors, null, null));
+        foreach (var (step, series) in steps)
+            _rows.Add(new("", $"  of which {step}", series, null, null));
+        _rows.Add(new("", "dotnet pgd branch create --at", creates, $"{Number(creates.Median / floors.Median, "F2")}×", null));
+        _rows.Add(new("", "  of which cloning, until its server starts", clones, null, new("≤ 300 ms", clones.Median <= 300)));
+
+        static string Sql(SourceServer server, params string[] statements) => string.Concat(statements.Select(statement => LabCommand.Run("psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align",
+            "--host", server.SocketFolder, "--port", server.Port, "--username", "postgres", "--dbname", "postgres", "--command", statement)));
     }
 
     private void MeasureList()

@@ -748,8 +748,8 @@ public sealed class Branches
 
     private async Task<Branch> EnsureAsync(ProjectRecord project, BranchRecord branch, BranchCreate request, Origin origin, CancellationToken cancellationToken)
     {
-        if ((request.From is not null && branch.ParentName != origin.Parent) || (request.Snapshot is not null && branch.Snapshot != origin.Snapshot?.Key))
-            throw new PgdException(ExitCode.Exists, $"the branch {branch.FullName} exists already, made from {_workspace.Snapshots.NameOf(branch) ?? branch.ParentName!.ToString()} and not from {origin.Name}", "Choose another name, or delete it first.");
+        if ((request.From is not null && branch.ParentName != origin.Parent) || (request.Snapshot is not null && branch.Snapshot != origin.Snapshot?.Key) || (request.Target is not null && request.Target != branch.Target))
+            throw new PgdException(ExitCode.Exists, $"the branch {branch.FullName} exists already, made from {(branch.Target is { } target ? $"{branch.ParentName} at {target}" : _workspace.Snapshots.NameOf(branch) ?? branch.ParentName!.ToString())} and not from {origin.Name}", "Choose another name, or delete it first.");
         var digest = request.Anonymization is null ? branch.AnonymizationDigest : Settlement.Digest(request.Anonymization);
         if (digest != branch.AnonymizationDigest)
             throw new PgdException(ExitCode.Exists, $"the branch {branch.FullName} exists already, with another anonymization", $"Renew its data: dotnet pgd branch reset {branch.FullName} --anonymize FILE");

@@ -12,6 +12,8 @@ internal sealed class PointInTime
     /// <summary>How the names of folders begin in which a log is gathered; the number of the process that does it follows.</summary>
     public const string FolderPrefix = ".wal-";
 
+    private const ulong ReportedBytes = 64 << 20;
+
     private static readonly TimeSpan ClockTolerance = TimeSpan.FromSeconds(1);
     private readonly Workspace _workspace;
     private readonly ProjectRecord _project;
@@ -49,9 +51,11 @@ internal sealed class PointInTime
                 _log.FetchHistory(folder);
             return plan;
         }
-        catch
+        catch (Exception e)
         {
             Directory.Delete(folder, recursive: true);
+            if (e is not PgdException && DiskFull.Is(e))
+                throw DiskFull.Error(folder, e);
             throw;
         }
     }
@@ -149,6 +153,8 @@ internal sealed class PointInTime
             if (ended is { IsCommit: true })
                 lastCommit = ended.At;
             latest = ended?.At > latest || latest is null ? ended?.At ?? latest : latest;
+            if (record.End / ReportedBytes != reached / ReportedBytes)
+                _workspace.Reporter.Progress($"looking for {target} in the log of {_branch.FullName}", (long)(record.End - start), (long)(Math.Max(end, record.End) - start));
             (reached, last) = (record.End, record.Position);
             if (target.Transaction is { } transaction && ended?.Transaction == transaction)
             {
