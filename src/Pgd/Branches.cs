@@ -260,6 +260,53 @@ public sealed class Branches
         });
     }
 
+    /// <summary>What a branch is doing and what it takes, asked of its server as well.</summary>
+    /// <exception cref="PgdException">There is none of that name (<see cref="ExitCode.NotFound"/>).</exception>
+    public async Task<BranchActivity> GetActivityAsync(BranchName name, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        var project = _workspace.State.RequireProject(name.Project);
+        var branch = _workspace.State.RequireBranch(name);
+        return await Task.Run(() => Activity(project, branch, Space(project), cancellationToken), cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>The same of all branches of a project, by name.</summary>
+    /// <exception cref="PgdException">There is no such project (<see cref="ExitCode.NotFound"/>).</exception>
+    public async Task<IReadOnlyList<BranchActivity>> ListActivityAsync(string project, CancellationToken cancellationToken)
+    {
+        var record = _workspace.State.RequireProject(project);
+        var space = Space(record);
+        return await Task.WhenAll(_workspace.State.Branches(project).Select(b => Task.Run(() => Activity(record, b, space, cancellationToken), cancellationToken))).ConfigureAwait(false);
+    }
+
+    private BranchActivity Activity(ProjectRecord project, BranchRecord branch, IReadOnlyDictionary<(string Branch, int Generation), BranchSpace> space, CancellationToken cancellationToken)
+    {
+        var (use, unknown) = ((ServerUse?)null, (string?)null);
+        var view = View(project, branch, space);
+        if (view is { Status: BranchStatus.Running, Adopted: false })
+        {
+            try
+            {
+                use = ServerUse.Of(new BranchServer(_workspace, project, branch, branch.Generation), cancellationToken);
+            }
+            catch (Exception e) when (e is Npgsql.NpgsqlException or IOException)
+            {
+                // One that is just being stopped does not keep the others.
+                unknown = e.Message;
+            }
+        }
+
+        return new()
+        {
+            Branch = view,
+            StartedAt = use?.StartedAt,
+            Connections = use?.Connections,
+            DatabaseBytes = use?.DatabaseBytes,
+            Snapshots = _workspace.State.Snapshots(branch.Project, branch.Name).Count,
+            Unknown = unknown,
+        };
+    }
+
     /// <summary>
     /// Where to connect, with the password. Proved by a query over that very connection before it is returned.
     /// Default: the only database that is no template (<c>postgres</c> does not count beside another one) and its owner.

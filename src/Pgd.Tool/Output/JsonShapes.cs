@@ -27,6 +27,8 @@ namespace Pgd.Tool.Output;
 [JsonSerializable(typeof(Collected))]
 [JsonSerializable(typeof(Rotated))]
 [JsonSerializable(typeof(Verified))]
+[JsonSerializable(typeof(BranchActivity))]
+[JsonSerializable(typeof(ProjectStatus))]
 internal sealed partial class JsonShapes : JsonSerializerContext
 {
     /// <summary>The shapes, with text left readable: what we print never becomes part of a page.</summary>
