@@ -182,6 +182,9 @@ public sealed record Project
 
     /// <summary>How many branches it has, the first one included.</summary>
     public required int Branches { get; init; }
+
+    /// <summary>The settings that the configuration gives to its servers, from their next start on.</summary>
+    public IReadOnlyDictionary<string, string> Settings { get; init; } = new Dictionary<string, string>();
 }
 
 /// <summary>An inclusive range of TCP ports.</summary>

@@ -4,6 +4,7 @@ using Pgd.Linux;
 using Pgd.Postgres;
 using Pgd.Processes;
 using Pgd.Runtime;
+using Pgd.Schema;
 using Pgd.State;
 
 namespace Pgd;
@@ -258,6 +259,105 @@ public sealed class Branches
                 return new Verification(server, project, name, _workspace.Reporter, cancellationToken).Run(connection);
             }, cancellationToken).ConfigureAwait(false);
         });
+    }
+
+    /// <summary>
+    /// Compares the schema of a running branch with its parent's or another one's, from the catalogs of both. Nothing of either changes. What belongs to extensions is not told,
+    /// no value of a user mapping is read, and of options that look like secrets only the names are compared.
+    /// </summary>
+    /// <exception cref="PgdException">
+    /// One of them is stopped (<see cref="ExitCode.Failed"/>), golden or adopted (<see cref="ExitCode.Unsafe"/>), or has no such database (<see cref="ExitCode.NotFound"/>); there is nothing
+    /// to compare with, or their major versions differ (<see cref="ExitCode.Misuse"/>).
+    /// </exception>
+    public Task<SchemaDiff> DiffAsync(BranchDiff request, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        return _workspace.Audit.RecordAsync("branch diff", request.Name.ToString(), null, () => CompareAsync(request, cancellationToken));
+    }
+
+    private async Task<SchemaDiff> CompareAsync(BranchDiff request, CancellationToken cancellationToken)
+    {
+        var name = request.Name;
+        var other = request.Base ?? _workspace.State.RequireBranch(name).ParentName
+            ?? throw new PgdException(ExitCode.Misuse, $"{name} has no parent to be compared with", $"Say with what: dotnet pgd branch diff {name} {name.Project}/NAME");
+        if (other == name)
+            throw new PgdException(ExitCode.Misuse, $"{name} cannot be compared with itself", $"Choose another branch: dotnet pgd branch list {name.Project}");
+        // A reset would take the data away from under it; others may work on the branches.
+        using var held = await _workspace.Locks.AcquireAsync(cancellationToken, new[] { name, other }.SelectMany(n => new[] { LockRequest.Project(n.Project, exclusive: false), LockRequest.Branch(n, exclusive: false) })).ConfigureAwait(false);
+        var (project, otherProject) = (_workspace.State.RequireProject(name.Project), _workspace.State.RequireProject(other.Project));
+        if (project.PostgresMajor != otherProject.PostgresMajor)
+            throw new PgdException(ExitCode.Misuse, $"{name} is of PostgreSQL {project.PostgresMajor} and {other} of {otherProject.PostgresMajor}: they write the same definition differently", "Choose a branch of the same version.");
+        var (server, otherServer) = (RequireComparable(project, name, name), RequireComparable(otherProject, other, name));
+        using var connection = server.Connect(cancellationToken);
+        using var otherConnection = otherServer.Connect(cancellationToken);
+        var database = Databases.List(connection, cancellationToken).Choose(name, request.Database).Name;
+        _ = Databases.List(otherConnection, cancellationToken).Choose(other, database);
+        var read = await Task.WhenAll(Task.Run(() => Read(server, name), cancellationToken), Task.Run(() => Read(otherServer, other), cancellationToken)).ConfigureAwait(false);
+        return SchemaDiff.Of(name, other, database, old: read[1], @new: read[0]);
+
+        IReadOnlyList<SchemaObject> Read(BranchServer from, BranchName branch)
+        {
+            using var inside = from.Connect(cancellationToken, database);
+            return SchemaReader.Read(inside, branch, project.PostgresMajor, request.Privileges, cancellationToken);
+        }
+    }
+
+    /// <summary>The server of one side of a comparison; what can never be asked has branches that can.</summary>
+    private BranchServer RequireComparable(ProjectRecord project, BranchName name, BranchName asked)
+    {
+        var branch = RequireReady(name);
+        if (!branch.IsAdopted && !branch.IsGolden)
+            return RequireRunning(project, branch);
+        var stand = name.IsMain ? "base" : $"{name.Branch}-base";
+        throw new PgdException(ExitCode.Unsafe, $"{name} {(branch.IsAdopted ? "was adopted, and pgd never connects to it" : "is golden, and stays stopped")}: its schema cannot be asked for",
+            $"Compare {(asked == name ? "" : "with ")}a branch of it: dotnet pgd branch create {name.Project}/{stand}{(name.IsMain ? "" : $" --from {name.Branch}")}{(asked == name ? "" : $"; dotnet pgd branch diff {asked} {name.Project}/{stand}")}");
+    }
+
+    /// <summary>What a branch is doing and what it takes, asked of its server as well.</summary>
+    /// <exception cref="PgdException">There is none of that name (<see cref="ExitCode.NotFound"/>).</exception>
+    public async Task<BranchActivity> GetActivityAsync(BranchName name, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        var project = _workspace.State.RequireProject(name.Project);
+        var branch = _workspace.State.RequireBranch(name);
+        return await Task.Run(() => Activity(project, branch, Space(project), cancellationToken), cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>The same of all branches of a project, by name.</summary>
+    /// <exception cref="PgdException">There is no such project (<see cref="ExitCode.NotFound"/>).</exception>
+    public async Task<IReadOnlyList<BranchActivity>> ListActivityAsync(string project, CancellationToken cancellationToken)
+    {
+        var record = _workspace.State.RequireProject(project);
+        var space = Space(record);
+        return await Task.WhenAll(_workspace.State.Branches(project).Select(b => Task.Run(() => Activity(record, b, space, cancellationToken), cancellationToken))).ConfigureAwait(false);
+    }
+
+    private BranchActivity Activity(ProjectRecord project, BranchRecord branch, IReadOnlyDictionary<(string Branch, int Generation), BranchSpace> space, CancellationToken cancellationToken)
+    {
+        var (use, unknown) = ((ServerUse?)null, (string?)null);
+        var view = View(project, branch, space);
+        if (view is { Status: BranchStatus.Running, Adopted: false })
+        {
+            try
+            {
+                use = ServerUse.Of(new BranchServer(_workspace, project, branch, branch.Generation), cancellationToken);
+            }
+            catch (Exception e) when (e is Npgsql.NpgsqlException or IOException)
+            {
+                // One that is just being stopped does not keep the others.
+                unknown = e.Message;
+            }
+        }
+
+        return new()
+        {
+            Branch = view,
+            StartedAt = use?.StartedAt,
+            Connections = use?.Connections,
+            DatabaseBytes = use?.DatabaseBytes,
+            Snapshots = _workspace.State.Snapshots(branch.Project, branch.Name).Count,
+            Unknown = unknown,
+        };
     }
 
     /// <summary>

@@ -317,7 +317,7 @@ public sealed class Projects
         return ready;
     }
 
-    internal static Project View(ProjectRecord record, int branches) => new()
+    private Project View(ProjectRecord record, int branches) => new()
     {
         Name = record.Name,
         Storage = record.Storage,
@@ -327,5 +327,6 @@ public sealed class Projects
         Ports = new(record.FirstPort, record.LastPort),
         CreatedAt = record.CreatedAt,
         Branches = branches,
+        Settings = _workspace.Configuration.SettingsOf(record.Name).ToDictionary(s => s.Key, s => s.Value.Value),
     };
 }

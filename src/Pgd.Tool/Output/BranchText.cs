@@ -17,19 +17,26 @@ internal static class BranchText
         })]);
     }
 
-    public static void Details(Branch branch, Sheet sheet) => sheet.Details(
+    public static void Details(Branch branch, Sheet sheet) => Details(branch, null, sheet);
+
+    /// <summary>With what it is doing now, where that was asked for.</summary>
+    public static void Details(Branch branch, BranchActivity? activity, Sheet sheet) => sheet.Details(
         ("Name", branch.Name.ToString()),
         ("Status", Word(branch)),
+        ("Running for", activity?.StartedAt is { } started ? sheet.Age(started) : null),
+        ("Connections", activity?.Connections is { } connections ? Number(connections) : null),
+        ("Not asked", activity?.Unknown),
         ("Address", branch.Adopted || branch.Golden ? null : $"{branch.Host}:{branch.Port}"),
         ("TLS", branch.Tls && !branch.Golden ? "required" : null),
         ("Parent", branch.Parent?.ToString()),
         ("Snapshot", branch.Snapshot),
+        ("Snapshots", activity is { Snapshots: > 0 } ? Number(activity.Snapshots) : null),
         ("PostgreSQL", Number(branch.PostgresMajor)),
         ("Storage", branch.Storage),
         ("Runtime", branch.Runtime),
         ("Created", Moment(branch.CreatedAt)),
         ("Recovered to", branch.RecoveredTo is { } moment ? moment + (branch.LastTransactionAt is { } last ? $"; last transaction {RecoveryTarget.AtTime(last)}" : "") : null),
-        ("Data as of", branch.DataAsOf is { } asOf ? Moment(asOf) : null),
+        ("Data as of", branch.DataAsOf is { } asOf ? Moment(asOf) + (activity is null ? "" : $" ({sheet.Age(asOf)} ago)") : null),
         ("Anonymized", branch.Anonymized ? "yes" : null),
         ("Roles", branch.Roles.Count > 0 ? string.Join(", ", branch.Roles) : null),
         ("Cut off from", branch.Severed.Count > 0 ? string.Join(", ", branch.Severed) : null),
@@ -39,6 +46,7 @@ internal static class BranchText
         ("Pull request", branch.PullRequest is { } key ? $"{key.Repository}#{key.Number}" : null),
         ("Labels", branch.Labels.Count == 0 ? null : string.Join(", ", branch.Labels.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => $"{pair.Key}={pair.Value}"))),
         ("Generation", branch.Generation > 1 ? Number(branch.Generation) : null),
+        ("Databases", activity?.DatabaseBytes is { } bytes ? Size(bytes) : null),
         ("Space", branch.Space is { } space ? Space(space) : null),
         ("Directory", branch.Directory),
         ("Adopted from", branch.Adopted ? branch.DataDirectory : null));
@@ -54,7 +62,7 @@ internal static class BranchText
 
     private static string Origin(Branch branch) => branch.RecoveredTo is { } moment ? $"{branch.Parent} at {moment}" : branch.Snapshot ?? $"{branch.Parent}";
 
-    private static string Word(Branch branch) => branch is { Golden: true, Status: BranchStatus.Stopped } ? "golden" : Word(branch.Status);
+    internal static string Word(Branch branch) => branch is { Golden: true, Status: BranchStatus.Stopped } ? "golden" : Word(branch.Status);
 
     public static string Word(BranchStatus status) => status switch
     {
@@ -73,7 +81,7 @@ internal static class BranchText
     private static string Space(BranchSpace space) =>
         $"{Size(space.Used)} of its own{(space.Pinned > 0 ? $", {Size(space.Pinned)} of that held by branches made from it" : "")}; {Size(space.Referenced)} in all, {Size(space.Logical)} before compression";
 
-    private static string Size(long bytes)
+    internal static string Size(long bytes)
     {
         var (value, unit) = bytes switch { >= 1L << 40 => (bytes / (double)(1L << 40), "TB"), >= 1L << 30 => (bytes / (double)(1L << 30), "GB"), >= 1L << 20 => (bytes / (double)(1L << 20), "MB"), _ => (bytes / 1024.0, "kB") };
         return string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{value:0.#} {unit}");

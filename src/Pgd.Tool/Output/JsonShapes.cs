@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Pgd.Schema;
 
 namespace Pgd.Tool.Output;
 
@@ -8,7 +9,7 @@ namespace Pgd.Tool.Output;
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     WriteIndented = true,
-    Converters = [typeof(BranchNameJson), typeof(PortRangeJson), typeof(CamelCaseEnum<BranchStatus>), typeof(CamelCaseEnum<SnapshotStatus>), typeof(CamelCaseEnum<Severity>), typeof(CamelCaseEnum<SetupOutcome>)])]
+    Converters = [typeof(BranchNameJson), typeof(PortRangeJson), typeof(CamelCaseEnum<BranchStatus>), typeof(CamelCaseEnum<SnapshotStatus>), typeof(CamelCaseEnum<Severity>), typeof(CamelCaseEnum<SchemaKind>), typeof(CamelCaseEnum<SchemaChange>), typeof(CamelCaseEnum<SetupOutcome>)])]
 [JsonSerializable(typeof(Project))]
 [JsonSerializable(typeof(IReadOnlyList<Project>))]
 [JsonSerializable(typeof(Branch))]
@@ -27,6 +28,9 @@ namespace Pgd.Tool.Output;
 [JsonSerializable(typeof(Collected))]
 [JsonSerializable(typeof(Rotated))]
 [JsonSerializable(typeof(Verified))]
+[JsonSerializable(typeof(SchemaDiff))]
+[JsonSerializable(typeof(BranchActivity))]
+[JsonSerializable(typeof(ProjectStatus))]
 internal sealed partial class JsonShapes : JsonSerializerContext
 {
     /// <summary>The shapes, with text left readable: what we print never becomes part of a page.</summary>

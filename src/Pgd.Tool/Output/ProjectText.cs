@@ -25,6 +25,7 @@ internal static class ProjectText
         ("Runtime", project.Runtime),
         ("Network", project.Network),
         ("Ports", project.Ports.ToString()),
+        ("Settings", project.Settings.Count == 0 ? null : string.Join(", ", project.Settings.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => $"{s.Key} = {s.Value}"))),
         ("Branches", BranchText.Number(project.Branches)),
         ("Created", BranchText.Moment(project.CreatedAt)));
 }

@@ -33,6 +33,9 @@ internal sealed record Status(string Version, string Root, string RootSource, IR
         new(ToolVersion.Text, configuration.Configuration.Root!, configuration.RootSource, configuration.Files, projects, branches);
 }
 
+/// <summary>A project and what its branches are doing.</summary>
+internal sealed record ProjectStatus(Project Project, IReadOnlyList<BranchActivity> Branches);
+
 /// <summary>What the doctor found, and what it repaired if it was asked to.</summary>
 internal sealed record Diagnosis(
     string Version, string Root, string RootSource, IReadOnlyList<string> ConfigurationFiles,

@@ -63,6 +63,12 @@ public sealed record HostConfiguration
     /// <summary>What the storage <c>zfs</c> needs to know.</summary>
     public ZfsConfiguration? Zfs { get; init; }
 
+    /// <summary>What is said about projects, by their names.</summary>
+    public IReadOnlyDictionary<string, ProjectConfiguration> Projects { get; init; } = new Dictionary<string, ProjectConfiguration>();
+
+    /// <summary>The settings of a project's servers.</summary>
+    internal IReadOnlyDictionary<string, ServerSetting> SettingsOf(string project) => (Projects.GetValueOrDefault(project) ?? ProjectConfiguration.Nothing).Settings;
+
     /// <summary>This layer, with what it does not say taken from <paramref name="below"/>.</summary>
     public HostConfiguration Over(HostConfiguration below)
     {
@@ -87,6 +93,8 @@ public sealed record HostConfiguration
             PostgresBinaries = PostgresBinaries.Count > 0 ? PostgresBinaries : below.PostgresBinaries,
             PostgresUser = PostgresUser ?? below.PostgresUser,
             Zfs = Zfs is null ? below.Zfs : below.Zfs is null ? Zfs : Zfs.Over(below.Zfs),
+            Projects = Projects.Count == 0 ? below.Projects : Projects.Keys.Union(below.Projects.Keys).ToDictionary(name => name,
+                name => (Projects.GetValueOrDefault(name) ?? ProjectConfiguration.Nothing).Over(below.Projects.GetValueOrDefault(name) ?? ProjectConfiguration.Nothing)),
         };
     }
 }

@@ -41,11 +41,21 @@ internal static class HostFile
                 SourceReservation = zfs.Text("source-reservation"),
                 Properties = zfs.Section("properties").Map(),
             },
+            Projects = top.Section("projects").Sections().ToDictionary(p => p.Name, p => Project(top, p.Name, p.Section)),
         };
         top.RefuseUnknown();
         postgres.RefuseUnknown();
         zfs.RefuseUnknown();
         return configuration;
+    }
+
+    private static ProjectConfiguration Project(YamlSection top, string name, YamlSection section)
+    {
+        if (!BranchName.IsWellFormed(name))
+            throw top.Misuse("projects", $"\"projects.{name}\" cannot be the name of a project: it has 1 to {BranchName.MaximumLength} lower-case letters, digits and inner hyphens");
+        var settings = section.Section("settings").Entries(ReservedSettings.Fault);
+        section.RefuseUnknown();
+        return new() { Settings = settings.ToDictionary(s => s.Key, s => new ServerSetting(s.Value, s.Place)) };
     }
 
     private static int? AtLeastOne(YamlSection section, string key) =>

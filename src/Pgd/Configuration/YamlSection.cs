@@ -56,6 +56,18 @@ internal sealed class YamlSection(string file, string path, YamlMappingNode? map
     public IReadOnlyDictionary<string, string> Map() =>
         mapping?.Children.Keys.OfType<YamlScalarNode>().ToDictionary(key => key.Value!, key => Text(key.Value!)!, StringComparer.Ordinal) ?? [];
 
+    /// <summary>The sections below this one, whatever they are called.</summary>
+    public IReadOnlyList<(string Name, YamlSection Section)> Sections() =>
+        [.. from key in mapping?.Children.Keys.OfType<YamlScalarNode>() ?? [] select (key.Value!, Section(key.Value!))];
+
+    /// <summary>All keys with their texts and the line of each, whatever they are called; a text in quotes may be empty. <paramref name="fault"/> looks at the keys, as it does at a text.</summary>
+    public IReadOnlyList<(string Key, string Value, string Place)> Entries(Func<string, string?> fault) =>
+        [.. from entry in (IEnumerable<KeyValuePair<YamlNode, YamlNode>>?)mapping?.Children ?? []
+            let key = (entry.Key as YamlScalarNode)?.Value ?? entry.Key.ToString()
+            let wrong = fault(key) ?? (IsNull(entry.Value) ? "is empty" : null)
+            select wrong is not null ? throw Misuse(file, entry.Key, $"\"{Full(key)}\" {wrong}")
+                : (key, entry.Value is YamlScalarNode { Value: { } value } ? value : ScalarOf(entry.Value, key).Value!, $"{file}:{entry.Key.Start.Line}")];
+
     /// <summary>The text of a key read by <paramref name="read"/>, whose refusal gets the file and the line.</summary>
     public T? Value<T>(string key, Func<string, T> read)
         where T : struct

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.RegularExpressions;
 using Npgsql;
 using Pgd.Libpq;
 using Pgd.Linux;
@@ -25,6 +26,9 @@ internal sealed class BranchServer(Workspace workspace, ProjectRecord project, B
     public string ClusterName { get; } = ClusterNameOf(branch.Id, generation);
 
     private bool IsMain => branch.Parent is null;
+
+    /// <summary>The settings that the host's configuration has for the project.</summary>
+    private IReadOnlyDictionary<string, Configuration.ServerSetting> Chosen => workspace.Configuration.SettingsOf(project.Name);
 
     public static string ClusterNameOf(string branchId, int generation) => $"pgd-{branchId}-g{generation}";
 
@@ -58,6 +62,13 @@ internal sealed class BranchServer(Workspace workspace, ProjectRecord project, B
 
         var settings = ServerSettings.Common(ClusterName, branch.Port, listen ? Addresses.Listen(branch.Host) : "", Address.SocketFolder, volume);
         var configuration = ServerConfiguration.Read(volume.Data);
+        // Before what keeps a branch apart, which is set over all else.
+        foreach (var (name, setting) in Chosen)
+        {
+            configuration.Override(name, setting.Value);
+            settings[name] = setting.Value;
+        }
+
         foreach (var (name, value) in IsMain ? extra : ServerSettings.Quarantine(project.PostgresMajor).Concat(ServerSettings.Buffers(configuration, workspace.BranchMemory)).Concat(extra))
             settings[name] = value;
         if (branch.Tls)
@@ -216,6 +227,9 @@ internal sealed class BranchServer(Workspace workspace, ProjectRecord project, B
             // On a full disk even the log may be empty.
             : DiskFull.Is(new IOException(lines)) || Libc.FileSystem(volume.Data).Available < 1 << 20
             ? DiskFull.Error(volume.Data, new IOException(lines))
+            : Chosen.Where(s => Regex.IsMatch(lines, $@"\b{Regex.Escape(s.Key)}\b")).ToList() is { Count: > 0 } blamed
+            ? new PgdException(ExitCode.Misuse, $"the server of {branch.FullName} does not start with {string.Join(" and ", blamed.Select(s => $"{s.Key} = {s.Value.Value} ({s.Value.Source})"))}; the last lines of its log:\n{lines}",
+                "Correct it there, or take it out.")
             : new PgdException(ExitCode.Failed, $"the server of {branch.FullName} ended while it started; the last lines of its log:\n{lines}");
     }
 

@@ -26,6 +26,9 @@ internal sealed class ServerConfiguration
         return configuration;
     }
 
+    /// <summary>A setting that comes before the files, on the command line.</summary>
+    public void Override(string name, string value) => _values[name] = value;
+
     /// <summary>A setting's value; null if the files do not say it.</summary>
     public string? Find(string name) => _values.GetValueOrDefault(name);
 

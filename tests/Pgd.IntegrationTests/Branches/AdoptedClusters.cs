@@ -57,6 +57,9 @@ public abstract class AdoptedClusters : IDisposable
         await Workspace.Branches.ResetAsync(new() { Name = Dev }, Never);
         Assert.Equal("150", await Sql.AskAsync(await Workspace.Branches.ConnectAsync(Dev, "postgres", "postgres", Never), "select count(*) from t"));
 
+        // It is not asked for its schema either: a branch of it is.
+        var refused = await Assert.ThrowsAsync<PgdException>(() => Workspace.Branches.DiffAsync(new() { Name = Dev }, Never));
+        Assert.Equal((ExitCode.Unsafe, "Compare with a branch of it: dotnet pgd branch create prod/base; dotnet pgd branch diff prod/dev prod/base"), (refused.ExitCode, refused.Hint));
         Assert.DoesNotContain(await Workspace.Doctor.CheckAsync(Never), f => f.Severity == Severity.Problem);
         await Workspace.Projects.DeleteAsync("prod", force: true, Never);
         Assert.Equal(process, ProcessOf(source));

@@ -99,7 +99,7 @@ public sealed class HostConfigurationFiles : IDisposable
     [Theory]
     [InlineData("\nstorag: btrfs", "2: unknown key \"storag\"", "Did you mean \"storage\"?")]
     [InlineData("postgres:\n  bin: [/x]", "2: unknown key \"postgres.bin\"", "Keys here: binaries, user.")]
-    [InlineData("xyzzy: 1", "1: unknown key \"xyzzy\"", "Keys here: postgres, zfs, root, storage, runtime, network, port-range, default-ttl, host, tls, branch-memory, max-branches, max-previews, min-free-disk, min-free-memory, stop-idle, wait-lock.")]
+    [InlineData("xyzzy: 1", "1: unknown key \"xyzzy\"", "Keys here: postgres, zfs, root, storage, runtime, network, port-range, default-ttl, host, tls, branch-memory, max-branches, max-previews, min-free-disk, min-free-memory, stop-idle, wait-lock, projects.")]
     [InlineData("tls: yes", "1: \"tls\" cannot be \"yes\": it is one of true, false", null)]
     [InlineData("max-branches: 0", "1: \"max-branches\" must be at least 1, not 0", null)]
     [InlineData("max-previews: many", "1: ", null)]

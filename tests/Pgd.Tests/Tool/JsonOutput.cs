@@ -33,6 +33,12 @@ public sealed class JsonOutput
     public void Shape_of_the_status() => Snapshot.Match(JsonText.Of(Samples.Status, JsonShapes.All.Status));
 
     [Fact]
+    public void Shape_of_the_status_of_a_project() => Snapshot.Match(JsonText.Of(Samples.ProjectStatus, JsonShapes.All.ProjectStatus));
+
+    [Fact]
+    public void Shape_of_a_difference() => Snapshot.Match(JsonText.Of(Samples.Diff, JsonShapes.All.SchemaDiff));
+
+    [Fact]
     public void Shape_of_a_diagnosis() => Snapshot.Match(JsonText.Of(Samples.Diagnosis, JsonShapes.All.Diagnosis));
 
     [Fact]

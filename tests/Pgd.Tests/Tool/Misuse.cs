@@ -29,6 +29,7 @@ public sealed class Misuse
     [InlineData("project create prod --pg-version new", "\"new\" is not a major version of PostgreSQL", "Write a whole number, for example --pg-version 17.")]
     [InlineData("project create prod --port-range 80-90", "\"80-90\" is not a range of ports", "Write it as FIRST-LAST between 1024 and 65535, for example 21000-21999.")]
     [InlineData("doctor --dry-run", "--dry-run goes with --fix", "Write: dotnet pgd doctor --fix --dry-run")]
+    [InlineData("branch diff prod/dev dev", "\"dev\" is not the name of a branch", "Write it as PROJECT/BRANCH, for example prod/dev.")]
     [InlineData("completion tcsh", "there is no completion for \"tcsh\"", "Choose one of bash, zsh, fish.")]
     [InlineData("status --wait-lock soon", "\"soon\" is not a duration", "Write a number and a unit (s, m, h, d, w), for example 30m, 12h or 7d; never or 0 for none.")]
     public async Task Is_told_with_what_to_type_and_exit_status_2(string line, string message, string hint)

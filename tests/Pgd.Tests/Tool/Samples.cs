@@ -1,3 +1,5 @@
+using Pgd.Schema;
+using Pgd.Tests.Schema;
 using Pgd.Tool.Output;
 
 namespace Pgd.Tests.Tool;
@@ -71,6 +73,23 @@ internal static class Samples
             new("prod/dev", Severity.Problem, "its server does not run", "dotnet pgd start prod/dev"),
         ],
         "/tmp/report.zip");
+
+    public static BranchActivity Busy { get; } = new()
+    {
+        Branch = Preview with { Status = BranchStatus.Running, IdleSince = null, Space = new() { Used = 5 << 20, Pinned = 0, Written = 5 << 20, Referenced = 900 << 20, Logical = 1800 << 20 } },
+        StartedAt = Now.AddMinutes(-80),
+        Connections = 3,
+        DatabaseBytes = 1500 << 20,
+        Snapshots = 2,
+    };
+
+    public static ProjectStatus ProjectStatus { get; } = new(
+        Project with { Settings = new Dictionary<string, string> { ["work_mem"] = "64MB", ["shared_buffers"] = "1GB" } },
+        [new() { Branch = Main, Snapshots = 0, Unknown = "the database system is shutting down" }, Busy, new() { Branch = Expired with { IdleSince = Now.AddHours(-5) }, Snapshots = 0 }]);
+
+    public static SchemaDiff Diff { get; } = SchemaDiff.Of(BranchName.Parse("prod/pr-42"), BranchName.Parse("prod/main"), "shop",
+        [SchemaDifferences.Table("public.orders", "id bigint NOT NULL", "amount integer NOT NULL"), SchemaDifferences.Table("public.old", "id bigint")],
+        [SchemaDifferences.Table("public.orders", "id bigint NOT NULL", "amount bigint NOT NULL", "note text"), SchemaDifferences.Table("public.notes", "\"größe\" text")]);
 
     public static Status Status { get; } = new("0.1.0", "/var/lib/pgd", "default", [], [Project], [Main, Preview]);
 }

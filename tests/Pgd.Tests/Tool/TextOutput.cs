@@ -1,3 +1,4 @@
+using Pgd.Schema;
 using Pgd.Tool;
 using Pgd.Tool.Output;
 using Xunit;
@@ -42,6 +43,21 @@ public sealed class TextOutput
     public void The_status() => Shows(Screen.None, sheet => StatusText.Write(Samples.Status, sheet));
 
     [Fact]
+    public void The_status_of_a_project() => Shows(Screen.None, sheet => ActivityText.Project(Samples.ProjectStatus, sheet));
+
+    [Fact]
+    public void The_status_of_a_project_whose_storage_tells_no_space() => Shows(Screen.None, sheet => ActivityText.Project(Samples.ProjectStatus with { Branches = [.. Samples.ProjectStatus.Branches.Select(b => b with { Branch = b.Branch with { Space = null } })] }, sheet));
+
+    [Fact]
+    public void The_status_of_a_branch() => Shows(Screen.None, sheet => ActivityText.Branch(Samples.Busy, sheet));
+
+    [Fact]
+    public void A_difference() => Shows(Screen.None, sheet => SchemaText.Write(Samples.Diff, sheet));
+
+    [Fact]
+    public void A_difference_on_a_colored_terminal() => Shows(new(true, true, 120), sheet => SchemaText.Write(Samples.Diff, sheet));
+
+    [Fact]
     public void A_diagnosis() => Shows(Screen.None, sheet => DiagnosisText.Write(Samples.Diagnosis, sheet));
 
     [Fact]
@@ -50,8 +66,9 @@ public sealed class TextOutput
         var sheet = Sheet(Screen.None);
         BranchText.Table([], sheet);
         ProjectText.Table([], sheet);
+        SchemaText.Write(SchemaDiff.Of(Samples.Preview.Name, Samples.Main.Name, "shop", [], []), sheet);
 
-        Assert.Equal("No branches.\nNo projects.\n", _output.ToString());
+        Assert.Equal("No branches.\nNo projects.\nNo difference.\n", _output.ToString());
     }
 
     [Fact]

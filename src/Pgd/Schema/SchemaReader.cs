@@ -1,0 +1,74 @@
+using System.Globalization;
+using Npgsql;
+using Pgd.Postgres;
+
+namespace Pgd.Schema;
+
+/// <summary>
+/// Reads the schema of one database from its catalogs. Subscriptions (a branch has none), operator classes and families, conversions, transforms, languages, access
+/// methods and security labels are left out, and so is what belongs to extensions.
+/// </summary>
+internal static class SchemaReader
+{
+    // Below are the objects that every database begins with.
+    private const uint FirstOwn = 16384;
+
+    // Whatever was set for the database or the role, the same object reads the same.
+    private const string Plainly =
+        """
+        begin isolation level repeatable read read only;
+        set local search_path = pg_catalog; set local timezone = 'UTC'; set local datestyle = 'ISO, MDY'; set local intervalstyle = postgres; set local bytea_output = hex;
+        set local extra_float_digits = 1; set local quote_all_identifiers = off; set local standard_conforming_strings = on; set local xmloption = content; set local lc_monetary = 'C'; set local jit = off
+        """;
+
+    /// <summary>Reads it, by kind and name.</summary>
+    /// <exception cref="PgdException">Somebody changed it meanwhile (<see cref="ExitCode.Failed"/>).</exception>
+    public static IReadOnlyList<SchemaObject> Read(AdminConnection connection, BranchName branch, int major, bool privileges, CancellationToken cancellationToken)
+    {
+        try
+        {
+            connection.Execute(Plainly, cancellationToken);
+            var foreign = connection.Query(SchemaQueries.Foreign, cancellationToken).Select(r => r[0]!).ToHashSet(StringComparer.Ordinal);
+            var objects = new Dictionary<string, SchemaObject>(StringComparer.Ordinal);
+            foreach (var query in SchemaQueries.Of(major, privileges))
+            {
+                foreach (var row in connection.Query(query, cancellationToken))
+                {
+                    if (row is not [{ } key, var kind, var name, var part, var partName, var line])
+                        throw Changed(branch);
+                    if (kind is not null && !foreign.Contains(key) && IsOwn(key, kind, name))
+                        objects.Add(key, new(Enum.Parse<SchemaKind>(kind), name ?? throw Changed(branch)));
+                    if (objects.TryGetValue(key, out var found))
+                        // What vanished meanwhile has no definition any more.
+                        found.Lines.Add(new(line ?? throw Changed(branch), part is null ? null : Enum.Parse<SchemaKind>(part), partName ?? ""));
+                }
+            }
+
+            connection.Execute("rollback", cancellationToken);
+            foreach (var whole in objects.Values)
+                CloseEmptyList(whole.Lines);
+            return [.. objects.Values.OrderBy(o => o.Kind).ThenBy(o => o.Name, StringComparer.Ordinal)];
+        }
+        catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.InternalError)
+        {
+            throw Changed(branch, e);
+        }
+    }
+
+    private static bool IsOwn(string key, string kind, string? name) =>
+        kind is nameof(SchemaKind.Schema) or nameof(SchemaKind.Extension)
+        || (uint.Parse(key.AsSpan(key.IndexOf('/', StringComparison.Ordinal) + 1), CultureInfo.InvariantCulture) >= FirstOwn && name?.StartsWith("pg_temp_", StringComparison.Ordinal) != true);
+
+    // A partition that differs in nothing has no columns of its own to tell.
+    private static void CloseEmptyList(List<SchemaLine> lines)
+    {
+        if (lines is [{ Text: var first }, { Text: [')', ..] } last, ..] && first.EndsWith(" (", StringComparison.Ordinal))
+        {
+            lines[0] = new(first[..^2] + last.Text[1..], null, "");
+            lines.RemoveAt(1);
+        }
+    }
+
+    private static PgdException Changed(BranchName branch, Exception? inner = null) =>
+        new(ExitCode.Failed, $"the schema of {branch} was changed while it was read{(inner is null ? "" : $": {inner.Message}")}", "Run it again when no migration runs there.", inner);
+}
