@@ -26,7 +26,6 @@ public sealed class Keeping
     [InlineData("monthly=3", "11:59 28T23:59 2026-01-31")]
     [InlineData("yearly=2", "11:59 2025-12-31")]
     [InlineData("yearly=9", "11:59 2025-12-31 2024-12-30")]
-    // The Monday after it belongs to the first ISO week of the next year; so does the 31st of 2025.
     [InlineData("last=3,hourly=24,daily=7,weekly=4", "11:59 11:10 10:30 09:00 28T23:59 28T00:00 27T08:00 22T10:00 2026-01-31 2025-12-31 2024-12-30")]
     public void The_newest_of_each_period_stays(string rules, string stays)
     {
@@ -52,6 +51,15 @@ public sealed class Keeping
         var verdicts = Retention.Parse("daily=5").Decide([Taken("a", new(2026, 3, 1, 0, 30, 0, TimeSpan.FromHours(1))), Taken("b", new(2026, 2, 28, 23, 0, 0, TimeSpan.FromHours(1)))], Now, null);
 
         Assert.Equal(["daily", null], verdicts.Select(v => v.Stays));
+    }
+
+    [Fact]
+    public void A_week_that_two_years_share_is_one_week()
+    {
+        // Monday and Wednesday of the first week of 2025.
+        var verdicts = Retention.Parse("weekly=9").Decide([Taken("a", Moment("2024-12-30")), Taken("b", Moment("2025-01-01"))], Now, null);
+
+        Assert.Equal([("b", "weekly"), ("a", null)], verdicts.Select(v => (v.Snapshot.Id, v.Stays)));
     }
 
     [Fact]
