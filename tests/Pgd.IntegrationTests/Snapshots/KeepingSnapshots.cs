@@ -149,13 +149,22 @@ public sealed class KilledSchedules
         root.Succeed("doctor", "--fix");
         var left = await root.Workspace.Snapshots.ListAsync(null, null, default);
         Assert.InRange(left.Count, 1, 2);
-        Assert.All(left, s => Assert.Equal(SnapshotStatus.Ready, s.Status));
+        // Whatever is left is whole.
+        foreach (var snapshot in left)
+            await ProveAsync(root, snapshot);
 
         var again = root.ToolWith(environment, "snapshot", "run");
         Assert.Equal(0, again.Status);
         var last = Assert.Single(await root.Workspace.Snapshots.ListAsync(null, null, default));
         Assert.Contains($"took     {last.Name}", again.Output, StringComparison.Ordinal);
-        await root.Workspace.Branches.CreateAsync(new() { Name = ToolRoot.Branch("proof"), Snapshot = last.Id }, default);
-        Assert.Equal("1000", await root.SqlAsync(ToolRoot.Branch("proof"), "select count(*) from orders"));
+        await ProveAsync(root, last);
+    }
+
+    private static async Task ProveAsync(ToolRoot root, Snapshot snapshot)
+    {
+        var proof = ToolRoot.Branch("proof");
+        await root.Workspace.Branches.CreateAsync(new() { Name = proof, Snapshot = snapshot.Id }, default);
+        Assert.Equal("1000", await root.SqlAsync(proof, "select count(*) from orders"));
+        await root.Workspace.Branches.DeleteAsync(proof, ifExists: false, default);
     }
 }
