@@ -26,7 +26,8 @@ Usage: ./build.sh TARGET [OPTIONS]
             --rounds N     measurements of each (9)
             --storage S    only this: btrfs, reflink, copy, btrfs+docker; zfs, zfs+docker (in a virtual machine)
   pack    makes the packages in artifacts/packages
-  docs    checks the links of all pages; --update puts the demo's real output into the README
+  docs    checks the links of all pages; --update puts the demo's real output into the README, and the
+          source's errors into docs/troubleshooting.md
   build   builds everything
 TEXT
 }

@@ -44,7 +44,11 @@ Task("docs").Does(() =>
 {
     Options("update");
     if (HasArgument("update"))
+    {
+        UpdateTroubleshooting();
         UpdateReadme();
+    }
+
     CheckLinks();
 });
 

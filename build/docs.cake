@@ -25,6 +25,14 @@ void CheckLinks()
     Console.WriteLine($"The links of {pages.Count} pages lead somewhere.");
 }
 
+// Writes the page of errors anew; the test that compares it does so when it is told to.
+void UpdateTroubleshooting()
+{
+    Environment.SetEnvironmentVariable("PGD_UPDATE_DOCS", "1");
+    Quietly("Collecting errors", "dotnet", ["run", "--project", "tests/Pgd.Tests", "--configuration", configuration, "--", "-class", "Pgd.Tests.Docs.TroubleshootingPage"]);
+    Environment.SetEnvironmentVariable("PGD_UPDATE_DOCS", null);
+}
+
 // Puts what the demo really prints between the README's two markers.
 void UpdateReadme()
 {

@@ -37,6 +37,7 @@ for need in "$@"; do
     docker) { has docker && has dockerd; } || packages+=(docker.io iptables) ;;
     debootstrap) has debootstrap || packages+=(debootstrap) ;;
     ps) has ps || packages+=(procps) ;;
+    systemd) has systemd-analyze || packages+=(systemd) ;;
     ss) has ss || packages+=(iproute2) ;;
     # Everything else comes into its cache by tests/zfs-vm/build.sh.
     zfs-vm) { has gcc && has make && has sudo; } || packages+=(gcc libc6-dev make sudo) ;;

@@ -13,6 +13,7 @@ namespace Pgd;
 public sealed partial class Setup
 {
     private const string NextTime = "What is done stays done. Correct this, and run it again: sudo dotnet-pgd setup";
+    private const string NoSchedule = "never";
     private readonly HostConfiguration _configuration;
     private readonly IReporter _reporter;
     private readonly HostSteps _host;
@@ -39,12 +40,15 @@ public sealed partial class Setup
         var account = UserOf(request, mark);
         CheckRoot(mark, account);
         var notes = new List<string>();
+        var schedule = await ScheduleAsync(request.Schedule, cancellationToken).ConfigureAwait(false);
         var pool = await PoolAsync(request, notes, cancellationToken).ConfigureAwait(false);
         var plan = new SetupMark
         {
             User = account.Name,
             Base = pool is null ? null : $"{pool}/pgd",
             PoolFile = request.PoolFile ?? mark?.PoolFile,
+            // Without systemd there is nothing to keep: the line of a crontab is for somebody to install.
+            Schedule = !HostSteps.HasSystemd ? mark?.Schedule : schedule == NoSchedule ? null : schedule ?? mark?.Schedule,
             Made = mark?.Made ?? [],
         };
         if (mark?.Base is { } other && other != plan.Base)
@@ -127,6 +131,25 @@ public sealed partial class Setup
             throw new PgdException(ExitCode.Misuse, $"\"{name}\" cannot be the user: its name has more than letters, digits, dots, hyphens and underscores");
         var account = Libc.FindAccount(name) ?? throw new PgdException(ExitCode.MachineLacks, $"there is no account {name} on this machine", $"Make it (useradd --create-home {name}), or name another with --user.");
         return account.UserId != 0 ? account : throw new PgdException(ExitCode.Misuse, $"the account {name} is root, and PostgreSQL does not run as root", "Name the user that the runner runs as: dotnet-pgd setup --user runner");
+    }
+
+    /// <summary>A time that systemd understands, asked of itself where it can be.</summary>
+    internal static async Task<string?> ScheduleAsync(string? when, CancellationToken cancellationToken)
+    {
+        const string examples = "Write hourly, daily, or a time such as \"Mon..Fri 06:00\" or \"*:0/30\"; never for none. See: man systemd.time";
+        if (when is null or NoSchedule)
+            return when;
+        // It goes into a unit, in which a line break would begin something else.
+        if (!SnapshotTimer.IsPlain(when))
+            throw new PgdException(ExitCode.Misuse, $"\"{when.ReplaceLineEndings(" ")}\" cannot be a schedule: it is empty, or has other than letters, digits, spaces and * - : , . / ~ + _", examples);
+        if (SystemPrograms.Find("systemd-analyze") is null)
+        {
+            return SnapshotTimer.CronLine(when, [], null, "/") is not null ? when
+                : throw new PgdException(ExitCode.MachineLacks, $"whether \"{when}\" is a schedule cannot be told: systemd is not on this machine", "Write hourly, daily or weekly; for other times, run this by cron: dotnet-pgd snapshot run");
+        }
+
+        return await SystemPrograms.TryAsync("systemd-analyze", ["calendar", "--", when], cancellationToken).ConfigureAwait(false) is { Status: not 0 } refused
+            ? throw new PgdException(ExitCode.Misuse, $"\"{when}\" is not a schedule: {refused.Error.Trim().Split('\n')[0]}", examples) : when;
     }
 
     private void CheckRoot(SetupMark? mark, Account account)
@@ -249,13 +272,16 @@ public sealed record SetupRequest
     /// <summary>How large that pool may become, in bytes.</summary>
     public long? PoolSize { get; init; }
 
+    /// <summary>When a timer takes snapshots: <c>hourly</c>, <c>daily</c>, or a calendar event of systemd; <c>never</c> for no timer; null for what an earlier run said.</summary>
+    public string? Schedule { get; init; }
+
     /// <summary>Only say what would be done.</summary>
     public bool DryRun { get; init; }
 
     /// <summary>Asks which of several pools is meant; null where nobody can be asked.</summary>
     public Func<IReadOnlyList<string>, string?>? ChoosePool { get; init; }
 
-    /// <summary>The command line of this tool, for the unit that resumes branches after a boot.</summary>
+    /// <summary>The command line of this tool, for the units that resume branches after a boot and take snapshots.</summary>
     public required IReadOnlyList<string> Tool { get; init; }
 }
 

@@ -56,20 +56,48 @@ public sealed class Snapshots
         {
             if (ifExists && (_workspace.State.FindProject(name.Branch.Project) is null || _workspace.State.FindBranch(name.Branch) is null || Matching(name).Count == 0))
                 return false;
-            var found = Find(name);
-            using var held = await LockAsync(found, cancellationToken).ConfigureAwait(false);
-            if (_workspace.State.FindSnapshot(found.BranchName, found.Id) is not { } snapshot)
-                return ifExists ? false : throw Missing(name);
-            if (UsersIn(snapshot.Project)[snapshot.Key].ToList() is { Count: > 0 } users)
-            {
-                throw new PgdException(ExitCode.Unsafe, $"the data of {string.Join(", ", users)} was made from {snapshot.FullName}",
-                    $"It goes once they are deleted, or reset to something else: dotnet pgd branch reset {users[0]}");
-            }
-
-            Protection.Refuse(snapshot, "deleted");
-            Destroy(_workspace.State.RequireProject(snapshot.Project), snapshot);
-            return true;
+            return await RemoveAsync(Find(name), cancellationToken).ConfigureAwait(false) || (ifExists ? false : throw Missing(name));
         });
+    }
+
+    /// <summary>Deletes the snapshots that the rules keep no longer. What is protected, half made, or in use stays, and also the one that a point-in-time recovery has to begin with.</summary>
+    /// <exception cref="PgdException">There is no such project or branch (<see cref="ExitCode.NotFound"/>). What cannot be deleted is told by the result.</exception>
+    public Task<SnapshotsCleanedUp> CleanUpAsync(SnapshotCleanup request, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        return new SnapshotUpkeep(_workspace, TimeProvider.System).CleanUpAsync(request, cancellationToken);
+    }
+
+    /// <summary>
+    /// What the timer runs: takes a scheduled snapshot of each of these branches, and deletes earlier scheduled ones that the configured rules keep no longer.
+    /// </summary>
+    /// <param name="branches">The branches; none for those of the configuration, or else the first of each project.</param>
+    /// <param name="cancellationToken">Ends it between two snapshots, or undoes the one that is being taken.</param>
+    /// <exception cref="PgdException">There is no such branch (<see cref="ExitCode.NotFound"/>). What fails later is told by the result.</exception>
+    public Task<SnapshotsScheduled> RunScheduleAsync(IReadOnlyList<BranchName> branches, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(branches);
+        return new SnapshotUpkeep(_workspace, TimeProvider.System).RunAsync(branches, cancellationToken);
+    }
+
+    /// <summary>Deletes that very snapshot, whatever else its label or its identity may mean. False if it is gone.</summary>
+    internal Task<bool> DeleteAsync(SnapshotRecord snapshot, CancellationToken cancellationToken) =>
+        _workspace.Audit.RecordAsync("snapshot delete", snapshot.FullName, null, () => RemoveAsync(snapshot, cancellationToken));
+
+    private async Task<bool> RemoveAsync(SnapshotRecord found, CancellationToken cancellationToken)
+    {
+        using var held = await LockAsync(found, cancellationToken).ConfigureAwait(false);
+        if (_workspace.State.FindSnapshot(found.BranchName, found.Id) is not { } snapshot)
+            return false;
+        if (UsersIn(snapshot.Project)[snapshot.Key].ToList() is { Count: > 0 } users)
+        {
+            throw new PgdException(ExitCode.Unsafe, $"the data of {string.Join(", ", users)} was made from {snapshot.FullName}",
+                $"It goes once they are deleted, or reset to something else: dotnet pgd branch reset {users[0]}");
+        }
+
+        Protection.Refuse(snapshot, "deleted");
+        Destroy(_workspace.State.RequireProject(snapshot.Project), snapshot);
+        return true;
     }
 
     /// <summary>Keeps a snapshot from being deleted, by whoever and for whatever reason. An earlier protection is replaced.</summary>

@@ -13,17 +13,20 @@ internal static class SetupRun
         var pool = new Option<string?>("--pool") { HelpName = "NAME", Description = "The ZFS pool, where there are several" };
         var poolFile = new Option<string?>("--pool-file") { HelpName = "FILE", Description = "Make a ZFS pool in a new file" };
         var size = new Option<string?>("--size") { HelpName = "SIZE", Description = "With --pool-file: how large it may become, for example 20G" };
+        var schedule = new Option<string?>("--schedule") { HelpName = "WHEN", Description = "Have a timer take snapshots: hourly, daily, or a time of systemd's; \"never\" for none" };
         var dryRun = new Option<bool>("--dry-run") { Description = "Only say what would be done" };
         var undo = new Option<bool>("--undo") { Description = "Remove what setup made; refused while there are projects" };
         return new Verb(surface, "setup", "Arrange this machine, as root and once, so that a user makes branches without being root. A second run changes nothing.",
             "sudo dotnet pgd setup --dry-run",
             "sudo dotnet pgd setup --user runner --pool tank",
             "sudo dotnet pgd setup --pool-file /srv/pgd.img --size 20G",
+            "# Snapshots of main of each project, every hour",
+            "sudo dotnet pgd setup --schedule hourly",
             "sudo dotnet pgd setup --undo")
-            .With(user, pool, poolFile, size, dryRun, undo)
+            .With(user, pool, poolFile, size, schedule, dryRun, undo)
             .Does(async (run, cancellationToken) =>
             {
-                if (run[undo] && (run[user] ?? run[pool] ?? run[poolFile] ?? run[size]) is not null)
+                if (run[undo] && (run[user] ?? run[pool] ?? run[poolFile] ?? run[size] ?? run[schedule]) is not null)
                     throw new PgdException(ExitCode.Misuse, "--undo goes with --dry-run and --root only: what is to be removed was noted", "Write: sudo dotnet pgd setup --undo");
                 // Not the run's workspace: that becomes the root's user.
                 var setup = new Setup(run.Configuration.Configuration, run.Reporter);
@@ -33,6 +36,7 @@ internal static class SetupRun
                     Pool = run[pool],
                     PoolFile = run[poolFile] is { } file ? Path.GetFullPath(file, run.Session.WorkingDirectory) : null,
                     PoolSize = run[size] is { } text ? ByteSize.Parse(text) : null,
+                    Schedule = run[schedule],
                     DryRun = run[dryRun],
                     ChoosePool = run.Session.CanAsk && !run.IsJson ? pools => Ask(run.Session, pools) : null,
                     Tool = ThisTool(),

@@ -17,6 +17,8 @@ namespace Pgd.Tool.Output;
 [JsonSerializable(typeof(BranchCreated))]
 [JsonSerializable(typeof(Snapshot))]
 [JsonSerializable(typeof(IReadOnlyList<Snapshot>))]
+[JsonSerializable(typeof(SnapshotsCleanedUp))]
+[JsonSerializable(typeof(SnapshotsScheduled))]
 [JsonSerializable(typeof(Deleted))]
 [JsonSerializable(typeof(Connection))]
 [JsonSerializable(typeof(LogLines))]

@@ -41,6 +41,37 @@ internal static class SnapshotText
         sheet.Line($"Branch it: dotnet pgd branch create {snapshot.Branch.Project}/NAME --from {snapshot.Branch.Branch}@{snapshot.Label ?? snapshot.Id}");
     }
 
+    public static void CleanedUp(SnapshotsCleanedUp cleaned, Sheet sheet)
+    {
+        Lines(cleaned, sheet);
+        if (cleaned.Deleted.Count + cleaned.Left.Count == 0)
+            sheet.Line(cleaned.Kept.Count == 0 ? "No snapshots." : "Nothing to delete.");
+    }
+
+    public static void Scheduled(SnapshotsScheduled done, Sheet sheet)
+    {
+        foreach (var snapshot in done.Taken)
+            sheet.Line($"{sheet.Screen.Green("took")}     {snapshot.Name}");
+        Lines(done.CleanedUp with { Kept = [] }, sheet);
+        foreach (var problem in done.Problems)
+            sheet.Line($"{sheet.Screen.Red("problem")}  {problem.Name}: {problem.Reason}");
+        if (done.Taken.Count + done.Problems.Count == 0)
+            sheet.Line("There is no branch to take a snapshot of.");
+    }
+
+    private static void Lines(SnapshotsCleanedUp cleaned, Sheet sheet)
+    {
+        var deleted = cleaned.DryRun ? "would delete" : "deleted";
+        // Padded beside the color: escape codes have no width.
+        string Beside(string word) => new(' ', deleted.Length - word.Length);
+        foreach (var name in cleaned.Deleted)
+            sheet.Line($"{deleted}  {name}");
+        foreach (var kept in cleaned.Kept)
+            sheet.Line($"{sheet.Screen.Dim("stays")}{Beside("stays")}  {kept.Name}: {kept.Reason}");
+        foreach (var left in cleaned.Left)
+            sheet.Line($"{sheet.Screen.Red("left")}{Beside("left")}  {left.Name}: {left.Reason}");
+    }
+
     private static string Word(SnapshotStatus status) => status switch
     {
         SnapshotStatus.Creating => "half made",

@@ -69,6 +69,12 @@ public sealed record HostConfiguration
     /// <summary>The settings of a project's servers.</summary>
     internal IReadOnlyDictionary<string, ServerSetting> SettingsOf(string project) => (Projects.GetValueOrDefault(project) ?? ProjectConfiguration.Nothing).Settings;
 
+    /// <summary>Which snapshots that the timer took are kept; <see cref="Retention.Default"/> by default.</summary>
+    public Retention? KeepSnapshots { get; init; }
+
+    /// <summary>The branches that the timer takes snapshots of; each project's first by default.</summary>
+    public IReadOnlyList<BranchName> SnapshotBranches { get; init; } = [];
+
     /// <summary>This layer, with what it does not say taken from <paramref name="below"/>.</summary>
     public HostConfiguration Over(HostConfiguration below)
     {
@@ -92,6 +98,8 @@ public sealed record HostConfiguration
             WaitForLock = WaitForLock ?? below.WaitForLock,
             PostgresBinaries = PostgresBinaries.Count > 0 ? PostgresBinaries : below.PostgresBinaries,
             PostgresUser = PostgresUser ?? below.PostgresUser,
+            KeepSnapshots = KeepSnapshots ?? below.KeepSnapshots,
+            SnapshotBranches = SnapshotBranches.Count > 0 ? SnapshotBranches : below.SnapshotBranches,
             Zfs = Zfs is null ? below.Zfs : below.Zfs is null ? Zfs : Zfs.Over(below.Zfs),
             Projects = Projects.Count == 0 ? below.Projects : Projects.Keys.Union(below.Projects.Keys).ToDictionary(name => name,
                 name => (Projects.GetValueOrDefault(name) ?? ProjectConfiguration.Nothing).Over(below.Projects.GetValueOrDefault(name) ?? ProjectConfiguration.Nothing)),

@@ -13,6 +13,7 @@ internal static class HostFile
     {
         var postgres = top.Section("postgres");
         var zfs = top.Section("zfs");
+        var snapshots = top.Section("snapshots");
         var configuration = new HostConfiguration
         {
             Root = Folder(top.Text("root", value => Fault(value)), home),
@@ -32,6 +33,8 @@ internal static class HostFile
             WaitForLock = top.Span("wait-lock"),
             PostgresBinaries = [.. postgres.Texts("binaries").Select(value => Fault(value) is { } fault ? throw postgres.Misuse("binaries", $"\"postgres.binaries\" {fault}") : Folder(value, home)!)],
             PostgresUser = postgres.Text("user"),
+            KeepSnapshots = snapshots.Object("keep", Retention.Parse),
+            SnapshotBranches = snapshots.Objects("branches", BranchName.Parse),
             Zfs = new()
             {
                 Pool = zfs.Text("pool"),
@@ -46,6 +49,7 @@ internal static class HostFile
         top.RefuseUnknown();
         postgres.RefuseUnknown();
         zfs.RefuseUnknown();
+        snapshots.RefuseUnknown();
         return configuration;
     }
 

@@ -70,10 +70,22 @@ internal sealed class YamlSection(string file, string path, YamlMappingNode? map
 
     /// <summary>The text of a key read by <paramref name="read"/>, whose refusal gets the file and the line.</summary>
     public T? Value<T>(string key, Func<string, T> read)
-        where T : struct
+        where T : struct => Scalar(key) is { } node ? Read(node, key, read) : null;
+
+    /// <summary>The same for what is an object.</summary>
+    public T? Object<T>(string key, Func<string, T> read)
+        where T : class => Scalar(key) is { } node ? Read(node, key, read) : null;
+
+    /// <summary>The same for each of a list.</summary>
+    public IReadOnlyList<T> Objects<T>(string key, Func<string, T> read) => Find(key) switch
     {
-        if (Scalar(key) is not { } node)
-            return null;
+        null => [],
+        YamlSequenceNode list => [.. list.Children.Select(item => Read(ScalarOf(item, key), key, read))],
+        var node => [Read(ScalarOf(node, key), key, read)],
+    };
+
+    private T Read<T>(YamlScalarNode node, string key, Func<string, T> read)
+    {
         try
         {
             return read(node.Value!);

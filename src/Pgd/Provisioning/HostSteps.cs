@@ -18,14 +18,14 @@ internal sealed class HostSteps(string root)
 
     public Layout Layout { get; } = new(root);
 
-    private static bool HasSystemd => Directory.Exists("/run/systemd/system") && SystemPrograms.Find("systemctl") is not null;
+    public static bool HasSystemd => Directory.Exists("/run/systemd/system") && SystemPrograms.Find("systemctl") is not null;
 
     public async Task<IReadOnlyList<Step>> StepsAsync(SetupMark plan, Account account, SetupRequest request, HostConfiguration configuration, List<string> notes, CancellationToken cancellationToken)
     {
         var steps = new List<Step>
         {
             Step.Of("root", $"root {root}", $"a folder of root's for the branches of {account.Name}",
-                () => SetupMark.Read(root) is { } mark && mark.User == plan.User && mark.Base == plan.Base && mark.PoolFile == plan.PoolFile && IsAs(root, SharedRoot.OfRoot, 0, null),
+                () => SetupMark.Read(root) is { } mark && mark.User == plan.User && mark.Base == plan.Base && mark.PoolFile == plan.PoolFile && mark.Schedule == plan.Schedule && IsAs(root, SharedRoot.OfRoot, 0, null),
                 // The mark is written with every step.
                 () => MakeRoot()),
             Step.Of("group", $"group {SharedRoot.Group}", $"groupadd --system {SharedRoot.Group}", () => Libc.FindGroup(SharedRoot.Group) is not null, () => Run("groupadd", "--system", SharedRoot.Group)),
@@ -52,6 +52,8 @@ internal sealed class HostSteps(string root)
         }
 
         steps.Add(UnitStep(account, request, notes));
+        if (TimerStep(plan, account, request, notes) is { } timer)
+            steps.Add(timer);
         if (configuration.Root != root || !string.Equals(configuration.PostgresUser ?? account.Name, account.Name, StringComparison.Ordinal))
             notes.Add($"the configuration says that servers run as {configuration.PostgresUser}; in {root} they run as {account.Name}");
         return steps;
@@ -72,6 +74,9 @@ internal sealed class HostSteps(string root)
             Step.Of("sudo", SudoRule.File, "removed", () => !File.Exists(SudoRule.File), () => File.Delete(SudoRule.File)),
             Step.Of("script", MountScript.File, "removed", () => !File.Exists(MountScript.File), () => File.Delete(MountScript.File)),
         };
+        // First, so that nothing begins meanwhile.
+        if (mark.Made.Contains("timer"))
+            steps.Insert(0, NoTimerStep());
         if (mark.Base is { } dataset)
         {
             var pool = dataset.Split('/')[0];
@@ -259,6 +264,51 @@ internal sealed class HostSteps(string root)
             Run("systemctl", "enable", ResumeUnit.Name);
         });
     }
+
+    private Step? TimerStep(SetupMark plan, Account account, SetupRequest request, List<string> notes)
+    {
+        var dotnetRoot = ResumeUnit.SharedRuntime(RuntimeEnvironment.GetRuntimeDirectory());
+        if (!HasSystemd)
+        {
+            if (request.Schedule is { } asked && asked != "never")
+            {
+                notes.Add(SnapshotTimer.CronLine(asked, request.Tool, dotnetRoot, root) is { } line
+                    ? $"systemd does not run here, so there is no timer. For cron, as {account.Name} (crontab -e): {line}"
+                    : $"systemd does not run here, so there is no timer for \"{asked}\". Have cron run this at such times, as {account.Name}: dotnet-pgd snapshot run --root {root}");
+            }
+
+            return null;
+        }
+
+        if (plan.Schedule is not { } when)
+            return File.Exists(SnapshotTimer.File) && request.Schedule is not null ? NoTimerStep() : null;
+        var (timer, service) = (SnapshotTimer.Text(when), SnapshotTimer.ServiceText(request.Tool, dotnetRoot, account.Name, root));
+        return Step.Of("timer", SnapshotTimer.Name, $"takes snapshots, {when}", () => Reads(SnapshotTimer.File, timer) && Reads(SnapshotTimer.ServiceFile, service)
+            && Try("systemctl", "is-enabled", "--quiet", SnapshotTimer.Name) && Try("systemctl", "is-active", "--quiet", SnapshotTimer.Name), () =>
+        {
+            Directory.CreateDirectory(ResumeUnit.Folder);
+            Put(SnapshotTimer.ServiceFile, service, ForEverybody);
+            Put(SnapshotTimer.File, timer, ForEverybody);
+            Run("systemctl", "daemon-reload");
+            Run("systemctl", "enable", SnapshotTimer.Name);
+            // One that runs already keeps its old times otherwise.
+            Run("systemctl", "restart", SnapshotTimer.Name);
+        });
+    }
+
+    private static Step NoTimerStep() => Step.Of("timer", SnapshotTimer.Name, "disabled and removed", () => !File.Exists(SnapshotTimer.File) && !File.Exists(SnapshotTimer.ServiceFile), () =>
+    {
+        if (HasSystemd && File.Exists(SnapshotTimer.File))
+            Run("systemctl", "disable", "--now", SnapshotTimer.Name);
+        foreach (var file in (string[])[SnapshotTimer.File, SnapshotTimer.ServiceFile, SnapshotTimer.Stamp])
+        {
+            if (File.Exists(file))
+                File.Delete(file);
+        }
+
+        if (HasSystemd)
+            Run("systemctl", "daemon-reload");
+    });
 
     private static Step Member(string key, Account account, string group) => Step.Of(key, $"user {account.Name}", $"usermod --append --groups {group} {account.Name}", () => IsMember(account.Name, group),
         () => Run("usermod", "--append", "--groups", group, account.Name));

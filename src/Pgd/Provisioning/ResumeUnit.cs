@@ -7,7 +7,7 @@ internal static class ResumeUnit
 {
     public const string Name = "pgd-resume.service";
 
-    public const string File = "/etc/systemd/system/" + Name;
+    public const string Folder = "/etc/systemd/system/", File = Folder + Name;
 
     /// <summary>The unit that runs <paramref name="tool"/> as <paramref name="user"/>: his program must not run as root.</summary>
     public static string Text(IReadOnlyList<string> tool, string? dotnetRoot, string user, string root) => $"""
@@ -35,8 +35,9 @@ internal static class ResumeUnit
     public static string? SharedRuntime(string runtimeFolder) =>
         runtimeFolder.IndexOf("/shared/Microsoft.NETCore.App/", StringComparison.Ordinal) is > 0 and var at ? runtimeFolder[..at] : null;
 
+    /// <summary>A word of a unit.</summary>
     // systemd.syntax(7), systemd.unit(5): quotes, C escapes, and specifiers that begin with a percent sign; a dollar sign is for ExecStart alone.
-    private static string Quoted(string text)
+    public static string Quoted(string text)
     {
         var quoted = new StringBuilder("\"");
         foreach (var c in text)

@@ -32,6 +32,15 @@ internal sealed class SetupFindings(string root, HostConfiguration configuration
             }).ConfigureAwait(false);
         }
 
+        if (mark?.Schedule is { } when)
+        {
+            await TryAsync("schedule", () =>
+            {
+                Timer(when);
+                return Task.CompletedTask;
+            }).ConfigureAwait(false);
+        }
+
         await TryAsync("zfs", () => ZfsAsync(mark, cancellationToken)).ConfigureAwait(false);
         if (mark?.Base is { } dataset)
             await TryAsync("mounting", () => MountingAsync(dataset, cancellationToken)).ConfigureAwait(false);
@@ -71,6 +80,16 @@ internal sealed class SetupFindings(string root, HostConfiguration configuration
             Add("after a boot", Severity.Warning, $"branches do not come back: {ResumeUnit.Name} is not enabled", $"sudo systemctl enable {ResumeUnit.Name}");
         else
             Add("after a boot", Severity.Ok, $"{ResumeUnit.Name} brings the branches back");
+    }
+
+    private void Timer(string when)
+    {
+        if (!File.Exists(SnapshotTimer.File) || !File.Exists(SnapshotTimer.ServiceFile))
+            Add("schedule", Severity.Warning, $"no snapshots are taken: {SnapshotTimer.Name} is missing", Again);
+        else if (!File.Exists($"{ResumeUnit.Folder}timers.target.wants/{SnapshotTimer.Name}"))
+            Add("schedule", Severity.Warning, $"no snapshots are taken: {SnapshotTimer.Name} is not enabled", $"sudo systemctl enable --now {SnapshotTimer.Name}");
+        else
+            Add("schedule", Severity.Ok, $"{SnapshotTimer.Name} takes snapshots, {when}");
     }
 
     private async Task ZfsAsync(SetupMark? mark, CancellationToken cancellationToken)

@@ -17,6 +17,9 @@ internal sealed record SetupMark
     /// <summary>The file of a pool that setup made.</summary>
     public string? PoolFile { get; init; }
 
+    /// <summary>When the timer takes snapshots; null without one.</summary>
+    public string? Schedule { get; init; }
+
     /// <summary>The steps that changed something, by their keys: the rest was there before, and stays.</summary>
     public IReadOnlyList<string> Made { get; init; } = [];
 
@@ -39,6 +42,7 @@ internal sealed record SetupMark
                 User = json.GetProperty("user").GetString()!,
                 Base = json.GetProperty("base").GetString(),
                 PoolFile = json.GetProperty("poolFile").GetString(),
+                Schedule = json.TryGetProperty("schedule", out var schedule) ? schedule.GetString() : null,
                 Made = [.. json.GetProperty("made").EnumerateArray().Select(made => made.GetString()!)],
             };
         }
@@ -59,6 +63,7 @@ internal sealed record SetupMark
             json.WriteString("user", User);
             json.WriteString("base", Base);
             json.WriteString("poolFile", PoolFile);
+            json.WriteString("schedule", Schedule);
             json.WriteStartArray("made");
             foreach (var made in Made)
                 json.WriteStringValue(made);

@@ -22,11 +22,13 @@ internal static class Protection
     public static void Refuse(SnapshotRecord snapshot, string what)
     {
         if (Until(snapshot.ProtectedUntil) is not null)
-            throw new PgdException(ExitCode.Unsafe, $"{snapshot.FullName} is protected{Words(snapshot.ProtectedUntil, snapshot.ProtectedFor)}, so it is not {what}", $"Lift it: dotnet pgd snapshot unprotect {snapshot.FullName}");
+            throw new PgdException(ExitCode.Unsafe, $"{snapshot.FullName} is protected{Words(snapshot)}, so it is not {what}", $"Lift it: dotnet pgd snapshot unprotect {snapshot.FullName}");
     }
 
     /// <summary>How long and why, to be put behind "protected".</summary>
     public static string Words(BranchRecord branch) => Words(branch.ProtectedUntil, branch.ProtectedFor);
+
+    public static string Words(SnapshotRecord snapshot) => Words(snapshot.ProtectedUntil, snapshot.ProtectedFor);
 
     private static string Words(DateTimeOffset? end, string? reason) =>
         (end is { } until && until < DateTimeOffset.MaxValue ? string.Create(CultureInfo.InvariantCulture, $" until {until.UtcDateTime:yyyy-MM-dd HH:mm} UTC") : "")

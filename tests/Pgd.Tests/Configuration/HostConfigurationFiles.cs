@@ -33,6 +33,9 @@ public sealed class HostConfigurationFiles : IDisposable
             postgres:
               binaries: [/opt/pg17/bin, ~/pg18/bin]
               user: pg
+            snapshots:
+              keep: last=2, daily=7
+              branches: [prod/main, shop/golden]
             """);
 
         var configuration = Load().Configuration;
@@ -42,6 +45,8 @@ public sealed class HostConfigurationFiles : IDisposable
         Assert.Equal(["/opt/pg17/bin", "/home/ada/pg18/bin"], configuration.PostgresBinaries);
         Assert.Equal(("pg", "internal", 1536L << 20), (configuration.PostgresUser, configuration.Network, configuration.BranchMemory));
         Assert.Equal((40, 20, TimeSpan.FromHours(8), true), (configuration.MaximumBranches, configuration.MaximumPreviews, configuration.StopIdle, configuration.Tls));
+        Assert.Equal("last=2,daily=7", configuration.KeepSnapshots?.ToString());
+        Assert.Equal(["prod/main", "shop/golden"], configuration.SnapshotBranches.Select(branch => branch.ToString()));
         Assert.Equal((5L << 30, 512L << 20), (configuration.MinimumFreeDisk, configuration.MinimumFreeMemory));
     }
 
@@ -99,7 +104,7 @@ public sealed class HostConfigurationFiles : IDisposable
     [Theory]
     [InlineData("\nstorag: btrfs", "2: unknown key \"storag\"", "Did you mean \"storage\"?")]
     [InlineData("postgres:\n  bin: [/x]", "2: unknown key \"postgres.bin\"", "Keys here: binaries, user.")]
-    [InlineData("xyzzy: 1", "1: unknown key \"xyzzy\"", "Keys here: postgres, zfs, root, storage, runtime, network, port-range, default-ttl, host, tls, branch-memory, max-branches, max-previews, min-free-disk, min-free-memory, stop-idle, wait-lock, projects.")]
+    [InlineData("xyzzy: 1", "1: unknown key \"xyzzy\"", "Keys here: postgres, zfs, snapshots, root, storage, runtime, network, port-range, default-ttl, host, tls, branch-memory, max-branches, max-previews, min-free-disk, min-free-memory, stop-idle, wait-lock, projects.")]
     [InlineData("tls: yes", "1: \"tls\" cannot be \"yes\": it is one of true, false", null)]
     [InlineData("max-branches: 0", "1: \"max-branches\" must be at least 1, not 0", null)]
     [InlineData("max-previews: many", "1: ", null)]
@@ -115,6 +120,9 @@ public sealed class HostConfigurationFiles : IDisposable
     [InlineData("postgres: /usr", "1: \"postgres\" must hold keys and values, not a single value", null)]
     [InlineData("postgres:\n  binaries:\n  - a: b", "3: \"postgres.binaries\" must be one value, not keys and values", null)]
     [InlineData("postgres:\n  binaries: [x]", "2: \"postgres.binaries\" must be an absolute path, not \"x\"", null)]
+    [InlineData("snapshots:\n  keep: dayly=7", "2: \"snapshots.keep\": there is no rule \"dayly\" for keeping snapshots", "Did you mean daily=7?")]
+    [InlineData("snapshots:\n  branches:\n  - prod/main\n  - prod", "4: \"snapshots.branches\": \"prod\" is not the name of a branch", null)]
+    [InlineData("snapshots:\n  schedule: hourly", "2: unknown key \"snapshots.schedule\"", "Keys here: keep, branches.")]
     [InlineData("- root", "1: keys and values were expected, not a list", null)]
     [InlineData("just text", "1: keys and values were expected, not a single value", null)]
     [InlineData("host: a\nhost: b", "2: duplicate key", "The file must be YAML.")]

@@ -34,6 +34,73 @@ public sealed class Texts
     public void A_runtime_that_programs_share_is_told_from_the_tool_s_own(string folder, string? root) => Assert.Equal(root, ResumeUnit.SharedRuntime(folder));
 
     [Fact]
+    public void The_timer_catches_up_with_what_it_missed() => Snapshot.Match(SnapshotTimer.Text("Mon..Fri 06:00"));
+
+    [Fact]
+    public void The_timer_s_service_runs_the_tool_as_the_user() =>
+        Snapshot.Match(SnapshotTimer.ServiceText(["/home/runner/.dotnet/tools/dotnet-pgd"], "/usr/share/dotnet", "runner", "/var/lib/pgd"));
+
+    [Fact]
+    public void The_units_are_what_systemd_understands()
+    {
+        var analyze = SystemPrograms.Find("systemd-analyze");
+        Assert.SkipWhen(analyze is null && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("CI")), "systemd-analyze is not on this machine (Debian: apt-get install systemd)");
+        Assert.NotNull(analyze);
+        var folder = Directory.CreateTempSubdirectory("pgd-units-").FullName;
+        try
+        {
+            // A program and an account that are there, for it looks for them.
+            File.WriteAllText(Path.Combine(folder, ResumeUnit.Name), ResumeUnit.Text(["/bin/sh", "/opt/100% \"new\"/$x"], "/usr", "root", "/var/lib/pgd"));
+            File.WriteAllText(Path.Combine(folder, SnapshotTimer.Service), SnapshotTimer.ServiceText(["/bin/sh", "/opt/100% \"new\"/$x"], "/usr", "root", "/var/lib/pgd"));
+            File.WriteAllText(Path.Combine(folder, SnapshotTimer.Name), SnapshotTimer.Text("Mon..Fri *:0/30"));
+
+            using var process = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo(analyze, ["verify", "--man=no", .. Directory.GetFiles(folder)]) { RedirectStandardError = true })!;
+            var error = process.StandardError.ReadToEnd();
+            process.WaitForExit();
+
+            // It also complains of whatever else this machine has.
+            Assert.DoesNotContain(error.Split('\n'), line => line.Contains("pgd-", StringComparison.Ordinal));
+            Assert.Equal(0, process.ExitCode);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [Theory]
+    [InlineData("hourly", "0 * * * * DOTNET_ROOT=/usr/share/dotnet /opt/dotnet-pgd snapshot run --root /var/lib/pgd --quiet")]
+    [InlineData("daily", "0 0 * * * DOTNET_ROOT=/usr/share/dotnet /opt/dotnet-pgd snapshot run --root /var/lib/pgd --quiet")]
+    [InlineData("Mon..Fri 06:00", null)]
+    public void Without_systemd_there_is_a_line_for_cron(string when, string? line) => Assert.Equal(line, SnapshotTimer.CronLine(when, ["/opt/dotnet-pgd"], "/usr/share/dotnet", "/var/lib/pgd"));
+
+    [Fact]
+    public void The_line_for_cron_survives_odd_paths() => Assert.Equal("""0 * * * * '/a b/100'\%' it'\''s' snapshot run --root /srv --quiet""", SnapshotTimer.CronLine("hourly", ["/a b/100% it's"], null, "/srv"));
+
+    [Theory]
+    [InlineData("hourly")]
+    [InlineData("Mon..Fri *-*-* 06:00 Europe/Berlin")]
+    [InlineData("*:0/30")]
+    [InlineData("never")]
+    public async Task A_schedule_is_taken_as_it_is_written(string when) => Assert.Equal(when, await Setup.ScheduleAsync(when, default));
+
+    [Theory]
+    [InlineData("")]
+    [InlineData(" hourly")]
+    [InlineData("hourly\nOnBootSec=1")]
+    [InlineData("%h")]
+    [InlineData("sometimes")]
+    [InlineData("25:00")]
+    public async Task What_is_no_schedule_is_refused(string when)
+    {
+        var refused = await Assert.ThrowsAsync<PgdException>(() => Setup.ScheduleAsync(when, default));
+
+        Assert.Contains(refused.ExitCode, (ExitCode[])[ExitCode.Misuse, ExitCode.MachineLacks]);
+        Assert.Contains("hourly", refused.Hint, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', refused.Message);
+    }
+
+    [Fact]
     public void What_is_delegated_is_read_for_one_name_and_one_dataset()
     {
         const string said = """

@@ -19,6 +19,12 @@ public sealed class JsonOutput
     public void Shape_of_a_deletion() => Snapshot.Match(JsonText.Of(new Deleted("prod/dev", false), JsonShapes.All.Deleted));
 
     [Fact]
+    public void Shape_of_a_cleanup_of_snapshots() => Snapshot.Match(JsonText.Of(Samples.CleanedUp, JsonShapes.All.SnapshotsCleanedUp));
+
+    [Fact]
+    public void Shape_of_a_run_of_the_schedule() => Snapshot.Match(JsonText.Of(new SnapshotsScheduled([Samples.Snapshot], [new("shop/main", "there is no room")], Samples.CleanedUp), JsonShapes.All.SnapshotsScheduled));
+
+    [Fact]
     public void Shape_of_a_connection()
     {
         var url = new ConnectionUrl { Host = "127.0.0.1", Port = 21001, Database = "shop", User = "shop", Password = "ABC&234" };

@@ -65,6 +65,25 @@ internal static class Samples
         ExpiresAt = Now.AddSeconds(-1),
     };
 
+    public static Pgd.Snapshot Snapshot { get; } = new()
+    {
+        Name = "prod/main@aabbccddeeff",
+        Branch = BranchName.Parse("prod/main"),
+        Id = "aabbccddeeff",
+        Status = SnapshotStatus.Ready,
+        CreatedAt = Now,
+        DataAsOf = Now,
+        Lsn = "0/1A2B3C4D",
+        Generation = 1,
+        Scheduled = true,
+        UsedBy = [],
+        Directory = "/var/lib/pgd/volumes/prod/main/saabbccddeeff",
+    };
+
+    public static SnapshotsCleanedUp CleanedUp { get; } = new(false, ["prod/main@001122334455"],
+        [new("prod/main@before-release", "the data of prod/dev was made from it"), new("prod/main@667788990011", "last; daily")],
+        [new("prod/main@223344556677", "another operation holds the lock of prod/main@223344556677")]);
+
     public static Diagnosis Diagnosis { get; } = new("0.1.0", "/var/lib/pgd", "default", ["/etc/pgd/config.yaml"], false,
         [new("server", "prod/gone", "stopped a server without a record", true), new("volume", "prod/old", "busy", false)],
         [

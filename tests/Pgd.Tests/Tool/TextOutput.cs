@@ -61,6 +61,26 @@ public sealed class TextOutput
     public void A_diagnosis() => Shows(Screen.None, sheet => DiagnosisText.Write(Samples.Diagnosis, sheet));
 
     [Fact]
+    public void A_cleanup_of_snapshots() => Shows(Screen.None, sheet => SnapshotText.CleanedUp(Samples.CleanedUp, sheet));
+
+    [Fact]
+    public void What_a_cleanup_of_snapshots_would_do() => Shows(Screen.None, sheet => SnapshotText.CleanedUp(Samples.CleanedUp with { DryRun = true, Left = [] }, sheet));
+
+    [Fact]
+    public void A_run_of_the_schedule() => Shows(Screen.None, sheet => SnapshotText.Scheduled(new([Samples.Snapshot], [new("shop/main", "there is no room")], Samples.CleanedUp), sheet));
+
+    [Fact]
+    public void Nothing_to_clean_up_is_said()
+    {
+        var sheet = Sheet(Screen.None);
+        SnapshotText.CleanedUp(new(false, [], [], []), sheet);
+        SnapshotText.CleanedUp(new(false, [], [new("prod/main@a", "last")], []), sheet);
+        SnapshotText.Scheduled(new([], [], new(false, [], [], [])), sheet);
+
+        Assert.Equal("No snapshots.\nstays    prod/main@a: last\nNothing to delete.\nThere is no branch to take a snapshot of.\n", _output.ToString());
+    }
+
+    [Fact]
     public void Nothing_to_list_is_said()
     {
         var sheet = Sheet(Screen.None);
