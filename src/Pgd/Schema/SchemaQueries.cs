@@ -115,6 +115,7 @@ internal static class SchemaQueries
         """;
 
     // What a column has from a table above is told there: a change of a partitioned table would be told for each of its partitions.
+    // Among a column's options a server may keep what is its own: PostgreSQL 17.12, as Debian builds it, has a counter there (pg_attver) that differs with each creation.
     private static string Columns(int major) =>
         $"""
         with present as materialized
@@ -124,7 +125,7 @@ internal static class SchemaQueries
                 {(major >= 14 ? "|| case attcompression when 'p' then ' COMPRESSION pglz' when 'l' then ' COMPRESSION lz4' else '' end" : "")} as type,
                 case attgenerated when '' then coalesce(' DEFAULT ' || pg_get_expr(adbin, adrelid, true), '') else ' GENERATED ALWAYS AS (' || pg_get_expr(adbin, adrelid, true) || case attgenerated when 's' then ') STORED' else ') VIRTUAL' end end as value,
                 case when attnotnull then {(major >= 18 ? NotNull : "' NOT NULL'")} else '' end
-                || case when coalesce(attstattarget, -1) >= 0 then ' STATISTICS ' || attstattarget else '' end || coalesce(' (' || array_to_string(attoptions, ', ') || ')', '') as rest
+                || case when coalesce(attstattarget, -1) >= 0 then ' STATISTICS ' || attstattarget else '' end || coalesce(' (' || (select string_agg(o, ', ' order by o) from unnest(attoptions) o where o !~ '^pg_') || ')', '') as rest
            from pg_attribute a join pg_class c on c.oid = attrelid join pg_type t on t.oid = atttypid left join pg_attrdef on adrelid = attrelid and adnum = attnum
           where relkind in ('r', 'p', 'f') and relpersistence <> 't' and attnum > 0 and not attisdropped and c.oid >= 16384)
         select 'pg_class/' || attrelid, null, null, 'Column', attname, format('    %s %s%s%s%s%s,', q, type, value,
