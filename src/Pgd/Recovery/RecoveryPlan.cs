@@ -42,8 +42,9 @@ internal sealed record RecoveryPlan : IDisposable
     /// <param name="folder">Where its log is by then.</param>
     public Dictionary<string, string> Settings(string folder)
     {
-        var settings = ServerSettings.Promotion();
-        settings["recovery_target_lsn"] = Lsn.Format(Stop);
+        const string position = "recovery_target_lsn";
+        // After the others: a server takes even an empty target after another one for a second one.
+        var settings = new Dictionary<string, string>(ServerSettings.Promotion().Where(s => s.Key != position)) { [position] = Lsn.Format(Stop) };
         settings["recovery_target_inclusive"] = Inclusive ? "on" : "off";
         // Never "latest": a history that somebody else's recovery left would lead away.
         settings["recovery_target_timeline"] = Timeline.ToString(CultureInfo.InvariantCulture);
