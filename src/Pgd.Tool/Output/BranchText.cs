@@ -73,7 +73,7 @@ internal static class BranchText
     private static string Space(BranchSpace space) =>
         $"{Size(space.Used)} of its own{(space.Pinned > 0 ? $", {Size(space.Pinned)} of that held by branches made from it" : "")}; {Size(space.Referenced)} in all, {Size(space.Logical)} before compression";
 
-    private static string Size(long bytes)
+    internal static string Size(long bytes)
     {
         var (value, unit) = bytes switch { >= 1L << 40 => (bytes / (double)(1L << 40), "TB"), >= 1L << 30 => (bytes / (double)(1L << 30), "GB"), >= 1L << 20 => (bytes / (double)(1L << 20), "MB"), _ => (bytes / 1024.0, "kB") };
         return string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{value:0.#} {unit}");
