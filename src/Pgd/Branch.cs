@@ -174,6 +174,9 @@ public sealed record Project
     /// <summary>PostgreSQL's major version.</summary>
     public required int PostgresMajor { get; init; }
 
+    /// <summary>How far back the archived log of its first branch is to reach, as <c>--pitr</c> said; null where that log is not archived.</summary>
+    public TimeSpan? PointInTime { get; init; }
+
     /// <summary>The ports that its branches get.</summary>
     public required PortRange Ports { get; init; }
 

@@ -3,6 +3,7 @@ using Pgd.Libpq;
 using Pgd.Linux;
 using Pgd.Postgres;
 using Pgd.Processes;
+using Pgd.Recovery;
 using Pgd.Runtime;
 using Pgd.Schema;
 using Pgd.State;
@@ -465,6 +466,7 @@ public sealed class Branches
         foreach (var generation in Generations(project, branch))
             await new BranchServer(_workspace, project, branch, generation).DestroyAsync().ConfigureAwait(false);
         Fault.Here("delete:data");
+        new Archiving(_workspace.Layout, project, branch).Remove();
         _workspace.State.Delete(branch.FullName);
     }
 
@@ -823,7 +825,7 @@ public sealed class Branches
     }
 
     /// <summary>Proves the connection that most will ask for, or the superuser's where that is not clear.</summary>
-    private async Task ProveAsync(ProjectRecord project, BranchRecord branch, BranchServer server, AdminConnection connection, CancellationToken cancellationToken)
+    internal async Task ProveAsync(ProjectRecord project, BranchRecord branch, BranchServer server, AdminConnection connection, CancellationToken cancellationToken)
     {
         var databases = Databases.List(connection, cancellationToken);
         if (databases.IsClear && databases.Choose(branch.FullName, null) is var only)
@@ -891,7 +893,7 @@ public sealed class Branches
             await ProveAsync(project, branch, server, connection, cancellationToken).ConfigureAwait(false);
     }
 
-    private static async Task StartAgainAsync(BranchServer server)
+    internal static async Task StartAgainAsync(BranchServer server)
     {
         if (server.FindVolume() is null || server.IsRunning())
             return;

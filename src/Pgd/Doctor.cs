@@ -35,6 +35,7 @@ public sealed partial class Doctor
         Check("records", Records);
         foreach (var branch in SafeBranches().ToList())
             await CheckBranchAsync(branch, findings, cancellationToken).ConfigureAwait(false);
+        Check("write-ahead log", () => _workspace.State.ProjectNames().Select(_workspace.State.FindProject).OfType<ProjectRecord>().SelectMany(p => new ArchiveFindings(_workspace).Of(p, cancellationToken)));
         try
         {
             var repairs = await FixAsync(dryRun: true, cancellationToken).ConfigureAwait(false);
@@ -74,7 +75,9 @@ public sealed partial class Doctor
         Workspace.RequireLinux();
         var (project, branch) = (_workspace.State.RequireProject(source.Project), _workspace.Branches.RequireReady(source));
         var server = new BranchServer(_workspace, project, branch, branch.Generation);
-        List<Finding> findings = [.. SourceInspection.Files(source, server.Attach().Data, _workspace.Storages.Named(project.Storage))];
+        List<Finding> findings = [.. SourceInspection.Files(source, server.Attach().Data, _workspace.Storages.Named(project.Storage))
+            // Said on its command line, and not in its files.
+            .Select(f => f.Check == "archiving" && new Archiving(_workspace.Layout, project, branch).IsOn ? f with { Text = "on, to pgd's archive; branches archive nothing" } : f)];
         if (branch.IsAdopted || !server.IsRunning())
         {
             findings.Add(new("catalogs", Severity.Ok, branch.IsAdopted ? "not asked: a cluster that was adopted is never connected to. A branch has the same" : $"not asked: {source} is stopped",
@@ -108,6 +111,7 @@ public sealed partial class Doctor
         await FixStrayDatasetsAsync(dryRun, repairs).ConfigureAwait(false);
         await FixRuntimesAsync(dryRun, repairs).ConfigureAwait(false);
         await FixSocketsAsync(dryRun, repairs).ConfigureAwait(false);
+        await FixArchivesAsync(dryRun, repairs).ConfigureAwait(false);
         await FixLooseFilesAsync(dryRun, repairs).ConfigureAwait(false);
         return repairs;
     }
@@ -320,6 +324,12 @@ public sealed partial class Doctor
             }).ConfigureAwait(false);
         }
 
+        if (_workspace.State.FindProject(name) is { IsSwitchingArchive: true } switching && _workspace.State.FindBranch(BranchName.Of(name, BranchName.Main)) is { Phase: BranchPhase.Ready })
+        {
+            await RepairAsync("archiving", name, $"a killed operation was turning it {(switching.PointInTime is null ? "off" : "on")}, and main's server may not know: finished", () =>
+                new ArchiveSwitch(_workspace, switching).TurnAsync(switching.PointInTime, cancellationToken)).ConfigureAwait(false);
+        }
+
         // A rehearsal has removed nothing, and yet must say what would follow.
         if (_workspace.State.BranchNames(name).Count - (dryRun ? removed : 0) <= 0)
         {
@@ -422,6 +432,22 @@ public sealed partial class Doctor
             {
                 if (Directory.Exists(folder))
                     Directory.Delete(folder, recursive: true);
+                return Task.CompletedTask;
+            }, dryRun).ConfigureAwait(false));
+        }
+    }
+
+    // An archive goes with its project; where the record was lost, only its owner can tell whether what is in it is needed.
+    private async Task FixArchivesAsync(bool dryRun, List<Repair> repairs)
+    {
+        foreach (var stray in new ArchiveFindings(_workspace).Strays())
+        {
+            using var held = _workspace.Locks.TryAcquire(LockRequest.Project(Path.GetFileName(stray), exclusive: true));
+            if (held is null || File.Exists(_workspace.Layout.ProjectFile(Path.GetFileName(stray))))
+                continue;
+            repairs.Add(await DoAsync("archive", stray, "belongs to no project, and is empty: removed", () =>
+            {
+                ArchiveFindings.RemoveEmpty(stray);
                 return Task.CompletedTask;
             }, dryRun).ConfigureAwait(false));
         }
@@ -535,7 +561,7 @@ public enum Severity
 }
 
 /// <summary>One thing that a repair did.</summary>
-/// <param name="Kind">branch, reset, project, record, data, container, network, socket or file.</param>
+/// <param name="Kind">branch, reset, project, record, data, archiving, archive, container, network, socket or file.</param>
 /// <param name="Subject">Which one.</param>
 /// <param name="Text">What was or would be done, and why.</param>
 /// <param name="Done">False if it could not be done; <paramref name="Text"/> then says why.</param>

@@ -2,6 +2,7 @@ using Pgd.Libpq;
 using Pgd.Linux;
 using Pgd.Postgres;
 using Pgd.Processes;
+using Pgd.Recovery;
 using Pgd.Runtime;
 using Pgd.State;
 using Pgd.Storage;
@@ -35,6 +36,9 @@ public sealed class Projects
         await RefuseExistingAsync(name).ConfigureAwait(false);
 
         var adopted = request.Adopt is { } place ? Adoptable(request, place) : null;
+        var pointInTime = request.PointInTime is { } asked && asked != TimeSpan.Zero ? asked : (TimeSpan?)null;
+        if (adopted is not null && pointInTime is not null)
+            throw ArchiveSwitch.NotOurs(name);
         var runtime = _workspace.Runtimes.Choose(request.Runtime ?? _workspace.Configuration.Runtime, request.Image);
         var ports = request.Ports ?? _workspace.Configuration.PortRange ?? PortRange.Default;
         var programs = await runtime.ChooseAsync(adopted?.Major ?? request.PostgresMajor, request.Image, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
@@ -73,10 +77,49 @@ public sealed class Projects
             return View(project, branches: 1);
         }
 
-        await Ports.WithFreePortAsync(_workspace.Reporter, refused =>
+        var main = await Ports.WithFreePortAsync(_workspace.Reporter, refused =>
             DiskFull.TellAsync(_workspace.Root, () => MakeMainAsync(project, name, dump, refused, cancellationToken))).ConfigureAwait(false);
+        if (pointInTime is not null)
+        {
+            undo.Push($"destroy {name}", () => _workspace.Branches.DestroyAsync(project, main));
+            // Not before: nobody goes back into the middle of a dump.
+            project = await new ArchiveSwitch(_workspace, project).TurnAsync(pointInTime, cancellationToken).ConfigureAwait(false);
+        }
+
         undo.Keep();
         return View(project, branches: 1);
+    }
+
+    /// <summary>
+    /// Changes a project. To turn the archiving of its first branch's write-ahead log on or off, that branch's server is restarted if it runs, and proved again. What was
+    /// archived stays.
+    /// </summary>
+    /// <exception cref="PgdException">
+    /// There is none of that name (<see cref="ExitCode.NotFound"/>), its first branch was adopted, archives already by itself, or writes too little log for that
+    /// (<see cref="ExitCode.Unsafe"/>), or does not start (<see cref="ExitCode.Failed"/>). The project is then as it was.
+    /// </exception>
+    public Task<Project> SetAsync(ProjectSet request, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        return _workspace.Audit.RecordAsync("project set", request.Name, null, () => ChangeAsync(request.Name, project => request.PointInTime switch
+        {
+            null => Task.FromResult(project),
+            { } window => new ArchiveSwitch(_workspace, project).TurnAsync(window == TimeSpan.Zero ? null : window, cancellationToken),
+        }, cancellationToken));
+    }
+
+    /// <summary>Sees to it that the log of a project's first branch is archived; one that is already stays as it is. The caller holds no lock of the project.</summary>
+    /// <exception cref="PgdException">As for <see cref="SetAsync"/>.</exception>
+    internal Task<Project> EnsureArchivingAsync(string project, TimeSpan window, CancellationToken cancellationToken) =>
+        ChangeAsync(project, found => found is { PointInTime: not null, IsSwitchingArchive: false } ? Task.FromResult(found) : new ArchiveSwitch(_workspace, found).TurnAsync(found.PointInTime ?? window, cancellationToken), cancellationToken);
+
+    private async Task<Project> ChangeAsync(string name, Func<ProjectRecord, Task<ProjectRecord>> change, CancellationToken cancellationToken)
+    {
+        Workspace.RequireLinux();
+        _workspace.State.RequireProject(name);
+        using var held = await _workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Project(name, exclusive: true)).ConfigureAwait(false);
+        var changed = await change(_workspace.State.RequireProject(name)).ConfigureAwait(false);
+        return View(changed, _workspace.State.BranchNames(name).Count);
     }
 
     /// <summary>All projects, by name.</summary>
@@ -323,6 +366,7 @@ public sealed class Projects
         Storage = record.Storage,
         Runtime = record.Runtime,
         PostgresMajor = record.PostgresMajor,
+        PointInTime = record.PointInTime,
         Network = record.Subnet is not null ? Runtime.Docker.Internal : null,
         Ports = new(record.FirstPort, record.LastPort),
         CreatedAt = record.CreatedAt,

@@ -41,6 +41,19 @@ public sealed record ProjectCreate
 
     /// <summary>What <c>-</c> reads.</summary>
     public Stream? Input { get; init; }
+
+    /// <summary>How far back the log of <c>main</c> is to reach, which is archived for that; null or <see cref="TimeSpan.Zero"/> for no archive.</summary>
+    public TimeSpan? PointInTime { get; init; }
+}
+
+/// <summary>What to change of a project; what is null stays.</summary>
+public sealed record ProjectSet
+{
+    /// <summary>The name.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>How far back the log of <c>main</c> is to reach, which is archived for that; <see cref="TimeSpan.Zero"/> ends that.</summary>
+    public TimeSpan? PointInTime { get; init; }
 }
 
 /// <summary>What a new branch should be.</summary>

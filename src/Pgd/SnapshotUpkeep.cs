@@ -5,6 +5,9 @@ namespace Pgd;
 /// <summary>Takes the snapshots that are due, and removes those that no rule keeps.</summary>
 internal sealed class SnapshotUpkeep(Workspace workspace, TimeProvider clock)
 {
+    // A week, as most keep it: what went wrong on a Friday is looked for on a Monday.
+    private static readonly TimeSpan DefaultWindow = TimeSpan.FromDays(7);
+
     private readonly List<string> _deleted = [];
     private readonly List<SnapshotReason> _kept = [], _left = [];
 
@@ -44,6 +47,8 @@ internal sealed class SnapshotUpkeep(Workspace workspace, TimeProvider clock)
             await TryAsync(name, problems, () => EnsureArchivingAsync(name, cancellationToken), cancellationToken).ConfigureAwait(false);
             await TryAsync(name, problems, async () => taken.Add(await workspace.Snapshots.CreateAsync(new() { Branch = name, Scheduled = true }, cancellationToken).ConfigureAwait(false)), cancellationToken).ConfigureAwait(false);
             await TryAsync(name, problems, () => CleanUpAsync(name.Project, name.Branch, rules, cancellationToken), cancellationToken).ConfigureAwait(false);
+            if (name.IsMain)
+                await TryAsync(name, problems, () => workspace.Wal.TrimAsync(name.Project, cancellationToken), cancellationToken).ConfigureAwait(false);
         }
 
         return new(taken, problems, new(DryRun: false, _deleted, _kept, _left));
@@ -66,19 +71,15 @@ internal sealed class SnapshotUpkeep(Workspace workspace, TimeProvider clock)
     /// The first scheduled snapshot of a project's first branch has its write-ahead log kept from then on, so that what lies between two of them can be reached. Not for
     /// clusters that were adopted, which are only read, nor where it was said that no log is to be kept.
     /// </summary>
-    private static Task EnsureArchivingAsync(BranchName name, CancellationToken cancellationToken)
+    private async Task EnsureArchivingAsync(BranchName name, CancellationToken cancellationToken)
     {
-        ArgumentNullException.ThrowIfNull(name);
-        cancellationToken.ThrowIfCancellationRequested();
-        return Task.CompletedTask;
+        if (!name.IsMain || workspace.State.RequireProject(name.Project) is { IsPointInTimeOff: true } or { PointInTime: not null, IsSwitchingArchive: false } || workspace.Branches.RequireReady(name).IsAdopted)
+            return;
+        await workspace.Projects.EnsureArchivingAsync(name.Project, DefaultWindow, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>How far back each moment of a branch is to be reachable: nowhere yet.</summary>
-    private static TimeSpan? WindowOf(BranchName name)
-    {
-        ArgumentNullException.ThrowIfNull(name);
-        return null;
-    }
+    /// <summary>How far back each moment of a branch is to be reachable; null where nobody said so.</summary>
+    private TimeSpan? WindowOf(BranchName name) => name.IsMain ? workspace.State.FindProject(name.Project)?.PointInTime : null;
 
     private async Task CleanUpAsync(string project, string? branch, SnapshotCleanup request, CancellationToken cancellationToken)
     {

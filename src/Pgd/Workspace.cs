@@ -32,6 +32,7 @@ public sealed class Workspace
         Projects = new(this);
         Branches = new(this);
         Snapshots = new(this);
+        Wal = new(this);
         Previews = new(this);
         Lifetimes = new(this);
         Migrations = new(this);
@@ -68,6 +69,9 @@ public sealed class Workspace
 
     /// <summary>Snapshots of branches.</summary>
     public Snapshots Snapshots { get; }
+
+    /// <summary>Write-ahead logs and their archives.</summary>
+    public WriteAheadLogs Wal { get; }
 
     /// <summary>Branches of pull requests.</summary>
     public Previews Previews { get; }

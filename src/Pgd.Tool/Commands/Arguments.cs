@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Pgd.Configuration;
 using Pgd.Tool.CommandLine;
 
 namespace Pgd.Tool.Commands;
@@ -56,6 +57,12 @@ internal static class Arguments
     public static Option<string?> TimeZone() => new("--timezone") { HelpName = "ZONE", Description = "Zone of times that name none: local, UTC, Europe/Berlin, +01:00" };
 
     public static Option<string?> TimeToLive() => new("--ttl") { HelpName = "DURATION", Description = "Time until the branch may be swept, for example 12h, 7d or never" };
+
+    /// <summary>How far back a project's first branch can be brought.</summary>
+    public static Option<string?> PointInTime() => new("--pitr") { HelpName = "DURATION|off", Description = "Archive the write-ahead log of \"main\", to bring it back to any moment that long ago" };
+
+    /// <summary>What that option says; zero is off.</summary>
+    public static TimeSpan? Window(string? text) => text switch { null => null, "off" => TimeSpan.Zero, _ => Duration.Parse(text) };
 
     public static Option<bool> Fast() => new("--fast") { Description = "Never ask the source for a checkpoint: it does less, the branch may start slower" };
 

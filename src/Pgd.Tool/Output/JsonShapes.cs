@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Pgd.Configuration;
 using Pgd.Schema;
 
 namespace Pgd.Tool.Output;
@@ -9,7 +10,7 @@ namespace Pgd.Tool.Output;
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     WriteIndented = true,
-    Converters = [typeof(BranchNameJson), typeof(PortRangeJson), typeof(CamelCaseEnum<BranchStatus>), typeof(CamelCaseEnum<SnapshotStatus>), typeof(CamelCaseEnum<Severity>), typeof(CamelCaseEnum<SchemaKind>), typeof(CamelCaseEnum<SchemaChange>), typeof(CamelCaseEnum<SetupOutcome>)])]
+    Converters = [typeof(BranchNameJson), typeof(PortRangeJson), typeof(DurationJson), typeof(CamelCaseEnum<BranchStatus>), typeof(CamelCaseEnum<SnapshotStatus>), typeof(CamelCaseEnum<Severity>), typeof(CamelCaseEnum<SchemaKind>), typeof(CamelCaseEnum<SchemaChange>), typeof(CamelCaseEnum<SetupOutcome>)])]
 [JsonSerializable(typeof(Project))]
 [JsonSerializable(typeof(IReadOnlyList<Project>))]
 [JsonSerializable(typeof(Branch))]
@@ -19,6 +20,9 @@ namespace Pgd.Tool.Output;
 [JsonSerializable(typeof(IReadOnlyList<Snapshot>))]
 [JsonSerializable(typeof(SnapshotsCleanedUp))]
 [JsonSerializable(typeof(SnapshotsScheduled))]
+[JsonSerializable(typeof(IReadOnlyList<WriteAheadLogInfo>))]
+[JsonSerializable(typeof(WriteAheadLogVerified))]
+[JsonSerializable(typeof(WriteAheadLogCleaned))]
 [JsonSerializable(typeof(Deleted))]
 [JsonSerializable(typeof(Connection))]
 [JsonSerializable(typeof(LogLines))]
@@ -67,6 +71,13 @@ internal sealed class PortRangeJson : JsonConverter<PortRange>
     public override PortRange Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => PortRange.Parse(reader.GetString()!);
 
     public override void Write(Utf8JsonWriter writer, PortRange value, JsonSerializerOptions options) => writer.WriteStringValue(value.ToString());
+}
+
+internal sealed class DurationJson : JsonConverter<TimeSpan>
+{
+    public override TimeSpan Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => Duration.Parse(reader.GetString()!);
+
+    public override void Write(Utf8JsonWriter writer, TimeSpan value, JsonSerializerOptions options) => writer.WriteStringValue(Duration.Format(value));
 }
 
 internal sealed class CamelCaseEnum<T>() : JsonStringEnumConverter<T>(JsonNamingPolicy.CamelCase)

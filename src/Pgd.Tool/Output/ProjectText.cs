@@ -1,3 +1,5 @@
+using Pgd.Configuration;
+
 namespace Pgd.Tool.Output;
 
 /// <summary>Projects as text.</summary>
@@ -24,6 +26,7 @@ internal static class ProjectText
         ("Storage", project.Storage),
         ("Runtime", project.Runtime),
         ("Network", project.Network),
+        ("Archived", project.PointInTime is { } window ? $"the write-ahead log of main, for {Duration.Format(window)}" : null),
         ("Ports", project.Ports.ToString()),
         ("Settings", project.Settings.Count == 0 ? null : string.Join(", ", project.Settings.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => $"{s.Key} = {s.Value}"))),
         ("Branches", BranchText.Number(project.Branches)),

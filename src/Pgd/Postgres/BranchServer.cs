@@ -3,6 +3,7 @@ using System.Text.RegularExpressions;
 using Npgsql;
 using Pgd.Libpq;
 using Pgd.Linux;
+using Pgd.Recovery;
 using Pgd.Runtime;
 using Pgd.State;
 using Pgd.Storage;
@@ -69,12 +70,13 @@ internal sealed class BranchServer(Workspace workspace, ProjectRecord project, B
             settings[name] = setting.Value;
         }
 
-        foreach (var (name, value) in IsMain ? extra : ServerSettings.Quarantine(project.PostgresMajor).Concat(ServerSettings.Buffers(configuration, workspace.BranchMemory)).Concat(extra))
+        var archiving = new Archiving(workspace.Layout, project, branch);
+        foreach (var (name, value) in IsMain ? extra.Concat(archiving.Settings(volume)) : ServerSettings.Quarantine(project.PostgresMajor).Concat(ServerSettings.Buffers(configuration, workspace.BranchMemory)).Concat(extra))
             settings[name] = value;
         if (branch.Tls)
             await PrepareTlsAsync(volume, settings, cancellationToken).ConfigureAwait(false);
         var logged = File.Exists(volume.Log) ? new FileInfo(volume.Log).Length : 0;
-        var start = new ServerStart { Settings = settings, Host = listen ? branch.Host : null, Memory = IsMain ? null : workspace.BranchMemory, Libraries = PreloadLibrary.Of(configuration) };
+        var start = new ServerStart { Settings = settings, Host = listen ? branch.Host : null, Memory = IsMain ? null : workspace.BranchMemory, Libraries = PreloadLibrary.Of(configuration), Folders = archiving.Folders };
         var started = await _runtime.StartAsync(volume, project, start, cancellationToken).ConfigureAwait(false);
         return await WaitUntilReadyAsync(volume, started, logged, cancellationToken).ConfigureAwait(false);
     }

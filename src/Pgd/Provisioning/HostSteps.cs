@@ -30,7 +30,7 @@ internal sealed class HostSteps(string root)
                 () => MakeRoot()),
             Step.Of("group", $"group {SharedRoot.Group}", $"groupadd --system {SharedRoot.Group}", () => Libc.FindGroup(SharedRoot.Group) is not null, () => Run("groupadd", "--system", SharedRoot.Group)),
             Member("member", account, SharedRoot.Group),
-            Step.Of("folders", $"folders of {root}", $"state, locks, volumes and s: of {account.Name} and the group {SharedRoot.Group}", () => Folders(account).All(f => IsAs(f.Path, f.Mode, f.Owner, f.Group)), () =>
+            Step.Of("folders", $"folders of {root}", $"state, locks, volumes, wal and s: of {account.Name} and the group {SharedRoot.Group}", () => Folders(account).All(f => IsAs(f.Path, f.Mode, f.Owner, f.Group)), () =>
             {
                 foreach (var (path, mode, owner, group) in Folders(account))
                     Make(path, mode, owner, group);
@@ -321,14 +321,14 @@ internal sealed class HostSteps(string root)
     {
         var group = Libc.FindGroup(SharedRoot.Group);
         return [(Layout.State, SharedRoot.Folder, account.UserId, group), (Layout.Locks, SharedRoot.Folder, account.UserId, group),
-            (Layout.Volumes, SharedRoot.PassableFolder, account.UserId, group), (Layout.Sockets, SharedRoot.PassableFolder, account.UserId, group)];
+            (Layout.Volumes, SharedRoot.PassableFolder, account.UserId, group), (Layout.Sockets, SharedRoot.PassableFolder, account.UserId, group), (Layout.Wal, SharedRoot.PassableFolder, account.UserId, group)];
     }
 
     private void RemoveRoot()
     {
         foreach (var file in (string[])[.. Directory.Exists(Layout.Locks) ? Directory.GetFiles(Layout.Locks, "*.lock") : [], Layout.HostKey, Layout.Dataset, Layout.CertificateAuthority])
             File.Delete(file);
-        foreach (var folder in (string[])[Layout.State, Layout.Volumes, Layout.Locks, Layout.Sockets, Layout.Mounts])
+        foreach (var folder in (string[])[Layout.State, Layout.Volumes, Layout.Locks, Layout.Sockets, Layout.Wal, Layout.Mounts])
             RemoveIfEmpty(folder);
         // Last, so that an undo which was killed can be repeated; and not where a stranger's file keeps the folder.
         if (Directory.EnumerateFileSystemEntries(root).FirstOrDefault(entry => entry != SetupMark.FileIn(root)) is { } stranger)

@@ -24,7 +24,8 @@ internal sealed class BranchLog
         _archive = new(workspace.Layout.Archive(branch.FullName));
         SegmentSize = new DirectoryInfo(_folder).EnumerateFiles().FirstOrDefault(f => LogSegment.IsName(f.Name)) is { Length: > 0 } segment ? (ulong)segment.Length
             : throw new PgdException(ExitCode.Failed, $"there is no write-ahead log in {_folder}", "See what is wrong: dotnet pgd doctor");
-        Timelines = Timelines.Read(ControlOf(Data, branch.FullName).Timeline, History);
+        Control = ControlOf(Data, branch.FullName);
+        Timelines = Timelines.Read(Control.Timeline, History);
     }
 
     /// <summary>The data directory that it belongs to.</summary>
@@ -33,6 +34,22 @@ internal sealed class BranchLog
     public ulong SegmentSize { get; }
 
     public Timelines Timelines { get; }
+
+    /// <summary>What its control file says.</summary>
+    public ControlData Control { get; }
+
+    /// <summary>What was archived of it.</summary>
+    public WalArchive Archive => _archive;
+
+    /// <summary>The parts that its server still has.</summary>
+    public IReadOnlySet<ulong> Live() => NumbersOf(new DirectoryInfo(_folder).EnumerateFiles().Select(f => f.Name).Where(LogSegment.IsName));
+
+    /// <summary>The parts that files of these names are, on the line of timelines that leads to the present.</summary>
+    public IReadOnlySet<ulong> NumbersOf(IEnumerable<string> names) =>
+        names.Select(name => LogSegment.Parse(name, SegmentSize)).Where(s => Timelines.Of(s.Number, SegmentSize).Contains(s.Timeline)).Select(s => s.Number).ToHashSet();
+
+    /// <summary>The name of a part.</summary>
+    public string NameOf(ulong number) => Names(number).First();
 
     /// <summary>Whether a part of the log can be had.</summary>
     public bool Has(ulong number) => Names(number).Any(name => Libc.Exists(Path.Combine(_folder, name)) || _archive.Has(name));

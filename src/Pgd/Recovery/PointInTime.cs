@@ -204,7 +204,7 @@ internal sealed class PointInTime
         var (end, _) = _log.End();
         return FirstMissing(reached, end) is { } missing
             ? new(ExitCode.NotFound, $"{target} cannot be reached: of the write-ahead log after {snapshot.FullName} the part {new LogSegment(_log.Timelines.Of(missing, _log.SegmentSize).First(), missing).Name(_log.SegmentSize)} is missing{Reachable()}",
-                $"Its server has recycled it. Have it kept from now on: dotnet pgd project set {_branch.Project} --pitr 7d")
+                IsArchived ? $"See what the archive lacks: dotnet pgd wal info {_branch.FullName}" : $"Its server has recycled it. Have it kept from now on: dotnet pgd project set {_branch.Project} --pitr 7d")
             : new(ExitCode.NotFound, $"{target} cannot be reached: the write-ahead log of {_branch.FullName} ends at {Lsn.Format(reached)}{Reachable()}", "Choose an earlier one.");
     }
 
@@ -212,7 +212,9 @@ internal sealed class PointInTime
 
     private string Abandoned() => _log.Timelines.Current > 1 ? $". What was written on a timeline that was left is no part of the past of {_branch.FullName}" : "";
 
-    private string Archiving() => _workspace.Layout.Archive(_branch.FullName) is var archive && Directory.Exists(archive) || _branch.IsAdopted || _branch.Parent is not null ? "" : $". Its log is kept by: dotnet pgd project set {_branch.Project} --pitr 7d";
+    private bool IsArchived => new Archiving(_workspace.Layout, _project, _branch).IsOn;
+
+    private string Archiving() => IsArchived || _branch.IsAdopted || _branch.Parent is not null ? "" : $". Its log is kept by: dotnet pgd project set {_branch.Project} --pitr 7d";
 }
 
 /// <summary>A stretch of time to each moment of which a branch can be brought back.</summary>

@@ -181,7 +181,7 @@ internal sealed class Docker(Layout layout, DockerEngine engine) : IRuntime, IDi
             User = UserOf(volume),
             Labels = LabelsOf(volume, settings["cluster_name"], socket),
             Environment = ["LANG=C.UTF-8"],
-            Mounts = [.. Folders(volume), new(socket, socket), Accounts(volume)],
+            Mounts = [.. Folders(volume), .. server.Folders.Select(f => new Mount(f, f)), new(socket, socket), Accounts(volume)],
             Port = server.Host is null || fenced ? null : new(port, PublishedOn(server.Host), port),
             Network = server.Host is null ? "none" : fenced ? NetworkOf(project.Name) : null,
             Address = fenced ? server.Host : null,

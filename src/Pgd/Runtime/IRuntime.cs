@@ -75,6 +75,9 @@ internal sealed record ServerStart
     /// <summary>The bytes of memory that it may use, where the runtime can see to that; null for as much as there is.</summary>
     public required long? Memory { get; init; }
 
+    /// <summary>Folders that it has to see beside its volume's.</summary>
+    public IReadOnlyList<string> Folders { get; init; } = [];
+
     /// <summary>What it cannot start without.</summary>
     public required IReadOnlyList<PreloadLibrary> Libraries { get; init; }
 }

@@ -134,6 +134,15 @@ internal sealed record ProjectRecord
 
     public required int LastPort { get; init; }
 
+    /// <summary>How far back the archived log of its first branch is to reach; null where that log is not archived.</summary>
+    public TimeSpan? PointInTime { get; init; }
+
+    /// <summary>Whether somebody said that its log is not to be kept: then the timer does not turn that on either.</summary>
+    public bool IsPointInTimeOff { get; init; }
+
+    /// <summary>Whether archiving is being turned on or off, and the server may not know yet; it is done again when no one holds the lock.</summary>
+    public bool IsSwitchingArchive { get; init; }
+
     /// <summary>When its users were first told what branches of it do as it does; null before its first branch.</summary>
     public DateTimeOffset? InspectedAt { get; init; }
 

@@ -11,6 +11,8 @@ internal sealed class Layout(string root)
 {
     // A unix socket's path may have 107 bytes; PostgreSQL refuses to start with a longer one.
     private const int LongestSocketPath = 107;
+    // Servers may run under another account: they may pass through, and read nothing of ours.
+    private const UnixFileMode Passable = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
     private bool? _isShared;
 
     public string Root { get; } = root;
@@ -71,18 +73,34 @@ internal sealed class Layout(string root)
     // Beside the branches' own files: a name with that character is no branch's.
     public string SnapshotFile(BranchName branch, string id) => Path.Combine(State, branch.Project, $"{branch.Branch}@{id}.json");
 
+    public string Wal => Path.Combine(Root, "wal");
+
     /// <summary>Where a branch's server hands over its write-ahead log, if it was told to.</summary>
-    public string Archive(BranchName branch) => Path.Combine(Root, "wal", branch.Project, branch.Branch);
+    public string Archive(BranchName branch) => Path.Combine(Wal, branch.Project, branch.Branch);
+
+    /// <summary>Makes the folder of a project's archives.</summary>
+    public void EnsureWal(string project)
+    {
+        try
+        {
+            foreach (var folder in (string[])[Wal, Path.Combine(Wal, project)])
+                MakeFolder(folder, IsShared ? SharedRoot.PassableFolder : Passable);
+        }
+        catch (Exception e) when (e is UnauthorizedAccessException or IOException)
+        {
+            // In a shared root only root makes folders.
+            throw new PgdException(ExitCode.MachineLacks, $"the folder {Wal} cannot be used: {e.Message}", IsShared ? "Let setup make it: sudo dotnet-pgd setup" : "Make it writable, or choose another root with --root or PGD_ROOT.", e);
+        }
+    }
 
     /// <summary>The folder of the administrative socket: short, and different for each generation, so that two of them can run at once.</summary>
     public string SocketFolder(string branchId, int generation) => Path.Combine(Sockets, ShortHash($"{branchId}/{generation}"));
 
     public static string ShortHash(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)))[..8];
 
-    /// <summary>Makes the root and its folders. Servers may run under another account: they may pass through, and read nothing of ours.</summary>
+    /// <summary>Makes the root and its folders.</summary>
     public void Ensure()
     {
-        const UnixFileMode passable = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
         const UnixFileMode closed = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
         var longest = Encoding.UTF8.GetByteCount(Path.Combine(Sockets, "01234567", ".s.PGSQL.65535.lock"));
         if (longest > LongestSocketPath)
@@ -94,11 +112,11 @@ internal sealed class Layout(string root)
         try
         {
             if (!IsShared)
-                MakeFolder(Root, passable);
+                MakeFolder(Root, Passable);
             MakeFolder(State, IsShared ? SharedRoot.Folder : closed);
-            MakeFolder(Volumes, IsShared ? SharedRoot.PassableFolder : passable);
+            MakeFolder(Volumes, IsShared ? SharedRoot.PassableFolder : Passable);
             MakeFolder(Locks, IsShared ? SharedRoot.Folder : closed);
-            MakeFolder(Sockets, IsShared ? SharedRoot.PassableFolder : passable);
+            MakeFolder(Sockets, IsShared ? SharedRoot.PassableFolder : Passable);
         }
         catch (Exception e) when (e is UnauthorizedAccessException or IOException)
         {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Pgd.Storage;
 
@@ -197,6 +198,10 @@ internal static class RecordJson
         json.WriteNumber("firstPort", record.FirstPort);
         json.WriteNumber("lastPort", record.LastPort);
         json.WriteString("createdAt", record.CreatedAt);
+        if (record.PointInTime is { } pointInTime)
+            json.WriteString("pointInTime", pointInTime.ToString("c", CultureInfo.InvariantCulture));
+        WriteFlag(json, "isPointInTimeOff", record.IsPointInTimeOff);
+        WriteFlag(json, "isSwitchingArchive", record.IsSwitchingArchive);
         WriteTime(json, "inspectedAt", record.InspectedAt);
     });
 
@@ -215,6 +220,9 @@ internal static class RecordJson
         FirstPort = Number(json, "firstPort"),
         LastPort = Number(json, "lastPort"),
         CreatedAt = OptionalTime(json, "createdAt") ?? throw Missing("createdAt"),
+        PointInTime = OptionalText(json, "pointInTime") is { } text ? TimeSpan.TryParseExact(text, "c", CultureInfo.InvariantCulture, out var span) ? span : throw Missing("pointInTime") : null,
+        IsPointInTimeOff = Flag(json, "isPointInTimeOff"),
+        IsSwitchingArchive = Flag(json, "isSwitchingArchive"),
         InspectedAt = OptionalTime(json, "inspectedAt"),
     };
 

@@ -92,6 +92,9 @@ internal sealed record Volume(VolumeKey Key, string Directory)
     /// <summary>The server's certificate and its key. In one file, so that whatever happens they belong together.</summary>
     public string Certificate => Path.Combine(Directory, "server.pem");
 
+    /// <summary>What its server hands its write-ahead log over by, where it does.</summary>
+    public string Archiver => Path.Combine(Directory, "archive.sh");
+
     /// <summary>The write-ahead log that leads a recovery to its target; there for the first start alone.</summary>
     public string RecoveryLog => Path.Combine(Directory, "wal");
 

@@ -86,7 +86,7 @@ public sealed class Records
     [Fact]
     public void A_projects_record_and_a_volumes_mark_are_read_as_they_were_written()
     {
-        foreach (var project in new[] { Project, Project with { Image = null, Runtime = "native" } })
+        foreach (var project in new[] { Project, Project with { Image = null, Runtime = "native", PointInTime = null, IsSwitchingArchive = false } })
             Assert.Equal(project, RecordJson.ReadProject(Parse(RecordJson.Write(project))));
         foreach (var volume in new[] { Volume, OnZfs, Volume with { Data = "/tank/prod", IsAdopted = true } })
         {
@@ -127,7 +127,7 @@ public sealed class Records
 
     private static ProjectRecord Project { get; } = new()
     {
-        Name = "shop", Storage = "btrfs", Runtime = "docker", PostgresMajor = 17, Image = new("postgres:17-alpine", "sha256:0123", "musl", 70, 71, "/usr/local/lib/postgresql"), Subnet = "172.31.0.0/16", Superuser = "postgres", FirstPort = 21000, LastPort = 21999, CreatedAt = new(2026, 11, 21, 12, 30, 0, TimeSpan.Zero), InspectedAt = new(2026, 11, 22, 8, 0, 0, TimeSpan.Zero),
+        Name = "shop", Storage = "btrfs", Runtime = "docker", PostgresMajor = 17, Image = new("postgres:17-alpine", "sha256:0123", "musl", 70, 71, "/usr/local/lib/postgresql"), Subnet = "172.31.0.0/16", Superuser = "postgres", FirstPort = 21000, LastPort = 21999, CreatedAt = new(2026, 11, 21, 12, 30, 0, TimeSpan.Zero), InspectedAt = new(2026, 11, 22, 8, 0, 0, TimeSpan.Zero), PointInTime = new(7, 1, 2, 3), IsPointInTimeOff = true, IsSwitchingArchive = true,
     };
 
     private static SnapshotRecord Snapshot { get; } = new()

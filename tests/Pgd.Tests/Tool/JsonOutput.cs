@@ -10,6 +10,12 @@ public sealed class JsonOutput
     public void Shape_of_a_project() => Snapshot.Match(JsonText.Of(Samples.Project, JsonShapes.All.Project));
 
     [Fact]
+    public void Shape_of_logs() => Snapshot.Match(JsonText.Of<IReadOnlyList<WriteAheadLogInfo>>([Samples.Log], JsonShapes.All.IReadOnlyListWriteAheadLogInfo));
+
+    [Fact]
+    public void Shape_of_a_cleanup_of_a_log() => Snapshot.Match(JsonText.Of(Samples.Cleaned, JsonShapes.All.WriteAheadLogCleaned));
+
+    [Fact]
     public void Shape_of_branches() => Snapshot.Match(JsonText.Of<IReadOnlyList<Branch>>([Samples.Main, Samples.Preview], JsonShapes.All.IReadOnlyListBranch));
 
     [Fact]

@@ -20,6 +20,28 @@ internal static class Samples
         Branches = 3,
     };
 
+    public static WriteAheadLogInfo Log { get; } = new()
+    {
+        Branch = BranchName.Parse("prod/main"),
+        PointInTime = TimeSpan.FromDays(7),
+        Directory = "/var/lib/pgd/wal/prod/main",
+        Files = 412,
+        Bytes = 3_500_000_000,
+        Oldest = new("000000010000000000000010", Now.AddDays(-9)),
+        Newest = new("0000000100000000000001AD", Now.AddMinutes(-1)),
+        Gaps = [new("000000010000000000000020", "000000010000000000000021", 2, 2), new("000000010000000000000040", "000000010000000000000040", 1, 0)],
+        Archiver = new(410, "0000000100000000000001AD", Now.AddMinutes(-1), 3, "000000010000000000000020", Now.AddDays(-8), 2, Now.AddSeconds(-30)),
+        Windows =
+        [
+            new("prod/main@first", "0/10000028", Now.AddDays(-9), "0/20000000", null, false, "000000010000000000000020"),
+            new("prod/main@0a1b2c3d4e5f", "0/41000028", Now.AddDays(-7), "1/AD000148", Now.AddMinutes(-2), true, null),
+        ],
+        Needs = [new("prod/main@first", "000000010000000000000010"), new("prod/main@0a1b2c3d4e5f", "000000010000000000000041")],
+    };
+
+    public static WriteAheadLogCleaned Cleaned { get; } = new(BranchName.Parse("prod/main"), false, ["000000010000000000000010", "000000010000000000000011"], 123_456, 3,
+        [new("prod/main@first", "000000010000000000000012")], [new("prod/main@zero", "0/10000028", Now.AddDays(-9), "0/12000028", Now.AddDays(-8), false, "000000010000000000000010")]);
+
     public static Branch Main { get; } = new()
     {
         Name = BranchName.Parse("prod/main"),

@@ -40,6 +40,27 @@ public sealed class TextOutput
     public void A_project() => Shows(Screen.None, sheet => ProjectText.Details(Samples.Project, sheet));
 
     [Fact]
+    public void A_project_with_an_archive() => Shows(Screen.None, sheet => ProjectText.Details(Samples.Project with { PointInTime = TimeSpan.FromDays(7) }, sheet));
+
+    [Fact]
+    public void Logs() => Shows(Screen.None, sheet => WalText.Info([Samples.Log, Samples.Log with { Branch = BranchName.Parse("dev/main"), PointInTime = null, Directory = null, Files = 0, Bytes = 0, Oldest = null, Newest = null, Gaps = [], Archiver = null, Windows = [], Needs = [] }], sheet));
+
+    [Fact]
+    public void A_cleanup_of_a_log() => Shows(Screen.None, sheet =>
+    {
+        WalText.Cleaned(Samples.Cleaned, sheet);
+        WalText.Cleaned(Samples.Cleaned with { DryRun = true }, sheet);
+        WalText.Cleaned(new(Samples.Main.Name, false, [], 0, 0, [], []), sheet);
+    });
+
+    [Fact]
+    public void A_verified_log() => Shows(Screen.None, sheet =>
+    {
+        WalText.Verified(new(Samples.Main.Name, 412, []), sheet);
+        WalText.Verified(new(Samples.Main.Name, 1, [Samples.Log.Gaps[0].ToString(), "000000010000000000000041: it has 5 bytes instead of 16777216"]), sheet);
+    });
+
+    [Fact]
     public void The_status() => Shows(Screen.None, sheet => StatusText.Write(Samples.Status, sheet));
 
     [Fact]

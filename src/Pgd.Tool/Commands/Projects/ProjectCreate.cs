@@ -20,6 +20,7 @@ internal static class ProjectCreate
         var network = Arguments.OneOf("--network", "Network of its branches' containers; internal leads nowhere but to this machine (default: bridge)", "bridge", "internal");
         var ports = new Option<string?>("--port-range") { HelpName = "FIRST-LAST", Description = $"Ports of its branches (default: {PortRange.Default.ToString()})" };
         var dump = new Option<string?>("--from-dump") { HelpName = "FILE|-", Description = "Fill it from a dump made by pg_dump or pg_dumpall; - reads standard input" };
+        var pointInTime = Arguments.PointInTime();
 
         return new Verb(surface, "create", "Create a project and its first branch, \"main\".",
             "project create prod",
@@ -28,7 +29,7 @@ internal static class ProjectCreate
             "pg_dump -Fc \"$PRODUCTION_URL\" | dotnet pgd project create prod --from-dump -",
             "# Branch from a cluster on ZFS that is already there, running or not",
             "dotnet pgd project create prod --adopt tank/postgres")
-            .With(name, version, storage, pool, runtime, image, network, ports, dump, adopt, superuser)
+            .With(name, version, storage, pool, runtime, image, network, ports, dump, adopt, superuser, pointInTime)
             .Does(async (run, cancellationToken) =>
             {
                 var project = await run.Workspace.Projects.CreateAsync(new()
@@ -44,6 +45,7 @@ internal static class ProjectCreate
                     Network = run[network],
                     Ports = run[ports] is { } range ? PortRange.Parse(range) : null,
                     FromDump = run[dump] is { } file and not "-" ? Path.GetFullPath(file, run.Session.WorkingDirectory) : run[dump],
+                    PointInTime = Arguments.Window(run[pointInTime]),
                     Input = run[dump] == "-" ? run.Session.Input() : null,
                 }, cancellationToken);
                 run.Show(project, () => JsonShapes.All.Project, ProjectText.Details);
