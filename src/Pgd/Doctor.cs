@@ -445,11 +445,14 @@ public sealed partial class Doctor
             using var held = _workspace.Locks.TryAcquire(LockRequest.Project(Path.GetFileName(stray), exclusive: true));
             if (held is null || File.Exists(_workspace.Layout.ProjectFile(Path.GetFileName(stray))))
                 continue;
+            // A rehearsal must know as well whether it is empty.
             repairs.Add(await DoAsync("archive", stray, "belongs to no project, and is empty: removed", () =>
             {
-                ArchiveFindings.RemoveEmpty(stray);
+                ArchiveFindings.RequireEmpty(stray);
+                if (!dryRun)
+                    ArchiveFindings.RemoveEmpty(stray);
                 return Task.CompletedTask;
-            }, dryRun).ConfigureAwait(false));
+            }, dryRun: false).ConfigureAwait(false));
         }
     }
 

@@ -42,21 +42,26 @@ internal sealed class ArchiveFindings(Workspace workspace)
     public IReadOnlyList<string> Strays() => !Directory.Exists(workspace.Layout.Wal) ? []
         : [.. Directory.GetDirectories(workspace.Layout.Wal).Where(f => Path.GetFileName(f) != "lost+found" && !File.Exists(workspace.Layout.ProjectFile(Path.GetFileName(f)))).Order(StringComparer.Ordinal)];
 
-    /// <summary>Removes an archive that belongs to no project, if it is empty.</summary>
-    /// <exception cref="PgdException">It is not (<see cref="ExitCode.Unsafe"/>).</exception>
+    /// <summary>Refuses an archive that belongs to no project, and has something in it.</summary>
+    /// <exception cref="PgdException">It has (<see cref="ExitCode.Unsafe"/>).</exception>
+    public static void RequireEmpty(string stray)
+    {
+        if (Directory.EnumerateFiles(stray, "*", SearchOption.AllDirectories).Any(f => Path.GetFileName(f) != Archiving.MarkFile))
+            throw new PgdException(ExitCode.Unsafe, $"it belongs to no project, and has files in it; it is left alone. If it can go: rm -r {stray}");
+    }
+
+    /// <summary>Removes such an archive.</summary>
     public static void RemoveEmpty(string stray)
     {
         foreach (var folder in Directory.GetDirectories(stray))
         {
-            if (Directory.EnumerateFileSystemEntries(folder).Any(e => Path.GetFileName(e) != Archiving.MarkFile))
-                throw new PgdException(ExitCode.Unsafe, $"it belongs to no project, and has files in it; it is left alone. If it can go: rm -r {stray}");
             File.Delete(Path.Combine(folder, Archiving.MarkFile));
             Archiving.RemoveIfEmpty(folder);
         }
 
         Archiving.RemoveIfEmpty(stray);
         if (Directory.Exists(stray))
-            throw new PgdException(ExitCode.Unsafe, $"it belongs to no project, and cannot be removed; it is left alone. If it can go: rm -r {stray}");
+            throw new PgdException(ExitCode.Failed, $"it belongs to no project, and is mounted or in use. If it can go: rm -r {stray}");
     }
 
     private IEnumerable<Finding> Archiver(Archiving archiving, ProjectRecord project, BranchRecord main, CancellationToken cancellationToken)

@@ -18,6 +18,8 @@ internal sealed class ArchiveSwitch(Workspace workspace, ProjectRecord project)
     /// <exception cref="PgdException">It must not be turned on (<see cref="ExitCode.Unsafe"/>), or the server fails (<see cref="ExitCode.Failed"/>). Everything is then as it was.</exception>
     public async Task<ProjectRecord> TurnAsync(TimeSpan? window, CancellationToken cancellationToken)
     {
+        if (window <= TimeSpan.Zero)
+            throw new PgdException(ExitCode.Misuse, $"the log of {project.Name} cannot reach back by {window}", "Name a time, for example 7d.");
         var main = workspace.Branches.RequireReady(BranchName.Of(project.Name, BranchName.Main));
         if (main.IsAdopted)
             throw NotOurs(main.FullName);
@@ -68,8 +70,13 @@ internal sealed class ArchiveSwitch(Workspace workspace, ProjectRecord project)
         workspace.State.Write(wanted);
         undo.Keep();
         Fault.Here("archiving:done");
-        if (archiving.IsOn && project.Runtime == workspace.Runtimes.Native.Name && SystemPrograms.Find(WalArchive.Zstd) is null)
-            workspace.Reporter.Warn($"the program zstd is missing, so each part of the log of {main.FullName} is stored as it is, 16 MB a minute while something is written: apt-get install zstd");
+        if (archiving.IsOn && SystemPrograms.Find(WalArchive.Zstd) is null)
+        {
+            workspace.Reporter.Warn(project.Runtime == workspace.Runtimes.Native.Name
+                ? $"the program zstd is missing, so each part of the log of {main.FullName} is stored as it is, 16 MB a minute while something is written: apt-get install zstd"
+                : "the program zstd is missing on this machine, and what the server's image compresses by it cannot be read: apt-get install zstd");
+        }
+
         return wanted;
     }
 

@@ -106,8 +106,10 @@ public sealed class LifeOfAnArchive
         Directory.CreateDirectory($"{root.Folder}/wal/lost/main");
         await File.WriteAllTextAsync($"{root.Folder}/wal/lost/main/000000010000000000000001", "log");
 
+        var planned = await root.Workspace.Doctor.FixAsync(dryRun: true, default);
         var repairs = await root.Workspace.Doctor.FixAsync(dryRun: false, default);
 
+        Assert.Equal(planned, repairs);
         Assert.Equal([($"{root.Folder}/wal/gone", true), ($"{root.Folder}/wal/lost", false)], repairs.Select(r => (r.Subject, r.Done)));
         Assert.Contains($"rm -r {root.Folder}/wal/lost", repairs[1].Text, StringComparison.Ordinal);
         Assert.False(Directory.Exists($"{root.Folder}/wal/gone"));
