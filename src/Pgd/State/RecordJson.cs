@@ -72,6 +72,9 @@ internal static class RecordJson
             json.WriteString(name, value);
         json.WriteEndObject();
         WriteText(json, "anonymizationDigest", record.AnonymizationDigest);
+        WriteText(json, "passwordsOf", record.PasswordsOf);
+        WriteText(json, "renamingTo", record.RenamingTo);
+        WriteText(json, "renamedFrom", record.RenamedFrom);
         Write(json, record.Applied);
     });
 
@@ -120,6 +123,9 @@ internal static class RecordJson
             : null,
         Labels = Labels(Need(json, "labels", JsonValueKind.Object)),
         AnonymizationDigest = OptionalText(json, "anonymizationDigest"),
+        PasswordsOf = OptionalText(json, "passwordsOf"),
+        RenamingTo = OptionalText(json, "renamingTo"),
+        RenamedFrom = OptionalText(json, "renamedFrom"),
         Applied = Applied(Need(json, "applied", JsonValueKind.Array)),
     };
 
@@ -196,6 +202,8 @@ internal static class RecordJson
         json.WriteNumber("lastPort", record.LastPort);
         json.WriteString("createdAt", record.CreatedAt);
         WriteTime(json, "inspectedAt", record.InspectedAt);
+        WriteText(json, "renamingTo", record.RenamingTo);
+        WriteText(json, "renamedFrom", record.RenamedFrom);
     });
 
     public static ProjectRecord ReadProject(JsonElement json) => new()
@@ -214,6 +222,8 @@ internal static class RecordJson
         LastPort = Number(json, "lastPort"),
         CreatedAt = OptionalTime(json, "createdAt") ?? throw Missing("createdAt"),
         InspectedAt = OptionalTime(json, "inspectedAt"),
+        RenamingTo = OptionalText(json, "renamingTo"),
+        RenamedFrom = OptionalText(json, "renamedFrom"),
     };
 
     public static byte[] Write(Volume volume) => Write(json =>
