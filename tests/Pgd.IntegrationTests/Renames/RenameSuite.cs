@@ -133,6 +133,9 @@ public abstract class RenameSuite(ShopFixture fixture)
         await _shop.CreateAsync("asleep");
         await _shop.StopAsync("asleep");
         var (urls, sums) = (await UrlsAsync("shop"), (await SumAsync("shop", "main"), await SumAsync("shop", "kept"), await SumAsync("shop", "below")));
+        // What its servers have handed over.
+        var archive = Directory.CreateDirectory(Path.Combine(_shop.Root, "wal", "shop", "main")).FullName;
+        await File.WriteAllTextAsync(Path.Combine(archive, "000000010000000000000001"), "", default);
         var before = _shop.Take();
 
         var renamed = await _shop.Workspace.Projects.RenameAsync("shop", "store", default);
@@ -151,11 +154,14 @@ public abstract class RenameSuite(ShopFixture fixture)
         Assert.Equal(sums.Item2, await SumAsync("store", "below"));
         await Branches.DeleteAsync(made.Branch.Name, ifExists: false, default);
 
+        Assert.True(File.Exists(Path.Combine(_shop.Root, "wal", "store", "main", "000000010000000000000001")));
+
         // And back: with the same passwords again.
         await _shop.Workspace.Projects.RenameAsync("store", "shop", default);
         Assert.Equal(urls, await UrlsAsync("shop"));
         Assert.Equal(BranchStatus.Stopped, (await _shop.GetAsync("asleep")).Status);
         Assert.DoesNotContain(_shop.Since(before), line => !line.Contains("process ", StringComparison.Ordinal) && !line.Contains("/below", StringComparison.Ordinal) && !line.Contains(" s/", StringComparison.Ordinal) && !line.Contains("container ", StringComparison.Ordinal));
+        Directory.Delete(Path.Combine(_shop.Root, "wal"), recursive: true);
         await _shop.DeleteAsync("below", "asleep");
         await Branches.DeleteAsync(Shop.Name("kept"), ifExists: false, withSnapshots: true, default);
         await _shop.Workspace.Snapshots.DeleteAsync(new(Shop.Main, "then"), ifExists: false, default);
