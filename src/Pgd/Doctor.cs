@@ -99,12 +99,11 @@ public sealed partial class Doctor
     private async Task<IReadOnlyList<Repair>> RepairAsync(bool dryRun, CancellationToken cancellationToken)
     {
         var repairs = new List<Repair>();
-        var projects = _workspace.State.ProjectFolders();
         if (!Directory.Exists(_workspace.Root))
             return [];
         // First: what is on its way between two names looks as if it belonged to neither.
         await FixRenamesAsync(dryRun, repairs, cancellationToken).ConfigureAwait(false);
-        foreach (var project in projects)
+        foreach (var project in _workspace.State.ProjectFolders())
             await FixProjectAsync(project, dryRun, repairs, cancellationToken).ConfigureAwait(false);
         await FixStrayVolumesAsync(dryRun, repairs, cancellationToken).ConfigureAwait(false);
         await FixStrayDatasetsAsync(dryRun, repairs).ConfigureAwait(false);

@@ -151,8 +151,8 @@ internal sealed class Relocation
             MoveArchive(branch.New.FullName, branch.Old.FullName);
 
         // Of a project that somebody else has made under that name meanwhile nothing is ours.
-        foreach (var snapshot in OldSnapshots())
-            State.Delete(Under(snapshot));
+        foreach (var snapshot in OldSnapshots().Select(Under).Where(s => State.FindSnapshot(s.BranchName, s.Id) is not null))
+            State.Delete(snapshot);
         foreach (var branch in IsInside ? [] : _branches.Where(b => State.FindBranch(b.New.FullName)?.Id == b.New.Id))
             State.Delete(branch.New.FullName);
         if (!IsInside && State.FindProject(_to.Name) is null)

@@ -320,6 +320,8 @@ public abstract class KillMatrix : IAsyncLifetime
                     Expect(place, false, $"repeated: {again}");
                 if (!repeats)
                     await CureAsync(place);
+                if (_faults.Count > 0)
+                    Report();
                 var (old, now) = (await ExistsAsync(Dev), await ExistsAsync(main));
                 Expect(place, old != now && (now || !repeats), $"the branch {(old ? "is" : "is not")} there, and the project {(now ? "is" : "is not")}");
                 var name = now ? main : Dev;
@@ -364,6 +366,9 @@ public abstract class KillMatrix : IAsyncLifetime
                     await CureAsync(place);
                 else if (await _root.InProcessAsync(again) is { Status: not (0 or (int)ExitCode.NotFound) } repeated)
                     Expect(place, false, $"repeated: {repeated}");
+                // What is still half here and half there would only make everything else fail.
+                if (_faults.Count > 0)
+                    Report();
                 var (old, now) = (await ExistsAsync(name), await ExistsAsync(free));
                 Expect(place, old != now && (now || !repeats), $"{name} {(old ? "is" : "is not")} there, and {free} {(now ? "is" : "is not")}");
                 if (now)
