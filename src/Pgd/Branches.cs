@@ -118,6 +118,7 @@ public sealed class Branches
         var branch = _workspace.State.RequireBranch(name);
         if (!still(branch))
             return false;
+        RefuseHalfRenamed(branch);
         if (_workspace.State.Branches(name.Project).Where(b => b.Parent == name.Branch).Select(b => b.FullName).ToList() is { Count: > 0 } children)
             throw new PgdException(ExitCode.Unsafe, $"{string.Join(", ", children)} {(children.Count == 1 ? "was" : "were")} made from {name}", "Delete them first.");
         Protection.Refuse(branch, "deleted");
@@ -134,6 +135,37 @@ public sealed class Branches
         using var snapshotsHeld = await _workspace.Locks.AcquireAsync(cancellationToken, snapshots.Select(s => LockRequest.Snapshot(name, s.Id, exclusive: true))).ConfigureAwait(false);
         await DestroyAsync(project, branch).ConfigureAwait(false);
         return true;
+    }
+
+    /// <summary>Gives a branch another name inside its project. Its address, its passwords, its snapshots and what was made from it stay with it; its server is restarted.</summary>
+    /// <param name="name">The branch.</param>
+    /// <param name="newName">The new name, without the project's.</param>
+    /// <param name="cancellationToken">Ends it, and takes it back.</param>
+    /// <exception cref="PgdException">
+    /// There is no such branch (<see cref="ExitCode.NotFound"/>), there is one of the new name (<see cref="ExitCode.Exists"/>), it is a project's first (<see cref="ExitCode.Misuse"/>),
+    /// or it belongs to a pull request (<see cref="ExitCode.Unsafe"/>). If its server does not start under the new name, it serves under the old one.
+    /// </exception>
+    public Task<Branch> RenameAsync(BranchName name, string newName, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return _workspace.Audit.RecordAsync("branch rename", name.ToString(), null, () => new Renaming.Renames(_workspace).BranchAsync(name, BranchName.Of(name.Project, newName), cancellationToken));
+    }
+
+    /// <summary>
+    /// Makes a project of a branch, whose first it becomes. It is no longer kept from what a first branch may do, except from what would touch others: that is written off in its
+    /// configuration. Its address, its passwords and its snapshots stay with it.
+    /// </summary>
+    /// <param name="name">The branch.</param>
+    /// <param name="project">The new project's name.</param>
+    /// <param name="cancellationToken">Ends it, and takes it back.</param>
+    /// <exception cref="PgdException">
+    /// There is no such branch (<see cref="ExitCode.NotFound"/>), there is a project of that name (<see cref="ExitCode.Exists"/>), it is a project's first (<see cref="ExitCode.Misuse"/>), it
+    /// belongs to a pull request, or others were made from it (<see cref="ExitCode.Unsafe"/>). If its server does not start as a first branch's, it serves as it did.
+    /// </exception>
+    public Task<Promoted> PromoteAsync(BranchName name, string project, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return _workspace.Audit.RecordAsync("branch promote", name.ToString(), null, () => new Renaming.Renames(_workspace).PromoteAsync(name, BranchName.Of(project, BranchName.Main), cancellationToken));
     }
 
     /// <summary>Starts a stopped branch; a running one is left alone.</summary>
@@ -901,11 +933,12 @@ public sealed class Branches
     }
 
     /// <summary>The branch's record if it is whole. What a killed operation left of it is removed or taken back: we hold its lock, so no one is at it.</summary>
-    private async Task<BranchRecord?> FindReadyAsync(ProjectRecord project, BranchName name)
+    internal async Task<BranchRecord?> FindReadyAsync(ProjectRecord project, BranchName name)
     {
         var record = _workspace.State.FindBranch(name);
         if (record is null)
             return null;
+        RefuseHalfRenamed(record);
         if (record.Phase == BranchPhase.Ready)
             return record.PendingGeneration is null ? record : await TakeBackResetAsync(project, record).ConfigureAwait(false);
         _workspace.Reporter.Step($"removing what a killed operation left of {name}");
@@ -916,8 +949,15 @@ public sealed class Branches
     internal BranchRecord RequireReady(BranchName name)
     {
         var record = _workspace.State.RequireBranch(name);
+        RefuseHalfRenamed(record);
         return record.Phase == BranchPhase.Ready ? record : throw new PgdException(ExitCode.Failed,
             $"{name} is half {(record.Phase == BranchPhase.Creating ? "made" : "deleted")}", "If no other operation is at it, clean up: dotnet pgd doctor --fix");
+    }
+
+    internal static void RefuseHalfRenamed(BranchRecord branch)
+    {
+        if (branch.RenamingTo is not null || branch.RenamedFrom is not null)
+            throw StateStore.HalfRenamed(branch.RenamedFrom ?? branch.FullName.ToString(), branch.RenamingTo ?? branch.FullName.ToString());
     }
 
     internal BranchRecord RequireOwn(BranchName name) => RequireReady(name) is { IsAdopted: false } own ? own : throw AdoptedCluster.NotOurs(name);

@@ -102,10 +102,11 @@ public sealed partial class Doctor
     private async Task<IReadOnlyList<Repair>> RepairAsync(bool dryRun, CancellationToken cancellationToken)
     {
         var repairs = new List<Repair>();
-        var projects = _workspace.State.ProjectFolders();
         if (!Directory.Exists(_workspace.Root))
             return [];
-        foreach (var project in projects)
+        // First: what is on its way between two names looks as if it belonged to neither.
+        await FixRenamesAsync(dryRun, repairs, cancellationToken).ConfigureAwait(false);
+        foreach (var project in _workspace.State.ProjectFolders())
             await FixProjectAsync(project, dryRun, repairs, cancellationToken).ConfigureAwait(false);
         await FixStrayVolumesAsync(dryRun, repairs, cancellationToken).ConfigureAwait(false);
         await FixStrayDatasetsAsync(dryRun, repairs).ConfigureAwait(false);
@@ -272,6 +273,20 @@ public sealed partial class Doctor
                 $"Adopt it again: dotnet pgd project delete {project.Name}, then dotnet pgd project create {project.Name} --adopt {data}")
             : new(check, Severity.Ok, $"adopted from {data}, {(AdoptedCluster.MayRun(data) ? "running" : "stopped")}");
 
+    private async Task FixRenamesAsync(bool dryRun, List<Repair> repairs, CancellationToken cancellationToken)
+    {
+        foreach (var half in Renaming.HalfRenamed.All(_workspace))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            using var held = half.TryLock(_workspace);
+            // Asked again under its locks: whoever was at it may have come to its end.
+            if (held is null || Renaming.HalfRenamed.Find(_workspace, half.From, half.To) is not { } renaming)
+                continue;
+            repairs.Add(await DoAsync("rename", half.From, renaming.IsCommitted ? $"renamed to {half.To} by a killed operation, which left something under the old name: finished"
+                : $"half renamed to {half.To} by a killed operation: taken back, and it serves under its old name", renaming.ResolveAsync, dryRun).ConfigureAwait(false));
+        }
+    }
+
     private async Task FixProjectAsync(string name, bool dryRun, List<Repair> repairs, CancellationToken cancellationToken)
     {
         var removed = 0;
@@ -279,7 +294,7 @@ public sealed partial class Doctor
         {
             cancellationToken.ThrowIfCancellationRequested();
             using var held = TryLock(branch);
-            if (held is null || _workspace.State.FindBranch(branch) is not { } record)
+            if (held is null || _workspace.State.FindBranch(branch) is not { RenamingTo: null, RenamedFrom: null } record)
                 continue;
             var project = _workspace.State.FindProject(name);
             if (record.Phase != BranchPhase.Ready)
@@ -350,7 +365,9 @@ public sealed partial class Doctor
     private async Task FixStrayVolumesAsync(bool dryRun, List<Repair> repairs, CancellationToken cancellationToken)
     {
         var runtimes = AskedRuntimes();
-        foreach (var volume in _workspace.Storages.Folders.List())
+        var moving = Renaming.HalfRenamed.Identities(_workspace);
+        // Those that were just put where they belong, or could not be.
+        foreach (var volume in _workspace.Storages.Folders.List().Where(v => !moving.Contains(v.Key.BranchId)))
         {
             cancellationToken.ThrowIfCancellationRequested();
             var name = BranchName.Of(volume.Key.Project, volume.Key.Branch);
@@ -564,7 +581,7 @@ public enum Severity
 }
 
 /// <summary>One thing that a repair did.</summary>
-/// <param name="Kind">branch, reset, project, record, data, archiving, archive, container, network, socket or file.</param>
+/// <param name="Kind">branch, rename, reset, project, record, data, archiving, archive, container, network, socket or file.</param>
 /// <param name="Subject">Which one.</param>
 /// <param name="Text">What was or would be done, and why.</param>
 /// <param name="Done">False if it could not be done; <paramref name="Text"/> then says why.</param>

@@ -145,6 +145,16 @@ public sealed class Projects
         return true;
     });
 
+    /// <summary>
+    /// Gives a project another name. Addresses, passwords and snapshots stay, and so do the names of databases and roles; its servers are restarted.
+    /// </summary>
+    /// <exception cref="PgdException">
+    /// There is none of that name (<see cref="ExitCode.NotFound"/>), or one of the new name (<see cref="ExitCode.Exists"/>). If one of its servers does not start under the new name, all of them
+    /// serve under the old one.
+    /// </exception>
+    public Task<Project> RenameAsync(string name, string newName, CancellationToken cancellationToken) => _workspace.Audit.RecordAsync("project rename", name, null,
+        () => new Renaming.Renames(_workspace).ProjectAsync(BranchName.CheckProject(name), BranchName.CheckProject(newName), cancellationToken));
+
     private async Task RemoveAsync(string name, bool force, CancellationToken cancellationToken)
     {
         using var held = await _workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Project(BranchName.CheckProject(name), exclusive: true)).ConfigureAwait(false);
@@ -165,6 +175,7 @@ public sealed class Projects
         // The project's exclusive lock keeps out every operation on its branches.
         // All of the records are read before the first branch goes: one that is damaged must not be noticed half-way.
         var records = branches.OrderBy(b => b == BranchName.Main).Select(b => _workspace.State.RequireBranch(BranchName.Of(name, b))).ToList();
+        records.ForEach(Branches.RefuseHalfRenamed);
         records.ForEach(branch => Protection.Refuse(branch, "deleted"));
         foreach (var snapshot in _workspace.State.Snapshots(name))
             Protection.Refuse(snapshot, "deleted");
@@ -360,7 +371,7 @@ public sealed class Projects
         return ready;
     }
 
-    private Project View(ProjectRecord record, int branches) => new()
+    internal Project View(ProjectRecord record, int branches) => new()
     {
         Name = record.Name,
         Storage = record.Storage,

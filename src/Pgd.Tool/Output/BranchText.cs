@@ -60,6 +60,25 @@ internal static class BranchText
         sheet.Line(made.Branch.Golden ? $"Branch it: dotnet pgd branch create {made.Branch.Name.Project}/NAME --from {made.Branch.Name.Branch}" : $"Connect: dotnet pgd branch url {made.Branch.Name}");
     }
 
+    public static void Promoted(Promoted promoted, Sheet sheet)
+    {
+        sheet.Line($"{promoted.From} is {promoted.Branch.Name} now");
+        sheet.Line();
+        Details(promoted.Branch, sheet);
+        foreach (var (isLifted, title) in new[] { (true, "Lifted, as the data's own configuration says:"), (false, "As it was for the branch:") })
+        {
+            if (!promoted.Quarantine.Any(item => item.Lifted == isLifted))
+                continue;
+            sheet.Line();
+            sheet.Line(title);
+            foreach (var item in promoted.Quarantine.Where(item => item.Lifted == isLifted))
+                sheet.Line($"  {item.Name}: {item.Text}");
+        }
+
+        sheet.Line();
+        sheet.Line($"Connect: dotnet pgd branch url {promoted.Branch.Name}");
+    }
+
     private static string Origin(Branch branch) => branch.RecoveredTo is { } moment ? $"{branch.Parent} at {moment}" : branch.Snapshot ?? $"{branch.Parent}";
 
     internal static string Word(Branch branch) => branch is { Golden: true, Status: BranchStatus.Stopped } ? "golden" : Word(branch.Status);

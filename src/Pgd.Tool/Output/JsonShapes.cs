@@ -16,6 +16,7 @@ namespace Pgd.Tool.Output;
 [JsonSerializable(typeof(Branch))]
 [JsonSerializable(typeof(IReadOnlyList<Branch>))]
 [JsonSerializable(typeof(BranchCreated))]
+[JsonSerializable(typeof(Promoted))]
 [JsonSerializable(typeof(Snapshot))]
 [JsonSerializable(typeof(IReadOnlyList<Snapshot>))]
 [JsonSerializable(typeof(SnapshotsCleanedUp))]

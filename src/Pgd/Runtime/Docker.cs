@@ -96,6 +96,14 @@ internal sealed class Docker(Layout layout, DockerEngine engine) : IRuntime, IDi
         return subnet;
     }
 
+    public void RenameNetwork(string project, string name, string subnet)
+    {
+        RemoveNetwork(project);
+        Fault.Here("rename:unnetworked");
+        if (engine.FindNetwork(NetworkOf(name)) is null)
+            MakeNetwork(name, subnet);
+    }
+
     public void RemoveNetwork(string project)
     {
         if (engine.FindNetwork(NetworkOf(project)) is { } network && network.Labels.GetValueOrDefault(RootLabel) == layout.Root)

@@ -32,6 +32,9 @@ internal interface IRuntime
     /// <exception cref="PgdException">This runtime has no networks (<see cref="ExitCode.Misuse"/>).</exception>
     string MakeNetwork(string project);
 
+    /// <summary>Gives that network to a project's new name, with the same addresses, while no server of its branches runs. May be repeated.</summary>
+    void RenameNetwork(string project, string name, string subnet);
+
     /// <summary>Removes that network; none is fine.</summary>
     void RemoveNetwork(string project);
 

@@ -42,6 +42,10 @@ internal sealed class Native(HostConfiguration configuration, Layout layout) : I
     public string MakeNetwork(string project) =>
         throw new PgdException(ExitCode.Misuse, $"the runtime {Name} has no networks of its own: its servers are in this machine's", "Leave out --network internal, or choose --runtime docker.");
 
+    public void RenameNetwork(string project, string name, string subnet)
+    {
+    }
+
     public void RemoveNetwork(string project)
     {
     }

@@ -87,6 +87,15 @@ internal sealed record BranchRecord
     /// <summary>Migration files that ran on this generation, when no ledger table keeps them.</summary>
     public IReadOnlyList<AppliedMigration> Applied { get; init; } = [];
 
+    /// <summary>The project's name from which its passwords derive; null for its present one. A rename changes no password.</summary>
+    public string? PasswordsOf { get; init; }
+
+    /// <summary>The full name that it is getting: until a record of that says that it came from here, this one is true.</summary>
+    public string? RenamingTo { get; init; }
+
+    /// <summary>The full name that it had, of which not everything is removed yet.</summary>
+    public string? RenamedFrom { get; init; }
+
     public BranchName FullName => BranchName.Of(Project, Name);
 
     public BranchName? ParentName => Parent is null ? null : BranchName.Of(Project, Parent);
@@ -145,6 +154,12 @@ internal sealed record ProjectRecord
 
     /// <summary>When its users were first told what branches of it do as it does; null before its first branch.</summary>
     public DateTimeOffset? InspectedAt { get; init; }
+
+    /// <summary>The name that it is getting: until a record of that says that it came from here, this one is true.</summary>
+    public string? RenamingTo { get; init; }
+
+    /// <summary>The name that it had, or the full name of the branch that it was, of which not everything is removed yet.</summary>
+    public string? RenamedFrom { get; init; }
 
     public required DateTimeOffset CreatedAt { get; init; }
 }

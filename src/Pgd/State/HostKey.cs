@@ -12,10 +12,10 @@ internal sealed class HostKey(Layout layout)
     private readonly Lock _making = new();
     private byte[]? _key;
 
-    /// <summary>The password of a role in a branch: the same for the branch's whole life, until it is rotated.</summary>
+    /// <summary>The password of a role in a branch: the same for the branch's whole life and under every name, until it is rotated.</summary>
     public string Password(BranchRecord branch, string role)
     {
-        var mac = HMACSHA256.HashData(Key(), Encoding.UTF8.GetBytes($"{branch.Project}|{branch.Id}|{role}|{branch.Rotation}"));
+        var mac = HMACSHA256.HashData(Key(), Encoding.UTF8.GetBytes($"{branch.PasswordsOf ?? branch.Project}|{branch.Id}|{role}|{branch.Rotation}"));
         return Base32(mac.AsSpan(0, 20));
     }
 

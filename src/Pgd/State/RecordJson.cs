@@ -73,6 +73,9 @@ internal static class RecordJson
             json.WriteString(name, value);
         json.WriteEndObject();
         WriteText(json, "anonymizationDigest", record.AnonymizationDigest);
+        WriteText(json, "passwordsOf", record.PasswordsOf);
+        WriteText(json, "renamingTo", record.RenamingTo);
+        WriteText(json, "renamedFrom", record.RenamedFrom);
         Write(json, record.Applied);
     });
 
@@ -121,6 +124,9 @@ internal static class RecordJson
             : null,
         Labels = Labels(Need(json, "labels", JsonValueKind.Object)),
         AnonymizationDigest = OptionalText(json, "anonymizationDigest"),
+        PasswordsOf = OptionalText(json, "passwordsOf"),
+        RenamingTo = OptionalText(json, "renamingTo"),
+        RenamedFrom = OptionalText(json, "renamedFrom"),
         Applied = Applied(Need(json, "applied", JsonValueKind.Array)),
     };
 
@@ -203,6 +209,8 @@ internal static class RecordJson
         WriteFlag(json, "isPointInTimeOff", record.IsPointInTimeOff);
         WriteFlag(json, "isSwitchingArchive", record.IsSwitchingArchive);
         WriteTime(json, "inspectedAt", record.InspectedAt);
+        WriteText(json, "renamingTo", record.RenamingTo);
+        WriteText(json, "renamedFrom", record.RenamedFrom);
     });
 
     public static ProjectRecord ReadProject(JsonElement json) => new()
@@ -224,6 +232,8 @@ internal static class RecordJson
         IsPointInTimeOff = Flag(json, "isPointInTimeOff"),
         IsSwitchingArchive = Flag(json, "isSwitchingArchive"),
         InspectedAt = OptionalTime(json, "inspectedAt"),
+        RenamingTo = OptionalText(json, "renamingTo"),
+        RenamedFrom = OptionalText(json, "renamedFrom"),
     };
 
     public static byte[] Write(Volume volume) => Write(json =>

@@ -10,8 +10,16 @@ internal sealed class StateStore(Layout layout)
 
     public ProjectRecord? FindProject(string name) => Read(layout.ProjectFile(name), RecordJson.ReadProject);
 
-    public ProjectRecord RequireProject(string name) => FindProject(BranchName.CheckProject(name))
-        ?? throw new PgdException(ExitCode.NotFound, $"there is no project {name}", Known("projects", ProjectNames(), $"dotnet pgd project create {name}"));
+    public ProjectRecord RequireProject(string name) => FindProject(BranchName.CheckProject(name)) switch
+    {
+        null => throw new PgdException(ExitCode.NotFound, $"there is no project {name}", Known("projects", ProjectNames(), $"dotnet pgd project create {name}")),
+        { RenamingTo: { } to } => throw HalfRenamed(name, to),
+        var project => project,
+    };
+
+    /// <summary>What is refused while something is neither here nor there.</summary>
+    public static PgdException HalfRenamed(string name, string to) => new(ExitCode.Failed, $"{name} is being renamed to {to}, or that was killed",
+        "If no other operation is at it, finish it or take it back: dotnet pgd doctor --fix");
 
     public BranchRecord? FindBranch(BranchName name) => Read(layout.BranchFile(name), RecordJson.ReadBranch);
 

@@ -59,6 +59,10 @@ internal sealed class Btrfs(VolumeFolders folders) : IStorage
 
     public void CopyFile(string source, string target) => new Reflink(folders).CopyFile(source, target);
 
+    public Task<Volume> MoveAsync(VolumeKey from, VolumeKey to, IReporter reporter, CancellationToken cancellationToken) => Task.FromResult(folders.Move(from, to));
+
+    public void MoveBack(VolumeKey from, VolumeKey to) => folders.MoveBack(from, to);
+
     public void Delete(VolumeKey key) => folders.Delete(key, volume => DeleteSubvolume(volume.Data));
 
     public Volume? Find(VolumeKey key) => folders.Find(key);

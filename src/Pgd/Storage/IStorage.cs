@@ -36,6 +36,16 @@ internal interface IStorage
     /// <summary>Copies one file between volumes, as cheaply as the storage can. The target is replaced.</summary>
     void CopyFile(string source, string target);
 
+    /// <summary>
+    /// Gives a volume another place, while no server runs on it. Where only a copy can be there, it is at the old place as well until it is deleted from that. May be
+    /// repeated after it was killed.
+    /// </summary>
+    /// <exception cref="PgdException">Something else has that place (<see cref="ExitCode.Exists"/>).</exception>
+    Task<Volume> MoveAsync(VolumeKey from, VolumeKey to, IReporter reporter, CancellationToken cancellationToken);
+
+    /// <summary>Takes that back, however far it came; if it never began, nothing happens.</summary>
+    void MoveBack(VolumeKey from, VolumeKey to);
+
     /// <summary>Destroys a volume; one that is not there is fine.</summary>
     void Delete(VolumeKey key);
 

@@ -54,6 +54,10 @@ internal sealed class Reflink(VolumeFolders folders) : IStorage
         FileTree.CopyFile(source, target, mayVanish: false, Share, CancellationToken.None);
     }
 
+    public Task<Volume> MoveAsync(VolumeKey from, VolumeKey to, IReporter reporter, CancellationToken cancellationToken) => Task.FromResult(folders.Move(from, to));
+
+    public void MoveBack(VolumeKey from, VolumeKey to) => folders.MoveBack(from, to);
+
     public void Delete(VolumeKey key) => folders.Delete(key, volume => FileTree.Delete(volume.Data));
 
     public Volume? Find(VolumeKey key) => folders.Find(key);

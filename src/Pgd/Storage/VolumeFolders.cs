@@ -12,6 +12,7 @@ namespace Pgd.Storage;
 internal sealed class VolumeFolders(Layout layout)
 {
     private const string MarkFile = "volume.json";
+    private const UnixFileMode Passable = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
 
     public string Root => layout.Volumes;
 
@@ -34,22 +35,75 @@ internal sealed class VolumeFolders(Layout layout)
 
         // The mark comes with the folder: a kill between the two leaves nothing that could be taken for a stranger's.
         var beside = Beside(folder, key);
-        const UnixFileMode passable = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
-        foreach (var parent in (string[])[Path.Combine(layout.Volumes, key.Project), Path.Combine(layout.Volumes, key.Project, key.Branch)])
-        {
-            Directory.CreateDirectory(parent);
-            File.SetUnixFileMode(parent, passable);
-        }
-
+        MakeParents(key);
         if (Directory.Exists(beside))
             Directory.Delete(beside, recursive: true);
         Directory.CreateDirectory(beside);
-        File.SetUnixFileMode(beside, passable);
+        File.SetUnixFileMode(beside, Passable);
         File.WriteAllBytes(Path.Combine(beside, MarkFile), RecordJson.Write(volume));
         Fault.Here("volume:beside");
         Directory.Move(beside, folder);
         Fault.Here("volume:made");
         return volume;
+    }
+
+    /// <summary>
+    /// Gives a volume's folder another place. Its mark goes first: with another key than its place says, it is nobody's for the moment, and both of them find it.
+    /// </summary>
+    /// <exception cref="PgdException">Something else has that place (<see cref="ExitCode.Exists"/>), or there is no such volume (<see cref="ExitCode.Failed"/>).</exception>
+    public Volume Move(VolumeKey from, VolumeKey to)
+    {
+        if (PlaceOf(from, to) is not { } place)
+            throw new PgdException(ExitCode.Failed, $"the data of {from} is missing", "See what is there: dotnet pgd doctor");
+        var target = Folder(to);
+        if (place != target && (Directory.Exists(target) || File.Exists(target)))
+            throw new PgdException(ExitCode.Exists, $"{target} is in the way of {from}", "It is left untouched. Move it away, or choose another name.");
+        var mark = Path.Combine(place, MarkFile);
+        var volume = ReadMark(place)! with { Key = to };
+        File.WriteAllBytes(mark + ".new", RecordJson.Write(volume));
+        Fault.Here("move:beside");
+        File.Move(mark + ".new", mark, overwrite: true);
+        Fault.Here("move:marked");
+        if (place != target)
+        {
+            MakeParents(to);
+            Directory.Move(place, target);
+            Fault.Here("move:moved");
+        }
+
+        RemoveParents(from);
+        return ReadMark(target)!;
+    }
+
+    /// <summary>Gives it back, however far that came.</summary>
+    public void MoveBack(VolumeKey from, VolumeKey to)
+    {
+        if (PlaceOf(from, to) is not null)
+            Move(to, from);
+        else
+            RemoveParents(to);
+    }
+
+    // Neither the one nor the other may be somebody else's, who has that name by now.
+    private string? PlaceOf(VolumeKey from, VolumeKey to) =>
+        ((string[])[Folder(from), Folder(to)]).FirstOrDefault(folder => ReadMark(folder) is { } volume && (volume.Key == from || volume.Key == to));
+
+    private void MakeParents(VolumeKey key)
+    {
+        foreach (var parent in (string[])[Path.Combine(layout.Volumes, key.Project), Path.Combine(layout.Volumes, key.Project, key.Branch)])
+        {
+            Directory.CreateDirectory(parent);
+            File.SetUnixFileMode(parent, Passable);
+        }
+    }
+
+    private void RemoveParents(VolumeKey key)
+    {
+        foreach (var parent in (string[])[Path.Combine(layout.Volumes, key.Project, key.Branch), Path.Combine(layout.Volumes, key.Project)])
+        {
+            if (Directory.Exists(parent) && !Directory.EnumerateFileSystemEntries(parent).Any())
+                DeleteIfEmpty(parent);
+        }
     }
 
     public Volume? Find(VolumeKey key) => ReadMark(Folder(key)) is { } volume && volume.Key == key ? volume : null;
@@ -105,11 +159,7 @@ internal sealed class VolumeFolders(Layout layout)
             Directory.Delete(Beside(folder, key), recursive: true);
         Remove(folder, key, deleteData);
         Fault.Here("remove:folder");
-        foreach (var parent in (string[])[Path.Combine(layout.Volumes, key.Project, key.Branch), Path.Combine(layout.Volumes, key.Project)])
-        {
-            if (Directory.Exists(parent) && !Directory.EnumerateFileSystemEntries(parent).Any())
-                DeleteIfEmpty(parent);
-        }
+        RemoveParents(key);
     }
 
     private static void Remove(string folder, VolumeKey key, Action<Volume> deleteData)

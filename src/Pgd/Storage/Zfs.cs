@@ -88,8 +88,7 @@ internal sealed partial class Zfs(VolumeFolders folders, Layout layout, HostConf
         var mount = MountOf(dataset);
         var volume = folders.Make(new Volume(key, folders.Folder(key)) { Data = Path.Combine(mount.Folder, "data"), Mounts = [mount] });
         MakeParents(key);
-        string[] reservation = Settings.SourceReservation is { } size ? ["-o", $"refreservation={size}"] : [];
-        MakeDataset(key, ["create", .. Properties(key), .. reservation, dataset], []);
+        MakeDataset(key, ["create", .. Properties(key), .. Reservation(), dataset], []);
         Fault.Here("volume:dataset");
         Attach(volume);
         Directory.CreateDirectory(volume.Data, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
@@ -111,7 +110,8 @@ internal sealed partial class Zfs(VolumeFolders folders, Layout layout, HostConf
         // One command: all of them show the same moment. Two would lose transactions without a word.
         ZfsProgram.Run("zfs", ["snapshot", "-o", $"{IdProperty}={key.BranchId}", .. origins]);
         Fault.Here("clone:snapshot");
-        string[] quota = Settings.BranchQuota is { } size && !key.IsSnapshot ? ["-o", $"refquota={size}"] : [];
+        // One that becomes a project's first, under a new name, is a source.
+        string[] quota = key.IsSnapshot ? [] : key.Branch == BranchName.Main ? Reservation() : Settings.BranchQuota is { } size ? ["-o", $"refquota={size}"] : [];
         foreach (var (mount, origin) in mounts.Zip(origins))
         {
             MakeDataset(key, ["clone", .. Properties(key), .. quota, origin, mount.Dataset], origins);
@@ -153,13 +153,52 @@ internal sealed partial class Zfs(VolumeFolders folders, Layout layout, HostConf
     // Two files of one dataset could share blocks only where the pool's block cloning is on: here single files are copied.
     public void CopyFile(string source, string target) => new Copy(folders).CopyFile(source, target);
 
+    /// <summary>
+    /// By a clone: an ordinary user may not rename a dataset, and a clone that nothing was written to costs nothing. When the old place is deleted, the clone gets the
+    /// blocks. Of a cluster that was adopted only the folder with the mark is ours.
+    /// </summary>
+    public async Task<Volume> MoveAsync(VolumeKey from, VolumeKey to, IReporter reporter, CancellationToken cancellationToken)
+    {
+        if (folders.Find(from) is not { Mounts.Count: > 0 } source)
+            return folders.Move(from, to);
+        var moved = await CloneAsync(source, to, running: false, reporter, cancellationToken).ConfigureAwait(false);
+        // What its server said so far.
+        if (File.Exists(source.Log))
+            KeepLog(source, moved);
+        return moved;
+    }
+
+    public void MoveBack(VolumeKey from, VolumeKey to)
+    {
+        if (folders.Find(from) is { Mounts.Count: > 0 })
+        {
+            if (folders.Find(to) is not null || !Directory.Exists(folders.Folder(to)))
+                Delete(to);
+        }
+        else
+        {
+            folders.MoveBack(from, to);
+        }
+    }
+
     public void Delete(VolumeKey key)
     {
-        var adopted = folders.Find(key) is { IsAdopted: true };
+        // One that was adopted has no dataset of ours, whose removal would end with the project's.
+        var withoutDataset = key.Branch == BranchName.Main && folders.Find(key) is null or { IsAdopted: true };
         folders.Delete(key, Destroy);
-        if (adopted && File.Exists(layout.Dataset))
+        if (withoutDataset && File.Exists(layout.Dataset))
             RemoveProject(key.Project);
     }
+
+    private static void KeepLog(Volume source, Volume moved)
+    {
+        var owner = Libc.Status(source.Log);
+        File.Copy(source.Log, moved.Log, overwrite: true);
+        if (Libc.EffectiveUserId() == 0 && Libc.LChown(moved.Log, owner.Owner, owner.Group) != 0)
+            throw Libc.LastError(moved.Log);
+    }
+
+    private string[] Reservation() => Settings.SourceReservation is { } size ? ["-o", $"refreservation={size}"] : [];
 
     public Volume? Find(VolumeKey key) => folders.Find(key);
 

@@ -331,6 +331,127 @@ public abstract class KillMatrix : IAsyncLifetime
         async Task<IReadOnlyList<Snapshot>> TakenAsync() => await _root.Workspace.Snapshots.ListAsync(null, ToolRoot.Main, default);
     }
 
+    /// <summary>Kills <c>branch rename</c>: afterwards the branch is there under one of its names, with everything that belongs to it.</summary>
+    protected async Task KillRenameAsync()
+    {
+        await _root.MakeAsync("dev");
+        await _root.Workspace.Snapshots.CreateAsync(new() { Branch = Dev, Label = "kept" }, default);
+        await _root.Workspace.Branches.CreateAsync(new() { Name = ToolRoot.Branch("child"), From = "dev", Snapshot = "kept" }, default);
+        await KillBetweenAsync(Dev, ToolRoot.Branch("renamed"), (from, to) => ["branch", "rename", from.ToString(), to.Branch], async (place, name) =>
+        {
+            var child = await _root.Workspace.Branches.GetAsync(ToolRoot.Branch("child"), default);
+            Expect(place, child.Parent == name && child.Snapshot == $"{name}@kept", $"the child is from {child.Parent} and {child.Snapshot}, and not from {name}");
+            await ServesAsync(place, child.Name, await _root.ChecksumAsync(ToolRoot.Main));
+        });
+        Report();
+    }
+
+    /// <summary>Kills <c>project rename</c>.</summary>
+    protected async Task KillProjectRenameAsync()
+    {
+        await _root.MakeAsync("dev");
+        await _root.Workspace.Snapshots.CreateAsync(new() { Branch = ToolRoot.Main, Label = "kept" }, default);
+        var dev = await _root.ConnectionStringAsync(Dev);
+        await KillBetweenAsync(ToolRoot.Main, BranchName.Of("store", BranchName.Main), (from, to) => ["project", "rename", from.Project, to.Project], async (place, name) =>
+        {
+            Expect(place, dev == await _root.ConnectionStringAsync(BranchName.Of(name.Project, "dev")), "the address of its branch has changed");
+            Expect(place, (await _root.Workspace.Snapshots.ListAsync(name.Project, null, default)).Select(s => s.Name).SequenceEqual([$"{name}@kept"]), "its snapshot is gone");
+            Expect(place, (await _root.Workspace.Projects.ListAsync(default)).Count == 1, "there are two projects");
+        });
+        Report();
+    }
+
+    /// <summary>Kills <c>branch promote</c>: each time a branch becomes a project, or stays what it was.</summary>
+    protected async Task KillPromoteAsync()
+    {
+        string[] command = ["branch", "promote", "shop/dev", "store"];
+        var main = BranchName.Of("store", BranchName.Main);
+        var without = _root.Listing();
+        await MakeAsync();
+        var places = await TraceAsync(command);
+        await _root.Workspace.Projects.DeleteAsync("store", force: true, default);
+        Same("promote", "after deleting it", without, _root.Listing());
+        foreach (var place in places)
+        {
+            foreach (var repeats in (bool[])[false, true])
+            {
+                var address = await MakeAsync();
+                Kill(place, command);
+                if (repeats && await _root.InProcessAsync(command) is { Status: not (0 or (int)ExitCode.NotFound) } again)
+                    Expect(place, false, $"repeated: {again}");
+                if (!repeats)
+                    await CureAsync(place);
+                if (_faults.Count > 0)
+                    Report();
+                var (old, now) = (await ExistsAsync(Dev), await ExistsAsync(main));
+                Expect(place, old != now && (now || !repeats), $"the branch {(old ? "is" : "is not")} there, and the project {(now ? "is" : "is not")}");
+                var name = now ? main : Dev;
+                await ServesAsync(place, name, await _root.ChecksumAsync(ToolRoot.Main));
+                Expect(place, address == await _root.ConnectionStringAsync(name), "the address has changed");
+                Expect(place, await _root.SqlAsync(name, "select current_setting('archive_mode') || (select string_agg(setting, ',' order by seqno) from pg_file_settings where name = 'archive_mode')") == (now ? "offoff" : "offon"), "its configuration is not what it was");
+                if (now)
+                    await _root.Workspace.Projects.DeleteAsync("store", force: true, default);
+                else
+                    await _root.Workspace.Branches.DeleteAsync(Dev, ifExists: false, withSnapshots: true, default);
+                Same(place, "after deleting it", without, _root.Listing());
+            }
+        }
+
+        Report();
+
+        async Task<string> MakeAsync()
+        {
+            await _root.MakeAsync("dev");
+            await _root.SqlAsync(Dev, "alter system set archive_mode = 'on'");
+            await _root.Workspace.Snapshots.CreateAsync(new() { Branch = Dev, Label = "kept" }, default);
+            return await _root.ConnectionStringAsync(Dev);
+        }
+    }
+
+    // There and back again, so that every kill finds the same: under either name.
+    private async Task KillBetweenAsync(BranchName one, BranchName other, Func<BranchName, BranchName, string[]> command, Func<string, BranchName, Task> checkAsync)
+    {
+        var address = await _root.ConnectionStringAsync(one);
+        var content = await _root.ChecksumAsync(one);
+        var before = Steady(one);
+        var places = await TraceAsync(command(one, other));
+        var (name, free) = (other, one);
+        await HoldsAsync("traced", name);
+        foreach (var place in places)
+        {
+            foreach (var repeats in (bool[])[false, true])
+            {
+                var again = command(name, free);
+                Kill(place, again);
+                if (!repeats)
+                    await CureAsync(place);
+                else if (await _root.InProcessAsync(again) is { Status: not (0 or (int)ExitCode.NotFound) } repeated)
+                    Expect(place, false, $"repeated: {repeated}");
+                // What is still half here and half there would only make everything else fail.
+                if (_faults.Count > 0)
+                    Report();
+                var (old, now) = (await ExistsAsync(name), await ExistsAsync(free));
+                Expect(place, old != now && (now || !repeats), $"{name} {(old ? "is" : "is not")} there, and {free} {(now ? "is" : "is not")}");
+                if (now)
+                    (name, free) = (free, name);
+                await HoldsAsync(place, name);
+            }
+        }
+
+        async Task HoldsAsync(string place, BranchName there)
+        {
+            await ServesAsync(place, there, content);
+            Expect(place, address == await _root.ConnectionStringAsync(there), "the address has changed");
+            await checkAsync(place, there);
+            Same(place, $"as {there}", before, Steady(there));
+        }
+
+        // The names alone differ.
+        List<string> Steady(BranchName there) => [.. _root.SteadyListing().Where(entry => !entry.StartsWith("process ", StringComparison.Ordinal))
+            .Select(entry => entry.Replace($"{there.Project}/", "PROJECT/", StringComparison.Ordinal).Replace($"{there.Branch}/", "BRANCH/", StringComparison.Ordinal).Replace($"/{there.Branch}", "/BRANCH", StringComparison.Ordinal)
+                .Replace($"/{there.Project}", "/PROJECT", StringComparison.Ordinal))];
+    }
+
     // Every place that the command passes, with its number where it passes several times.
     private async Task<List<string>> TraceAsync(params string[] command)
     {
@@ -463,6 +584,27 @@ public sealed class KillMatrixOfSnapshots() : KillMatrix("reflink", everyPlace: 
 {
     [Fact]
     public Task A_snapshot_that_is_killed_anywhere_is_whole_or_gone_after_the_doctor_and_so_is_a_branch_that_is_recovered_from_it() => KillSnapshotsAsync();
+}
+
+/// <summary>Other names: what was killed half-way is whole under one of them.</summary>
+public sealed class KillMatrixOfRenames() : KillMatrix("reflink", everyPlace: true)
+{
+    [Fact]
+    public Task A_rename_that_is_killed_anywhere_leaves_the_branch_whole_under_one_name_and_can_be_repeated() => KillRenameAsync();
+}
+
+/// <summary>The same of projects.</summary>
+public sealed class KillMatrixOfProjectRenames() : KillMatrix("reflink", everyPlace: true)
+{
+    [Fact]
+    public Task A_renamed_project_that_was_killed_anywhere_is_whole_under_one_name_and_can_be_repeated() => KillProjectRenameAsync();
+}
+
+/// <summary>Branches that become projects.</summary>
+public sealed class KillMatrixOfPromotions() : KillMatrix("reflink", everyPlace: true)
+{
+    [Fact]
+    public Task A_promotion_that_is_killed_anywhere_leaves_a_branch_or_a_project_and_can_be_repeated() => KillPromoteAsync();
 }
 
 /// <summary>What differs where snapshots are atomic.</summary>

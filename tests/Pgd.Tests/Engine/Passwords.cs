@@ -37,7 +37,8 @@ public sealed class Passwords
         Assert.Equal(passwords.Length, passwords.Distinct().Count());
         Assert.All(passwords, p => Assert.Matches("^[a-z2-7]{32}$", p));
         Assert.Equal(passwords[0], again.Password(branch, "app"));
-        // A later generation and a renamed branch keep theirs.
+        // A later generation, a renamed branch, and one whose project was renamed keep theirs.
+        Assert.Equal(passwords[0], key.Password(branch with { Project = "stage", PasswordsOf = "prod" }, "app"));
         Assert.Equal(passwords[0], key.Password(branch with { Generation = 7, Name = "renamed", Port = 1 }, "app"));
     }
 

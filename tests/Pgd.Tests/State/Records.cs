@@ -40,6 +40,9 @@ public sealed class Records
         Roles = ["app", "report_*"],
         IsGolden = true,
         AnonymizationDigest = "abcd",
+        PasswordsOf = "store",
+        RenamingTo = "shop/dev",
+        RenamedFrom = "shop/old",
         Applied = [new("db/1.sql", "aa"), new("db/2.sql", "bb")],
     };
 
@@ -127,7 +130,7 @@ public sealed class Records
 
     private static ProjectRecord Project { get; } = new()
     {
-        Name = "shop", Storage = "btrfs", Runtime = "docker", PostgresMajor = 17, Image = new("postgres:17-alpine", "sha256:0123", "musl", 70, 71, "/usr/local/lib/postgresql"), Subnet = "172.31.0.0/16", Superuser = "postgres", FirstPort = 21000, LastPort = 21999, CreatedAt = new(2026, 11, 21, 12, 30, 0, TimeSpan.Zero), InspectedAt = new(2026, 11, 22, 8, 0, 0, TimeSpan.Zero), PointInTime = new(7, 1, 2, 3), IsPointInTimeOff = true, IsSwitchingArchive = true,
+        Name = "shop", Storage = "btrfs", Runtime = "docker", PostgresMajor = 17, Image = new("postgres:17-alpine", "sha256:0123", "musl", 70, 71, "/usr/local/lib/postgresql"), Subnet = "172.31.0.0/16", Superuser = "postgres", FirstPort = 21000, LastPort = 21999, CreatedAt = new(2026, 11, 21, 12, 30, 0, TimeSpan.Zero), InspectedAt = new(2026, 11, 22, 8, 0, 0, TimeSpan.Zero), PointInTime = new(7, 1, 2, 3), IsPointInTimeOff = true, IsSwitchingArchive = true, RenamingTo = "store", RenamedFrom = "prod/dev",
     };
 
     private static SnapshotRecord Snapshot { get; } = new()

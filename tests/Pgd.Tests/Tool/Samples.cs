@@ -132,6 +132,13 @@ internal static class Samples
         [SchemaDifferences.Table("public.orders", "id bigint NOT NULL", "amount integer NOT NULL"), SchemaDifferences.Table("public.old", "id bigint")],
         [SchemaDifferences.Table("public.orders", "id bigint NOT NULL", "amount bigint NOT NULL", "note text"), SchemaDifferences.Table("public.notes", "\"größe\" text")]);
 
+    public static Promoted Promoted { get; } = new(Preview.Name, Project with { Name = "staging", Branches = 1 }, Main with { Name = BranchName.Parse("staging/main"), DataAsOf = Now.AddMinutes(-90) },
+        [
+            new("max_wal_senders", true, "0 → 10"),
+            new("archive_mode", false, "stays off in postgresql.auto.conf; archiving: the archive is its source's. postgresql.conf says otherwise"),
+            new("foreign servers", false, "as in the branch: shop: billing, with 1 user mapping; a query in a branch reaches them as well"),
+        ]);
+
     public static Status Status { get; } = new("0.1.0", "/var/lib/pgd", "default", [], [Project], [Main, Preview]);
 }
 

@@ -25,6 +25,12 @@ public sealed class TextOutput
     public void A_created_branch() => Shows(Screen.None, sheet => BranchText.Made(new(Samples.Preview, true), sheet));
 
     [Fact]
+    public void A_tree_of_branches() => Shows(Screen.None, sheet => TreeText.Write([Samples.Main, Samples.Preview, Samples.Expired, Samples.Preview with { Name = BranchName.Parse("prod/qa") }, Samples.Main with { Name = BranchName.Parse("stage/main") }, Samples.Preview with { Name = BranchName.Parse("stage/dev"), Parent = BranchName.Parse("stage/gone"), Golden = true }], sheet));
+
+    [Fact]
+    public void A_promoted_branch() => Shows(Screen.None, sheet => BranchText.Promoted(Samples.Promoted, sheet));
+
+    [Fact]
     public void A_branch_that_was_there() => Shows(Screen.None, sheet => BranchText.Made(new(Samples.Preview, false), sheet));
 
     [Fact]
