@@ -1,3 +1,4 @@
+using Npgsql;
 using Pgd.Linux;
 using Pgd.Postgres;
 using Pgd.Processes;
@@ -179,14 +180,36 @@ internal sealed class Relocation
         {
             // One that was stopped may have been started to be looked at.
             if (!branch.ShouldRun)
+            {
                 await server.StopAsync(StopMode.Fast, CancellationToken.None).ConfigureAwait(false);
-            else if ((running?.ContainsKey(branch.Id) ?? branch.ShouldRun) && !server.IsRunning())
-                (await server.StartAsync(open: true, listen: true, running?[branch.Id] ?? NoSettings, CancellationToken.None).ConfigureAwait(false)).Dispose();
+                return;
+            }
+
+            if ((running is not null && !running.ContainsKey(branch.Id)) || Answers(server))
+                return;
+            // It may be on its way down: whoever asked it to stop was killed before it had.
+            await server.StopAsync(StopMode.Fast, CancellationToken.None).ConfigureAwait(false);
+            (await server.StartAsync(open: true, listen: true, running?[branch.Id] ?? NoSettings, CancellationToken.None).ConfigureAwait(false)).Dispose();
         }
         catch (PgdException e)
         {
             // The others are to serve again nevertheless.
             _workspace.Reporter.Warn($"{branch.FullName} could not be started again: {e.Message}");
+        }
+    }
+
+    private static bool Answers(BranchServer server)
+    {
+        if (!server.IsRunning())
+            return false;
+        try
+        {
+            server.Connect(CancellationToken.None).Dispose();
+            return true;
+        }
+        catch (NpgsqlException)
+        {
+            return false;
         }
     }
 

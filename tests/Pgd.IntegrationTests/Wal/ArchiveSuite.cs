@@ -186,7 +186,7 @@ public abstract class ArchiveSuite(ShopFixture fixture)
         foreach (var (label, days) in (IEnumerable<(string, int)>)[("ancient", 20), ("old", 8), ("new", 1)])
         {
             var record = _shop.Workspace.State.Snapshots("shop", "main").Single(s => s.Label == label);
-            _shop.Workspace.State.Write(record with { CreatedAt = DateTimeOffset.UtcNow.AddDays(-days), DataAsOf = DateTimeOffset.UtcNow.AddDays(-days) });
+            _shop.Workspace.State.Write(record with { CreatedAt = DateTimeOffset.UtcNow.AddDays(-days), DataAsOf = DateTimeOffset.UtcNow.AddDays(-days), CompleteAt = DateTimeOffset.UtcNow.AddDays(-days) });
         }
 
         var needs = (await InfoAsync()).Needs;
