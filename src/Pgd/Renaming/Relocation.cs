@@ -325,8 +325,8 @@ internal sealed class Relocation
 
     /// <summary>What the files say by now takes effect at the next start, and may keep the server from it: then the old one goes on with what it ran with.</summary>
     private static Dictionary<string, string> SettingsInUse(AdminConnection connection, CancellationToken cancellationToken) =>
-        // Where it listens is up to each start.
-        connection.Query("select name::text, current_setting(name) from pg_settings where name <> 'listen_addresses' and name in (select name from pg_file_settings where not applied)", cancellationToken)
+        // Where it listens is up to each start, and what could hold a password must not come onto a command line.
+        connection.Query("select name::text, current_setting(name) from pg_settings where context = 'postmaster' and name <> 'listen_addresses' and name in (select name from pg_file_settings where not applied)", cancellationToken)
             .ToDictionary(row => row[0]!, row => row[1]!);
 
     private void MoveArchive(BranchName from, BranchName to)

@@ -208,4 +208,5 @@ public sealed class PointInTimeOnBtrfsInDocker17(BtrfsDocker17 fixture) : PointI
 
 /// <inheritdoc/>
 [Trait("Needs", "zfs")]
+[Trait("Only", "soak")]
 public sealed class PointInTimeOnZfs15(Zfs15 fixture) : PointInTimeSuite(fixture), IClassFixture<Zfs15>;
