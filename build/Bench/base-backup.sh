@@ -10,6 +10,6 @@ start=pg_backup_start stop='pg_backup_stop(false)'
 psql --no-psqlrc --quiet --tuples-only --no-align --set ON_ERROR_STOP=1 --host "$socket" --port "$port" --username postgres --dbname postgres <<SQL
 select $start('bench', true) \\g /dev/null
 \\! cp --archive "$source" "$backup"
-select labelfile from $stop \\g "$backup/backup_label"
+select labelfile from $stop \\g '$backup/backup_label'
 SQL
 rm -rf "$backup"/postmaster.pid "$backup"/postmaster.opts "$backup"/pg_wal/*0* "$backup"/pg_replslot/*

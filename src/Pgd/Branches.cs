@@ -515,7 +515,7 @@ public sealed class Branches
         var settled = branch with { PendingGeneration = null };
         _workspace.State.Write(settled);
         var server = new BranchServer(_workspace, project, settled, settled.Generation);
-        if (settled.ShouldRun && !server.IsRunning())
+        if (settled.ShouldRun)
             await StartAgainAsync(server).ConfigureAwait(false);
         return settled;
     }
@@ -925,11 +925,13 @@ public sealed class Branches
             await ProveAsync(project, branch, server, connection, cancellationToken).ConfigureAwait(false);
     }
 
-    internal static async Task StartAgainAsync(BranchServer server)
+    /// <summary>Lets a server serve again that an operation has stopped, or had begun to.</summary>
+    internal static async Task StartAgainAsync(BranchServer server, IReadOnlyDictionary<string, string>? settings = null)
     {
-        if (server.FindVolume() is null || server.IsRunning())
+        if (server.FindVolume() is null || server.Answers())
             return;
-        (await server.StartAsync(open: true, listen: true, NoSettings, CancellationToken.None).ConfigureAwait(false)).Dispose();
+        await server.StopAsync(StopMode.Fast, CancellationToken.None).ConfigureAwait(false);
+        (await server.StartAsync(open: true, listen: true, settings ?? NoSettings, CancellationToken.None).ConfigureAwait(false)).Dispose();
     }
 
     /// <summary>The branch's record if it is whole. What a killed operation left of it is removed or taken back: we hold its lock, so no one is at it.</summary>

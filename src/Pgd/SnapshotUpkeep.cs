@@ -107,9 +107,7 @@ internal sealed class SnapshotUpkeep(Workspace workspace, TimeProvider clock)
     {
         Id = snapshot.Id,
         TakenAt = snapshot.CreatedAt,
-        // As for recovery: only one of the same generation. While a backup is copied time goes on, so it begins with the later of the two.
-        BaseAt = branch is null || snapshot.BranchId != branch.Id || snapshot.Generation != branch.Generation || snapshot.Lsn is null ? null
-            : snapshot.DataAsOf is { } at && at > snapshot.CreatedAt ? at : snapshot.CreatedAt,
+        BaseAt = branch is null || !snapshot.IsContinuedBy(branch) ? null : snapshot.CompleteAt ?? snapshot.CreatedAt,
         Held = Protection.Until(snapshot.ProtectedUntil) is not null ? $"it is protected{Protection.Words(snapshot)}"
             : users.Count > 0 ? $"the data of {string.Join(", ", users)} was made from it" : null,
         IsHalfMade = snapshot.Phase != BranchPhase.Ready,

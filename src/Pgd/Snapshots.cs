@@ -119,6 +119,16 @@ public sealed class Snapshots
     internal SnapshotRecord Require(SnapshotName name) => Find(name) is { Phase: BranchPhase.Ready } ready ? ready
         : throw new PgdException(ExitCode.Failed, $"{name} is half made, or half deleted", "If no other operation is at it, clean up: dotnet pgd doctor --fix");
 
+    /// <summary>A snapshot's volume, with its files reachable.</summary>
+    /// <exception cref="PgdException">It is missing (<see cref="ExitCode.Failed"/>).</exception>
+    internal static Volume Attach(IStorage storage, SnapshotRecord snapshot)
+    {
+        var volume = storage.Find(snapshot.VolumeKey)
+            ?? throw new PgdException(ExitCode.Failed, $"the data of {snapshot.FullName} is missing from the storage {storage.Name}", "See what is there: dotnet pgd doctor");
+        storage.Attach(volume);
+        return volume;
+    }
+
     /// <summary>The full name of the snapshot that a branch's data was made from; null if it was from none.</summary>
     internal string? NameOf(BranchRecord branch) => branch.Snapshot is null ? null : _workspace.State.FindSnapshot(branch.Project, branch.Snapshot)?.FullName ?? $"{branch.Project}/{branch.Snapshot}";
 

@@ -51,7 +51,8 @@ public sealed class WriteAheadLogs
             // Exclusive: nobody takes a snapshot meanwhile, whose need we would not know.
             using var held = await LockAsync(request.Branch, exclusive: true, cancellationToken).ConfigureAwait(false);
             var history = RequireArchive(request.Branch);
-            return Clean(history, request.Branch, DateTimeOffset.UtcNow - request.OlderThan, request.Force ? ulong.MaxValue : FirstNeeded(history.Needs()), request.DryRun, cancellationToken);
+            var needs = history.Needs();
+            return Clean(history, request.Branch, DateTimeOffset.UtcNow - request.OlderThan, needs, request.Force ? ulong.MaxValue : FirstNeeded(needs), request.DryRun, cancellationToken);
         }
     }
 
@@ -68,14 +69,15 @@ public sealed class WriteAheadLogs
         var history = RequireArchive(main);
         var (since, needs) = (DateTimeOffset.UtcNow - window, history.Needs());
         var enough = needs.Where(n => (n.Snapshot.CompleteAt ?? n.Snapshot.CreatedAt) <= since).TakeLast(1).ToList();
-        return Clean(history, main, since, FirstNeeded(enough.Count > 0 ? enough : needs), dryRun: false, cancellationToken);
+        return Clean(history, main, since, needs, FirstNeeded(enough.Count > 0 ? enough : needs), dryRun: false, cancellationToken);
     }
 
     private static ulong FirstNeeded(IReadOnlyList<(SnapshotRecord Snapshot, ulong First)> needs) => needs.Count == 0 ? ulong.MaxValue : needs.Min(n => n.First);
 
-    private static WriteAheadLogCleaned Clean(ArchivedHistory history, BranchName branch, DateTimeOffset before, ulong firstNeeded, bool dryRun, CancellationToken cancellationToken)
+    private static WriteAheadLogCleaned Clean(
+        ArchivedHistory history, BranchName branch, DateTimeOffset before, IReadOnlyList<(SnapshotRecord Snapshot, ulong First)> needs, ulong firstNeeded, bool dryRun, CancellationToken cancellationToken)
     {
-        var (log, files, needs) = (history.Log, history.Log.Archive.Files(), history.Needs());
+        var (log, files) = (history.Log, history.Log.Archive.Files());
         // A snapshot that is taken now begins there.
         var present = log.Control.Redo / log.SegmentSize;
         var removable = ArchiveChain.Removable(files, log.SegmentSize, Math.Min(firstNeeded, present), before);

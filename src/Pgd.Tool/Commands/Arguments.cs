@@ -64,6 +64,10 @@ internal static class Arguments
     /// <summary>What that option says; zero is off.</summary>
     public static TimeSpan? Window(string? text) => text switch { null => null, "off" => TimeSpan.Zero, _ => Duration.Parse(text) };
 
+    public static Option<string?> ProtectionTime() => new("--for") { HelpName = "DURATION", Description = "How long (default 7d); \"never\" to lift it by hand only" };
+
+    public static Option<string?> ProtectionReason() => new("--reason") { HelpName = "TEXT", Description = "What others are told when they are refused" };
+
     public static Option<bool> Fast() => new("--fast") { Description = "Never ask the source for a checkpoint: it does less, the branch may start slower" };
 
     public static Option<string?> Consistency() =>

@@ -40,6 +40,27 @@ internal sealed class BranchServer(Workspace workspace, ProjectRecord project, B
 
     public bool IsRunning() => FindVolume() is { } volume && (branch.IsAdopted ? AdoptedCluster.MayRun(volume.Data) : _runtime.IsRunning(volume));
 
+    /// <summary>Whether it runs, and is not on its way down: whoever asked it to stop may have been killed before it had.</summary>
+    public bool Answers()
+    {
+        if (!IsRunning())
+            return false;
+        try
+        {
+            Connect(CancellationToken.None).Dispose();
+            return true;
+        }
+        catch (PostgresException e)
+        {
+            // One that has no connection left to give serves others.
+            return e.SqlState != PostgresErrorCodes.CannotConnectNow;
+        }
+        catch (NpgsqlException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>The volume, with its files reachable.</summary>
     public Volume Attach()
     {

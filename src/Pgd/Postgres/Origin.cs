@@ -27,7 +27,8 @@ internal sealed record Origin(BranchName Parent, SnapshotRecord? Snapshot, Recov
         if (target is null)
             return new(parent, snapshot is null ? null : workspace.Snapshots.Require(new(parent, snapshot)));
         workspace.Reporter.Step($"looking for {target} in the log of {parent}");
-        var plan = new PointInTime(workspace, project, workspace.Branches.RequireReady(parent)).Plan(target, cancellationToken);
+        var branch = workspace.Branches.RequireReady(parent);
+        var plan = new PointInTime(workspace, project, branch, new(workspace, project, branch)).Plan(target, cancellationToken);
         return new(parent, plan.Base, plan);
     }
 

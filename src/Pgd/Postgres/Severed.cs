@@ -5,9 +5,12 @@ namespace Pgd.Postgres;
 /// <summary>What a source does toward others and its branch does not, as one reads it.</summary>
 internal static class Severed
 {
-    private static readonly Dictionary<string, string> Jobs = new(StringComparer.OrdinalIgnoreCase)
+    /// <summary>Libraries that start work of their own: the setting of the quarantine that keeps them from it, and what that work is called.</summary>
+    public static IReadOnlyDictionary<string, (string Setting, string Name)> Jobs { get; } = new Dictionary<string, (string, string)>(StringComparer.OrdinalIgnoreCase)
     {
-        ["pg_cron"] = "jobs of pg_cron", ["timescaledb"] = "jobs of TimescaleDB", ["pg_partman_bgw"] = "maintenance by pg_partman",
+        ["pg_cron"] = ("cron.launch_active_jobs", "jobs of pg_cron"),
+        ["timescaledb"] = ("timescaledb.max_background_workers", "jobs of TimescaleDB"),
+        ["pg_partman_bgw"] = ("pg_partman_bgw.interval", "maintenance by pg_partman"),
     };
 
     /// <summary>From the files of the copy, as its source left them.</summary>
@@ -27,7 +30,7 @@ internal static class Severed
             severed.Add(Count(subscriptions, "subscription"));
         if (configuration.List("synchronous_standby_names").Count > 0)
             severed.Add("synchronous standbys");
-        severed.AddRange(configuration.List("shared_preload_libraries").Select(l => Path.GetFileNameWithoutExtension(l)).Where(Jobs.ContainsKey).Select(l => Jobs[l]));
+        severed.AddRange(configuration.List("shared_preload_libraries").Select(l => Path.GetFileNameWithoutExtension(l)).Where(Jobs.ContainsKey).Select(l => Jobs[l].Name));
         return severed;
     }
 

@@ -8,9 +8,7 @@ internal sealed class SnapshotClone(IStorage storage, SnapshotRecord snapshot, I
 {
     public async Task<Clone> MakeAsync(VolumeKey target, CancellationToken cancellationToken)
     {
-        var source = storage.Find(snapshot.VolumeKey)
-            ?? throw new PgdException(ExitCode.Failed, $"the data of {snapshot.FullName} is missing from the storage {storage.Name}", "See what is there: dotnet pgd doctor");
-        storage.Attach(source);
+        var source = Snapshots.Attach(storage, snapshot);
         DiskFull.RefuseWithout(0, source.Data);
         var volume = await storage.CloneAsync(source, target, running: false, reporter, cancellationToken).ConfigureAwait(false);
         return new(volume, snapshot.DataAsOf, snapshot.IsRecovering) { Slots = snapshot.Slots, Adopted = snapshot.IsAdopted };

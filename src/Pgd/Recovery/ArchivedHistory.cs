@@ -9,7 +9,7 @@ internal sealed class ArchivedHistory(Workspace workspace, ProjectRecord project
     public BranchLog Log { get; } = new(workspace, project, branch);
 
     /// <summary>The times that can be reached.</summary>
-    public IReadOnlyList<ReachableWindow> Windows() => new PointInTime(workspace, project, branch).Windows();
+    public IReadOnlyList<ReachableWindow> Windows() => new PointInTime(workspace, project, branch, Log).Windows();
 
     /// <summary>From which part of the log on each snapshot of the present generation needs all, to be gone on from: that in which its own recovery begins. The oldest snapshot first.</summary>
     /// <exception cref="PgdException">The data of one is missing, so that it cannot be told (<see cref="ExitCode.Failed"/>).</exception>
@@ -17,14 +17,10 @@ internal sealed class ArchivedHistory(Workspace workspace, ProjectRecord project
     {
         var storage = workspace.Storages.Named(project.Storage);
         var needs = new List<(SnapshotRecord, ulong)>();
-        foreach (var snapshot in workspace.State.Snapshots(branch.Project, branch.Name).Where(s => s.Phase == BranchPhase.Ready && s.BranchId == branch.Id && s.Generation == branch.Generation))
+        foreach (var snapshot in workspace.State.Snapshots(branch.Project, branch.Name).Where(s => s.IsContinuedBy(branch)))
         {
-            if (!Lsn.TryParse(snapshot.Lsn, out var end))
-                continue;
-            if (storage.Find(snapshot.VolumeKey) is not { } volume)
-                throw new PgdException(ExitCode.Failed, $"the data of {snapshot.FullName} is missing from the storage {storage.Name}, so what it needs cannot be told", "See what is there: dotnet pgd doctor");
-            storage.Attach(volume);
-            needs.Add((snapshot, Math.Min(WriteAheadLog.StartOf(volume.Data) ?? end, end) / Log.SegmentSize));
+            if (Lsn.TryParse(snapshot.Lsn, out var end))
+                needs.Add((snapshot, Math.Min(WriteAheadLog.StartOf(Snapshots.Attach(storage, snapshot).Data) ?? end, end) / Log.SegmentSize));
         }
 
         return needs;

@@ -2,7 +2,6 @@ using Pgd.Linux;
 using Pgd.Postgres;
 using Pgd.Processes;
 using Pgd.State;
-using Pgd.Storage;
 
 namespace Pgd.Recovery;
 
@@ -20,13 +19,13 @@ internal sealed class PointInTime
     private readonly BranchRecord _branch;
     private readonly BranchLog _log;
     private readonly IReadOnlyList<SnapshotRecord> _bases;
+    private readonly HashSet<ulong> _told = [];
 
-    public PointInTime(Workspace workspace, ProjectRecord project, BranchRecord branch)
+    public PointInTime(Workspace workspace, ProjectRecord project, BranchRecord branch, BranchLog log)
     {
-        (_workspace, _project, _branch) = (workspace, project, branch);
-        _log = new(workspace, project, branch);
-        // Only from one of the same generation does the log lead on. The newest first.
-        _bases = [.. workspace.State.Snapshots(branch.Project, branch.Name).Where(s => s.Phase == BranchPhase.Ready && s.BranchId == branch.Id && s.Generation == branch.Generation && s.Lsn is not null).Reverse()];
+        (_workspace, _project, _branch, _log) = (workspace, project, branch, log);
+        // The newest first.
+        _bases = [.. workspace.State.Snapshots(branch.Project, branch.Name).Where(s => s.IsContinuedBy(branch)).Reverse()];
     }
 
     /// <summary>Finds the way to a moment, and gathers the log that it needs.</summary>
@@ -88,15 +87,6 @@ internal sealed class PointInTime
 
     private static ulong Position(SnapshotRecord snapshot) => Lsn.TryParse(snapshot.Lsn, out var position) ? position : 0;
 
-    private Volume Volume(SnapshotRecord snapshot)
-    {
-        var storage = _workspace.Storages.Named(_project.Storage);
-        if (storage.Find(snapshot.VolumeKey) is not { } volume)
-            throw new PgdException(ExitCode.Failed, $"the data of {snapshot.FullName} is missing from the storage {storage.Name}", "See what is there: dotnet pgd doctor");
-        storage.Attach(volume);
-        return volume;
-    }
-
     // What is behind the end of a snapshot's own log. The part that it ends in is whole only later.
     private ulong? FirstMissing(ulong from, ulong to)
     {
@@ -120,7 +110,7 @@ internal sealed class PointInTime
             var consistent = Position(snapshot);
             if (target.Position < consistent)
                 continue;
-            var own = Volume(snapshot).Data;
+            var own = Snapshots.Attach(_workspace.Storages.Named(_project.Storage), snapshot).Data;
             var start = WriteAheadLog.StartOf(own) ?? consistent;
             var (plan, reached) = Scan(target, snapshot, own, start, folder, target.Time is null && target.Position is null ? seen : ulong.MaxValue, end, cancellationToken);
             if (plan is not null && plan.End >= consistent)
@@ -146,7 +136,7 @@ internal sealed class PointInTime
         {
             cancellationToken.ThrowIfCancellationRequested();
             var ended = TransactionEnd.Of(record);
-            if (ended is not null && latest - ended.At > ClockTolerance)
+            if (ended is not null && latest - ended.At > ClockTolerance && _told.Add(record.Position))
                 _workspace.Reporter.Warn($"the clock of {_branch.FullName} went back by {(latest - ended.At)!.Value.TotalSeconds:0} s at {Lsn.Format(record.Position)}; the first moment at which it showed a time is taken");
             if (record.Position >= target.Position || ended?.At > target.Time)
                 return (Plan(record.Position, inclusive: false, IsKnown() ? reached : 0), reached);

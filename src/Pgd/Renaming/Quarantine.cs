@@ -27,13 +27,6 @@ internal sealed class Quarantine(int major, CancellationToken cancellationToken)
         ["huge_pages"] = "memory that was set aside on its source's machine",
     };
 
-    private static readonly Dictionary<string, (string Setting, string Jobs)> Jobs = new(StringComparer.OrdinalIgnoreCase)
-    {
-        ["pg_cron"] = ("cron.launch_active_jobs", "jobs of pg_cron"),
-        ["timescaledb"] = ("timescaledb.max_background_workers", "jobs of TimescaleDB"),
-        ["pg_partman_bgw"] = ("pg_partman_bgw.interval", "maintenance by pg_partman"),
-    };
-
     private readonly Dictionary<string, string> _settings = ServerSettings.Quarantine(major);
     private readonly List<QuarantineItem> _items = [];
     private readonly HashSet<string> _off = new(StringComparer.Ordinal);
@@ -58,8 +51,8 @@ internal sealed class Quarantine(int major, CancellationToken cancellationToken)
 
         foreach (var library in (connection.Scalar("show shared_preload_libraries", cancellationToken) ?? "").Split(',').Select(l => Path.GetFileNameWithoutExtension(l.Trim(' ', '"'))))
         {
-            if (Jobs.TryGetValue(library, out var jobs))
-                Write(jobs.Setting, _settings[jobs.Setting], $"{jobs.Jobs}: its source does them");
+            if (Severed.Jobs.TryGetValue(library, out var jobs))
+                Write(jobs.Setting, _settings[jobs.Setting], $"{jobs.Name}: its source does them");
         }
 
         // A first branch's server has no limit of ours, and may not even start with what a larger machine had.

@@ -1,4 +1,3 @@
-using Npgsql;
 using Pgd.Linux;
 using Pgd.Postgres;
 using Pgd.Processes;
@@ -185,31 +184,13 @@ internal sealed class Relocation
                 return;
             }
 
-            if ((running is not null && !running.ContainsKey(branch.Id)) || Answers(server))
-                return;
-            // It may be on its way down: whoever asked it to stop was killed before it had.
-            await server.StopAsync(StopMode.Fast, CancellationToken.None).ConfigureAwait(false);
-            (await server.StartAsync(open: true, listen: true, running?[branch.Id] ?? NoSettings, CancellationToken.None).ConfigureAwait(false)).Dispose();
+            if (running is null || running.ContainsKey(branch.Id))
+                await Branches.StartAgainAsync(server, running?[branch.Id]).ConfigureAwait(false);
         }
         catch (PgdException e)
         {
             // The others are to serve again nevertheless.
             _workspace.Reporter.Warn($"{branch.FullName} could not be started again: {e.Message}");
-        }
-    }
-
-    private static bool Answers(BranchServer server)
-    {
-        if (!server.IsRunning())
-            return false;
-        try
-        {
-            server.Connect(CancellationToken.None).Dispose();
-            return true;
-        }
-        catch (NpgsqlException)
-        {
-            return false;
         }
     }
 

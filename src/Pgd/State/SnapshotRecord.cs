@@ -59,5 +59,8 @@ internal sealed record SnapshotRecord
     /// <summary>As a user names it: by its label if it has one.</summary>
     public string FullName => $"{Project}/{Branch}@{Label ?? Id}";
 
+    /// <summary>Whether a branch's log, as it is written now, leads on from it.</summary>
+    public bool IsContinuedBy(BranchRecord branch) => Phase == BranchPhase.Ready && BranchId == branch.Id && Generation == branch.Generation && Lsn is not null;
+
     public Storage.VolumeKey VolumeKey => new(Project, Branch, Id, Generation) { IsSnapshot = true };
 }

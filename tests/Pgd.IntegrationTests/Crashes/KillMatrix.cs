@@ -473,9 +473,10 @@ public abstract class KillMatrix : IAsyncLifetime
         }
     }
 
-    // Outside of a soak once each, because what is done over and over is done in the same way; but a record is first made and then replaced.
+    // Outside of a soak once each, because what is done over and over is done in the same way; but a record is first made and then replaced, and of two servers that a reset
+    // stops the second is the one that serves.
     private bool IsWanted(string place) =>
-        (Soak.IsOn || place.EndsWith("#1", StringComparison.Ordinal) || place == "record:beside#2")
+        (Soak.IsOn || place.EndsWith("#1", StringComparison.Ordinal) || place is "record:beside#2" or "stop:asked#2")
         && (_everyPlace || (_storage == "zfs" ? place.Split('#')[0] is "clone:snapshot" or "clone:dataset" or "remove:unmounted" : _docker ? place.Split(':')[0] is "start" or "stop" : place.Split(':')[0] is "volume" or "clone" or "copy" or "remove"));
 
     private void Kill(string place, string[] command)

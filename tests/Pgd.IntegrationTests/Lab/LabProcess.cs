@@ -31,10 +31,13 @@ internal sealed partial record LabProcess(int Id, int ParentId, long StartTime, 
     }
 
     /// <summary>Ends it at once, if it is still the same process.</summary>
-    public void Kill()
+    public void Kill() => Signal(9);
+
+    /// <summary>Sends it a signal, if it is still the same process.</summary>
+    public void Signal(int signal)
     {
         if (Read(Id)?.StartTime == StartTime)
-            _ = SendSignal(Id, 9);
+            _ = SendSignal(Id, signal);
     }
 
     /// <summary>The inode numbers of the sockets that it has open.</summary>

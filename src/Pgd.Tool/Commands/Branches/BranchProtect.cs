@@ -10,8 +10,8 @@ internal static class BranchProtect
     public static Command Command(Surface surface)
     {
         var name = Arguments.Branch(surface);
-        var time = new Option<string?>("--for") { HelpName = "DURATION", Description = "How long (default 7d); \"never\" to lift it by hand only" };
-        var reason = new Option<string?>("--reason") { HelpName = "TEXT", Description = "What others are told when they are refused" };
+        var time = Arguments.ProtectionTime();
+        var reason = Arguments.ProtectionReason();
         return new Verb(surface, "protect", "Keep a branch from being deleted, reset or swept, for a time.",
             "branch protect prod/pr-42 --for 2d --reason \"Ada looks into the slow query\"",
             "branch protect prod/main --for never")

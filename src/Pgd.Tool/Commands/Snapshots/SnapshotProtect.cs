@@ -10,8 +10,8 @@ internal static class SnapshotProtect
     public static Command Command(Surface surface)
     {
         var name = Arguments.Snapshot(surface);
-        var time = new Option<string?>("--for") { HelpName = "DURATION", Description = "How long (default 7d); \"never\" to lift it by hand only" };
-        var reason = new Option<string?>("--reason") { HelpName = "TEXT", Description = "What others are told when they are refused" };
+        var time = Arguments.ProtectionTime();
+        var reason = Arguments.ProtectionReason();
         return new Verb(surface, "protect", "Keep a snapshot from being deleted, for a time.",
             "snapshot protect prod/main@before-release --for 30d --reason \"audit of March\"")
             .With(name, time, reason)
