@@ -29,6 +29,7 @@ for need in "$@"; do
     xfs) has mkfs.xfs || packages+=(xfsprogs) ;;
     ext4) has mkfs.ext4 || packages+=(e2fsprogs) ;;
     mount) has losetup || packages+=(mount) ;;
+    faketime) compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null || packages+=(faketime) ;;
     zstd) has zstd || packages+=(zstd) ;;
     strace) has strace || packages+=(strace) ;;
     # Debian's npm is a package of its own; everybody else's comes with node.

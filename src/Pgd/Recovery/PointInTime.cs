@@ -129,7 +129,7 @@ internal sealed class PointInTime
         // A snapshot has its own log up to where it ends, and its server finds it there.
         var whole = Position(snapshot) / _log.SegmentSize;
         using var log = new WriteAheadLog(_log.SegmentSize, number => number < whole ? _log.Own(number, own) ?? _log.Fetch(number, folder) : _log.Fetch(number, folder) ?? _log.Own(number, own));
-        var (reached, last) = (start, start);
+        var (reached, last, now) = (start, start, DateTimeOffset.UtcNow);
         DateTimeOffset? lastCommit = null, latest = null;
         RecoveryPlan? named = null;
         foreach (var record in log.Records(start))
@@ -138,6 +138,8 @@ internal sealed class PointInTime
             var ended = TransactionEnd.Of(record);
             if (ended is not null && latest - ended.At > ClockTolerance && _told.Add(record.Position))
                 _workspace.Reporter.Warn($"the clock of {_branch.FullName} went back by {(latest - ended.At)!.Value.TotalSeconds:0} s at {Lsn.Format(record.Position)}; the first moment at which it showed a time is taken");
+            if (target.Time is not null && ended?.At > now)
+                _workspace.Reporter.Warn($"by its server's clock, a transaction of {_branch.FullName} at {Lsn.Format(record.Position)} ended at {RecoveryTarget.AtTime(ended.At)}, which is still to come: what followed it is not reached by a time; choose --at-xid, --at-lsn or --at-restore-point");
             if (record.Position >= target.Position || ended?.At > target.Time)
                 return (Plan(record.Position, inclusive: false, IsKnown() ? reached : 0), reached);
             if (ended is { IsCommit: true })

@@ -71,7 +71,9 @@ public sealed class Targets
         Assert.Equal([1u], line.Of(4, size));
         Assert.Equal([2u, 1u], line.Of(5, size));
         // The part in which a timeline was left was copied to the next one.
-        Assert.Equal([3u, 2u, 1u], line.Of(9, size));
+        Assert.Equal([3u, 2u], line.Of(9, size));
+        Assert.Equal([2u], line.Of(6, size));
+        Assert.Equal([3u], line.Of(10, size));
         Assert.Equal([1u], Timelines.Read(1, _ => null).Of(9, size));
         // A promotion has written its history, and not yet its first checkpoint.
         Assert.Equal(3u, Timelines.Read(2, name => files.GetValueOrDefault(name)).Current);
