@@ -22,12 +22,19 @@ touch "$clone/recovery.signal"
 printf 'local all all trust\nhost all all all trust\n' >"$clone/floor_hba.conf"
 cat >>"$clone/postgresql.auto.conf" <<CONF
 restore_command = 'cp "$archive/%f" "%p"'
-recovery_target_time = '$target'
+recovery_target_time = '${target/%Z/+00}'
 recovery_target_action = 'promote'
 hot_standby = off
 CONF
 "${postgres[@]}" "$binaries/pg_ctl" start -w -t 600 -s -D "$clone" -l "$clone/floor.log" \
-    -o "-c port=$port -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c hba_file=$clone/floor_hba.conf"
+    -o "-c port=$port -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c hba_file=$clone/floor_hba.conf" || {
+    tail --lines=5 "$clone/floor.log" >&2
+    exit 1
+}
+# It is started once it replays, and has recovered when this file is gone.
+while [[ -e $clone/recovery.signal ]] || ! pg_isready --quiet --host 127.0.0.1 --port "$port"; do
+    sleep 0.01
+done
 took replay
 psql --no-psqlrc --quiet --tuples-only --host 127.0.0.1 --port "$port" --username postgres --dbname postgres --command 'select 1' >/dev/null
 took query
