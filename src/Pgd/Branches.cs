@@ -684,7 +684,6 @@ public sealed class Branches
                 return;
             }
 
-            await newServer.StopAsync(StopMode.Fast, cancellationToken).ConfigureAwait(false);
             undo.Push($"start the old server of {name}", async () =>
             {
                 // The new one may have got as far as having the port.
@@ -692,7 +691,8 @@ public sealed class Branches
                 await StartAgainAsync(oldServer).ConfigureAwait(false);
             });
             Fault.Here("reset:stopping");
-            await oldServer.StopAsync(StopMode.Fast, cancellationToken).ConfigureAwait(false);
+            // Both write what they have in memory, and wait for the same disk once.
+            await Task.WhenAll(newServer.StopAsync(StopMode.Fast, cancellationToken), oldServer.StopAsync(StopMode.Fast, cancellationToken)).ConfigureAwait(false);
             Fault.Here("reset:switching");
             using var opened = await newServer.StartAsync(open: true, listen: true, NoSettings, cancellationToken).ConfigureAwait(false);
             await ProveAsync(project, branch, newServer, opened, cancellationToken).ConfigureAwait(false);

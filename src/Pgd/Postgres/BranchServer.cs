@@ -226,7 +226,7 @@ internal sealed class BranchServer(Workspace workspace, ProjectRecord project, B
     {
         try
         {
-            return File.ReadAllLines(Path.Combine(volume.Data, "postmaster.pid")) is [_, _, _, _, _, _, _, var status, ..] && status.Trim() is "ready" or "standby";
+            return File.ReadAllLines(Path.Combine(volume.Data, "postmaster.pid")) is [_, _, _, _, _, _, _, var status, ..] && status.Trim() == "ready";
         }
         catch (FileNotFoundException)
         {
