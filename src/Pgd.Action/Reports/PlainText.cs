@@ -4,7 +4,7 @@ using System.Text.RegularExpressions;
 namespace Pgd.Action.Reports;
 
 /// <summary>Text from elsewhere, made fit to be shown: no terminal escapes, no control characters, nothing that turns text around.</summary>
-internal static partial class PlainText
+public static partial class PlainText
 {
     /// <summary>The text without what a reader could not see; line breaks and tabs stay.</summary>
     public static string Clean(string text)

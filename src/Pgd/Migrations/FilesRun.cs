@@ -84,12 +84,12 @@ internal sealed class FilesRun(MigrationFiles files, IAppliedFiles applied, Time
                 "Restore the file, and put the change into a new one.");
         }
 
-        var added = files.Added.Select(SqlFile.Normalize).ToHashSet(StringComparer.Ordinal);
+        var added = files.Added?.Select(SqlFile.Normalize).ToHashSet(StringComparer.Ordinal);
         var recorded = ran.GroupBy(file => file.Path, StringComparer.Ordinal)
             .ToDictionary(group => group.Key, group => group.Last().Sha256, StringComparer.Ordinal);
         var pending = new List<SqlFile>();
         var already = 0;
-        foreach (var file in found.Where(file => added.Contains(file.Path)))
+        foreach (var file in found.Where(file => added?.Contains(file.Path) != false))
         {
             if (!recorded.TryGetValue(file.Path, out var sha256))
                 pending.Add(file);

@@ -6,13 +6,12 @@ namespace Pgd.Migrations;
 /// <summary>Runs migrations on a branch, never on its parent.</summary>
 public sealed class Migrations
 {
+    private readonly Workspace? workspace;
     private readonly IAppliedFiles applied;
     private readonly TimeProvider clock;
 
     internal Migrations(Workspace workspace)
-        : this(new AppliedFiles(workspace), TimeProvider.System)
-    {
-    }
+        : this(new AppliedFiles(workspace), TimeProvider.System) => this.workspace = workspace;
 
     internal Migrations(IAppliedFiles applied, TimeProvider clock)
     {
@@ -41,6 +40,17 @@ public sealed class Migrations
     {
         ArgumentNullException.ThrowIfNull(files);
         return new FilesRun(files, applied, clock).RunAsync(cancellationToken);
+    }
+
+    /// <summary>
+    /// Runs a migration and watches what it does: each statement, the locks that it takes and for how long, what it has written anew, how much write-ahead log. The branch's server is
+    /// restarted before and after. A failing migration is a result, not an exception.
+    /// </summary>
+    /// <exception cref="PgdException">As for running it unwatched; the branch is a project's first (<see cref="ExitCode.Unsafe"/>), or stopped (<see cref="ExitCode.Failed"/>).</exception>
+    public Task<MigrationReport> RehearseAsync(Rehearsal rehearsal, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(rehearsal);
+        return new RehearsalRun(workspace!, this, rehearsal).RunAsync(cancellationToken);
     }
 }
 
@@ -81,8 +91,8 @@ public sealed record MigrationFiles
     /// <summary>A table <c>schema.table</c> that records which files ran: those not yet in it run. Made when it is missing. Null: <see cref="Added"/> decides.</summary>
     public string? Ledger { get; init; }
 
-    /// <summary>Without a ledger: the files that the pull request adds, relative to <see cref="WorkingDirectory"/>. Of those, files that already ran on this generation of the branch do not run again.</summary>
-    public IReadOnlyCollection<string> Added { get; init; } = [];
+    /// <summary>Without a ledger: the files that the pull request adds, relative to <see cref="WorkingDirectory"/>. Of those, files that already ran on this generation of the branch do not run again. Null for all that match.</summary>
+    public IReadOnlyCollection<string>? Added { get; init; } = [];
 
     /// <summary>Without a ledger: files that the pull request changes although the base has them. One that matches the pattern is an error: it has already been applied elsewhere.</summary>
     public IReadOnlyCollection<string> Modified { get; init; } = [];

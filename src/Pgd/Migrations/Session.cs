@@ -7,6 +7,9 @@ namespace Pgd.Migrations;
 /// <summary>One server session, which sends statements exactly as they are written.</summary>
 internal sealed class Session : IAsyncDisposable
 {
+    /// <summary>What the server knows such sessions by, unless the connection says something else.</summary>
+    public const string Application = "pgd migrations";
+
     private readonly NpgsqlDataSource source;
     private readonly NpgsqlConnection connection;
 
@@ -26,7 +29,7 @@ internal sealed class Session : IAsyncDisposable
         builder.CommandTimeout = 0;
         builder.IncludeErrorDetail = true;
         if (!url.Parameters.ContainsKey("application_name"))
-            builder.ApplicationName = "pgd migrations";
+            builder.ApplicationName = Application;
         var sourceBuilder = new NpgsqlDataSourceBuilder(builder.ConnectionString);
         // All results are read as text, and a branch may have thousands of types.
         sourceBuilder.ConfigureTypeLoading(loading => loading.EnableTypeLoading(false));

@@ -71,7 +71,8 @@ internal sealed record SqlFile(string Path, string Sha256, byte[] Content)
     private static string Relative(string root, string path) =>
         Normalize(System.IO.Path.IsPathRooted(path) ? System.IO.Path.GetRelativePath(root, path) : path);
 
-    private static SqlFile Read(string root, string path)
+    /// <summary>Reads one file.</summary>
+    public static SqlFile Read(string root, string path)
     {
         try
         {

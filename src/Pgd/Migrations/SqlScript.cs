@@ -16,6 +16,7 @@ internal sealed class SqlScript
     private readonly List<string> pieces = [];
     private int line = 1;
     private int counted;
+    private bool sent;
 
     private SqlScript(string name, string text)
     {
@@ -44,6 +45,15 @@ internal sealed class SqlScript
         return script;
     }
 
+    /// <summary>The statements of a text that the server has seen already: whatever is in it is taken as it is.</summary>
+    /// <exception cref="PgdException">It has something that does not close (<see cref="ExitCode.Misuse"/>).</exception>
+    public static IReadOnlyList<SqlStatement> Split(string text)
+    {
+        var script = new SqlScript("", text) { sent = true };
+        script.Split();
+        return script.statements;
+    }
+
     private void Split()
     {
         var scanner = new SqlScanner(text);
@@ -62,9 +72,10 @@ internal sealed class SqlScript
                 case SqlToken.Space or SqlToken.BlockComment:
                     continue;
                 case SqlToken.LineComment:
-                    ReadDirective(scanner);
+                    if (!sent)
+                        ReadDirective(scanner);
                     continue;
-                case SqlToken.Backslash:
+                case SqlToken.Backslash when !sent:
                     throw Refuse(scanner.Start, $"the psql command {Shown(scanner.Token)} is not SQL",
                         "Take it out, or run the file with psql: migrate: psql -v ON_ERROR_STOP=1 -f FILE");
                 case SqlToken.UnclosedString:
@@ -91,7 +102,7 @@ internal sealed class SqlScript
         if (statement.Start < 0)
             return;
         var body = text[statement.Start..statement.End];
-        if (statement.CopiesInline is { } direction)
+        if (!sent && statement.CopiesInline is { } direction)
         {
             throw Refuse(statement.Start, $"COPY {direction} needs psql, which feeds or reads the data",
                 direction == "FROM STDIN" ? "Write INSERT statements, or run the file with psql: migrate: psql -v ON_ERROR_STOP=1 -f FILE" : "Use SELECT, or run the file with psql.");

@@ -82,6 +82,8 @@ internal sealed class BranchServer(Workspace workspace, ProjectRecord project, B
         _runtime.PrepareSocketFolder(Address.SocketFolder, volume);
         Fault.Here("start:folder");
 
+        if (!Tracing.TraceSettings.Are(extra))
+            Tracing.TraceSettings.Remove(volume);
         var settings = ServerSettings.Common(ClusterName, branch.Port, listen ? Addresses.Listen(branch.Host) : "", Address.SocketFolder, volume);
         var configuration = ServerConfiguration.Read(volume.Data);
         // Before what keeps a branch apart, which is set over all else.

@@ -306,6 +306,9 @@ public abstract class KillMatrix : IAsyncLifetime
 
         await _root.Workspace.Snapshots.CreateAsync(new() { Branch = ToolRoot.Main, Label = "then" }, default);
         await _root.SqlAsync(ToolRoot.Main, "create table later (); drop table later");
+        // The first branch of a source is preceded by an inspection, which is recorded.
+        await _root.Workspace.Branches.CreateAsync(new() { Name = Dev }, default);
+        await _root.Workspace.Branches.DeleteAsync(Dev, ifExists: false, default);
         var before = _root.Listing();
         string[] recover = ["branch", "create", "shop/dev", "--at", "now"];
         var placesOfRecovery = (await TraceAsync(recover)).Where(place => Soak.IsOn || place.Split(':')[0] is "recover" or "clone" or "create").ToList();

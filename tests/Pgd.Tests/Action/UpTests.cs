@@ -205,7 +205,7 @@ public sealed class UpTests : IDisposable
 
         await stage.PlayAsync();
 
-        Assert.Equal(("public.ledger", 0), (stage.Engine.Files!.Ledger, stage.Engine.Files.Added.Count));
+        Assert.Equal(("public.ledger", 0), (stage.Engine.Files!.Ledger, stage.Engine.Files.Added!.Count));
     }
 
     [Fact]

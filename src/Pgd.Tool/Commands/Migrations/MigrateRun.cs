@@ -1,0 +1,51 @@
+using System.CommandLine;
+using Pgd.Action.Reports;
+using Pgd.Configuration;
+using Pgd.Migrations;
+using Pgd.Tool.CommandLine;
+using Pgd.Tool.Output;
+
+namespace Pgd.Tool.Commands.Migrations;
+
+internal static class MigrateRun
+{
+    public static Command Command(Surface surface)
+    {
+        var name = Arguments.Branch(surface);
+        var command = new Argument<string[]>("command") { HelpName = "COMMAND", Description = "Program to run, with its arguments; it finds the branch by PGHOST, PGPORT, … and DATABASE_URL", Arity = ArgumentArity.ZeroOrMore };
+        var files = Arguments.Repeated("--files", "GLOB", "SQL files to run in the order of their names, such as 'db/migrations/**/*.sql' (repeatable)");
+        var ledger = new Option<string?>("--ledger") { HelpName = "SCHEMA.TABLE", Description = "Table that records which files ran; those in it do not run again" };
+        var deadline = new Option<string?>("--deadline") { HelpName = "DURATION", Description = "Interrupt it when it has not ended after this time" };
+        var database = Arguments.Database();
+        var role = Arguments.Role();
+        return new Verb(surface, "run", "Run a migration on a branch and tell what it did: statements, locks, rewrites, write-ahead log, schema. Ends with status 8 if it fails. The branch's server is restarted before and after.",
+            "migrate run prod/dev -- npm run migrate",
+            "migrate run prod/dev --files 'db/migrations/**/*.sql'",
+            "# The longest that anybody would have had to wait",
+            "migrate run prod/dev --json -- ./migrate up | jq -r .trace.longestBlocking")
+        { PassesArgumentsOn = true }
+            .With(name, command, files, ledger, deadline, database, role)
+            .Does(async (run, cancellationToken) =>
+            {
+                var (branch, words, patterns) = (run.Branch(name), run.Values(command), run.Values(files));
+                if (words.Count == 0 == (patterns.Count == 0))
+                    throw new PgdException(ExitCode.Misuse, words.Count == 0 ? "it is not said what to run" : "a command and files are two migrations", $"Name one: dotnet pgd migrate run {branch} -- COMMAND, or --files 'GLOB'");
+                var connection = await run.Workspace.Branches.ConnectAsync(branch, run[database], run[role], cancellationToken);
+                // What it prints is no result of ours.
+                void Hear(string line) => run.Session.Error.WriteLine(PlainText.Clean(line));
+                var report = await run.Workspace.Migrations.RehearseAsync(new()
+                {
+                    Branch = branch,
+                    Connection = connection,
+                    Deadline = run[deadline] is { } most ? Duration.Parse(most) : null,
+                    Command = words.Count == 0 ? null : new() { Branch = branch, Connection = connection, Script = string.Join(' ', words.Select(Quoted)), WorkingDirectory = run.Session.WorkingDirectory, Output = Hear },
+                    Files = patterns.Count == 0 ? null : new() { Branch = branch, Connection = connection, WorkingDirectory = run.Session.WorkingDirectory, Pattern = string.Join('\n', patterns), Ledger = run[ledger], Added = null, Output = Hear },
+                }, cancellationToken);
+                run.Show(report, () => MigrationReportJson.Shape, MigrationReportText.Write);
+                return (int)(report.Run.Succeeded ? ExitCode.Done : ExitCode.MigrationFailed);
+            });
+    }
+
+    // For bash, which runs it.
+    private static string Quoted(string word) => $"'{word.Replace("'", "'\\''", StringComparison.Ordinal)}'";
+}

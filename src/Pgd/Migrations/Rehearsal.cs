@@ -1,0 +1,43 @@
+using Pgd.Libpq;
+using Pgd.Schema;
+using Pgd.Tracing;
+
+namespace Pgd.Migrations;
+
+/// <summary>A migration that is run on a branch to see what it does.</summary>
+public sealed record Rehearsal
+{
+    /// <summary>The branch; never a project's first.</summary>
+    public required BranchName Branch { get; init; }
+
+    /// <summary>Where to connect; from <see cref="Branches.ConnectAsync"/>. Its database is the one that is watched.</summary>
+    public required ConnectionUrl Connection { get; init; }
+
+    /// <summary>The program to run; null for <see cref="Files"/>.</summary>
+    public MigrationCommand? Command { get; init; }
+
+    /// <summary>The SQL files to run; null for <see cref="Command"/>.</summary>
+    public MigrationFiles? Files { get; init; }
+
+    /// <summary>How long it may take before it is interrupted, and then ended; null for as long as it takes.</summary>
+    public TimeSpan? Deadline { get; init; }
+}
+
+/// <summary>What a migration did on a branch.</summary>
+public sealed record MigrationReport
+{
+    /// <summary>The form of this record. A reader refuses one that is higher than it knows.</summary>
+    public int Format { get; init; } = 1;
+
+    /// <summary>The branch that it ran on.</summary>
+    public required BranchName Branch { get; init; }
+
+    /// <summary>How it went.</summary>
+    public required MigrationRun Run { get; init; }
+
+    /// <summary>What it did while it ran.</summary>
+    public required MigrationTrace Trace { get; init; }
+
+    /// <summary>How the schema differs from the parent's now; null if that could not be asked.</summary>
+    public SchemaDiff? Schema { get; init; }
+}

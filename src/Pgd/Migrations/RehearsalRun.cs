@@ -1,0 +1,85 @@
+using System.Globalization;
+using Pgd.Schema;
+using Pgd.Tracing;
+
+namespace Pgd.Migrations;
+
+/// <summary>One rehearsal: the migration runs, is watched, and what it left is compared.</summary>
+internal sealed class RehearsalRun(Workspace workspace, Migrations migrations, Rehearsal rehearsal)
+{
+    // Of a session of ours that runs a file, BEGIN and the like are told where they took their time.
+    private static readonly TimeSpan WorthTelling = TimeSpan.FromMilliseconds(5);
+
+    private readonly SecretMask _mask = new(rehearsal.Connection.SecretForms());
+
+    public async Task<MigrationReport> RunAsync(CancellationToken cancellationToken)
+    {
+        using var trace = await Trace.BeginAsync(workspace, rehearsal.Branch, rehearsal.Connection.Database, cancellationToken).ConfigureAwait(false);
+        MigrationRun run;
+        MigrationTrace traced;
+        try
+        {
+            run = await RunWatchedAsync(cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            // However it ended, its server is to be as it was.
+            traced = await trace.EndAsync(_mask, CancellationToken.None).ConfigureAwait(false);
+        }
+
+        return new()
+        {
+            Branch = rehearsal.Branch,
+            Run = run,
+            Trace = rehearsal.Files is { } files ? Placed(traced, files, run) : traced,
+            Schema = await CompareAsync(cancellationToken).ConfigureAwait(false),
+        };
+    }
+
+    private async Task<MigrationRun> RunWatchedAsync(CancellationToken cancellationToken)
+    {
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        if (rehearsal.Deadline is { } most)
+            deadline.CancelAfter(most);
+        try
+        {
+            return rehearsal.Command is { } command ? await migrations.RunCommandAsync(command, deadline.Token).ConfigureAwait(false)
+                : await migrations.RunFilesAsync(rehearsal.Files!, deadline.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return new() { Duration = rehearsal.Deadline!.Value, Error = new() { Message = string.Create(CultureInfo.InvariantCulture, $"The migration had not ended after {rehearsal.Deadline.Value.TotalSeconds:0.###} s, and was interrupted") } };
+        }
+    }
+
+    private async Task<SchemaDiff?> CompareAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await workspace.Branches.DiffAsync(new() { Name = rehearsal.Branch, Database = rehearsal.Connection.Database }, cancellationToken).ConfigureAwait(false);
+        }
+        catch (PgdException e)
+        {
+            workspace.Reporter.Warn($"the schema was not compared with the parent's: {e.Message}");
+            return null;
+        }
+    }
+
+    /// <summary>Says of each statement where it stands in its file, and leaves out what is ours: the lock against a second run, the ledger, the begin and end of each file.</summary>
+    private static MigrationTrace Placed(MigrationTrace trace, MigrationFiles files, MigrationRun run)
+    {
+        var places = new Queue<(string File, SqlStatement Statement)>(run.Files.SelectMany(file => SqlFile.Read(files.WorkingDirectory, file.Path).Parse().Statements.Select(s => (file.Path, s))));
+        var kept = new List<TracedStatement>();
+        foreach (var statement in trace.Statements)
+        {
+            if (statement.Application != Session.Application)
+                kept.Add(statement);
+            else if (places.TryPeek(out var place) && StatementText.Shown(place.Statement.Text) == statement.Text)
+                kept.Add(statement with { File = places.Dequeue().File, Line = place.Statement.Line });
+            else if (statement.Text == "COMMIT" && statement.Duration >= WorthTelling)
+                kept.Add(statement);
+        }
+
+        return trace.With(kept);
+    }
+}
