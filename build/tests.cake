@@ -21,22 +21,23 @@ void RunTests(string filter, bool withMachine)
     if (string.IsNullOrEmpty(EnvironmentVariable("TMPDIR")) && System.IO.Directory.Exists("/dev/shm") && new DriveInfo("/dev/shm").AvailableFreeSpace >= 16L << 30 && MayExecute("/dev/shm"))
         Environment.SetEnvironmentVariable("TMPDIR", "/dev/shm");
 
+    const string needsMachine = "Pgd.IntegrationTests", inMachine = needsMachine + ", ZFS";
     var total = new TestCounts(0, 0, 0);
     var lines = new List<string>();
     EnsureDirectoryExists("artifacts/test-results");
     // The quick ones, with the shorter names, first.
     foreach (var project in GetFiles("tests/*/*Tests.csproj").Select(file => file.GetFilenameWithoutExtension().ToString()).OrderBy(name => name.Length))
     {
+        // The tool is started by the thousand: compiled ahead it takes three quarters of the time.
+        if (project == needsMachine && string.IsNullOrEmpty(EnvironmentVariable("PGD_TEST_TOOL")) && Output("bash", ["build/tool.sh"]) is { Length: > 0 } tool)
+            Environment.SetEnvironmentVariable("PGD_TEST_TOOL", $"{tool}/dotnet-pgd.dll");
         RunProject(project, project, [], Selection(filter, poolIsHere ? null : "!="));
     }
 
-    const string needsMachine = "Pgd.IntegrationTests", inMachine = needsMachine + ", ZFS";
     if (withMachine && !poolIsHere && Find(needsMachine, Selection(filter, "=")) is var found and > 0)
     {
-        if (Status("bash", ["tests/zfs-vm/build.sh", "--docker"]) == 0 && Output("bash", ["build/tool.sh"]) is { Length: > 0 } tool)
+        if (Status("bash", ["tests/zfs-vm/build.sh", "--docker"]) == 0)
         {
-            // Programs start slowly in there: this one is compiled ahead.
-            Environment.SetEnvironmentVariable("PGD_TEST_TOOL", $"{tool}/dotnet-pgd.dll");
             RunProject(inMachine, needsMachine, "bash tests/zfs-vm/run.sh --docker --rw artifacts/test-results --".Split(' '), Selection(filter, "="));
         }
         else

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Pgd.Action.Reports;
+using Pgd.Lint;
 using Pgd.Migrations;
 using Pgd.Tracing;
 
@@ -16,6 +17,8 @@ internal static class MigrationReportText
         sheet.Line(run.Error is { } error ? $"{sheet.Screen.Red("failed")}  {PlainText.Line(error.Message, 1000)}{(error.SqlState is { } state ? $" (SQLSTATE {state})" : "")}" : sheet.Screen.Green($"The migration ran on {report.Branch} in {Time(run.Duration)}."));
         if (run.Error is { File: { } file } failed)
             sheet.Line($"        {PlainText.Line(file)}{(failed.Line is { } line ? string.Create(CultureInfo.InvariantCulture, $":{line}") : "")}");
+        foreach (var exceeded in report.Exceeded)
+            sheet.Line($"{sheet.Screen.Red("over budget")}  {exceeded.Name} {exceeded.Limit}: {(exceeded.Name == "deny" ? $"{exceeded.Where}: {exceeded.Actual}" : $"{exceeded.Actual} ({exceeded.Where})")}");
         sheet.Line();
         sheet.Details(
             ("Held up", trace.Locks.Where(l => (l.Blocks & (Blocks.Reads | Blocks.Writes)) != 0).MaxBy(l => l.Held) is { } worst ? $"{What(worst.Blocks)} of {worst.Relation} for {Time(worst.Held)}" : "nobody"),
@@ -32,7 +35,31 @@ internal static class MigrationReportText
             sheet.Line();
             sheet.Table(["#", "TIME", "STATEMENT", "STRONGEST LOCK", "HELD", "WAL"], [.. trace.Statements.Select(s => Row(s, trace))]);
         }
+
+        var explained = new HashSet<string>();
+        foreach (var finding in report.Findings)
+        {
+            sheet.Line();
+            var where = finding.File is null ? finding.Statement > 0 ? $"statement {finding.Statement.ToString(CultureInfo.InvariantCulture)}" : "" : $"{PlainText.Line(finding.File)}:{finding.Line?.ToString(CultureInfo.InvariantCulture)}";
+            sheet.Line($"{Level(finding, sheet.Screen)}  {sheet.Screen.Bold(finding.Rule)}  {where}  {finding.Message}".TrimEnd());
+            if (finding.WaivedBecause is { } reason)
+            {
+                sheet.Line($"  allowed: {PlainText.Line(reason)}");
+            }
+            else if (explained.Add(finding.Rule))
+            {
+                sheet.Line($"  {finding.Why}");
+                sheet.Line($"  → {finding.Instead}");
+            }
+        }
     }
+
+    private static string Level(LintFinding finding, Screen screen) => finding.WaivedBecause is not null ? screen.Dim("waived") : finding.Level switch
+    {
+        FindingLevel.Error => screen.Red("error"),
+        FindingLevel.Warning => screen.Yellow("warning"),
+        _ => "note",
+    };
 
     private static string[] Row(TracedStatement statement, MigrationTrace trace)
     {

@@ -2,6 +2,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
+using Pgd.Lint;
 using Pgd.Schema;
 using Pgd.Tracing;
 
@@ -11,7 +12,7 @@ namespace Pgd.Migrations;
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     WriteIndented = true,
-    Converters = [typeof(BranchNameText), typeof(Milliseconds), typeof(BlocksList), typeof(CamelCase<LockMode>), typeof(CamelCase<RelationKind>), typeof(CamelCase<SchemaKind>), typeof(CamelCase<SchemaChange>)])]
+    Converters = [typeof(BranchNameText), typeof(Milliseconds), typeof(BlocksList), typeof(CamelCase<LockMode>), typeof(CamelCase<RelationKind>), typeof(CamelCase<SchemaKind>), typeof(CamelCase<SchemaChange>), typeof(CamelCase<FindingLevel>), typeof(CamelCase<ExitCode>)])]
 [JsonSerializable(typeof(MigrationReport))]
 public sealed partial class MigrationReportJson : JsonSerializerContext
 {

@@ -1,4 +1,5 @@
 using Pgd.Libpq;
+using Pgd.Lint;
 using Pgd.Schema;
 using Pgd.Tracing;
 
@@ -21,6 +22,9 @@ public sealed record Rehearsal
 
     /// <summary>How long it may take before it is interrupted, and then ended; null for as long as it takes.</summary>
     public TimeSpan? Deadline { get; init; }
+
+    /// <summary>What it may cost.</summary>
+    public MigrationBudget Budget { get; init; } = new();
 }
 
 /// <summary>What a migration did on a branch.</summary>
@@ -37,6 +41,15 @@ public sealed record MigrationReport
 
     /// <summary>What it did while it ran.</summary>
     public required MigrationTrace Trace { get; init; }
+
+    /// <summary>The rules that it breaks, in the order of its statements.</summary>
+    public required IReadOnlyList<LintFinding> Findings { get; init; }
+
+    /// <summary>The budgets that it exceeds.</summary>
+    public required IReadOnlyList<ExceededBudget> Exceeded { get; init; }
+
+    /// <summary>What it comes to, as a command's exit status: done, failed, or over its budget.</summary>
+    public ExitCode ExitCode => !Run.Succeeded ? ExitCode.MigrationFailed : Exceeded.Count > 0 ? ExitCode.BudgetExceeded : ExitCode.Done;
 
     /// <summary>How the schema differs from the parent's now; null if that could not be asked.</summary>
     public SchemaDiff? Schema { get; init; }

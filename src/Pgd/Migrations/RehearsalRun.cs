@@ -1,4 +1,5 @@
 using System.Globalization;
+using Pgd.Lint;
 using Pgd.Schema;
 using Pgd.Tracing;
 
@@ -7,13 +8,14 @@ namespace Pgd.Migrations;
 /// <summary>One rehearsal: the migration runs, is watched, and what it left is compared.</summary>
 internal sealed class RehearsalRun(Workspace workspace, Migrations migrations, Rehearsal rehearsal)
 {
-    // Of a session of ours that runs a file, BEGIN and the like are told where they took their time.
-    private static readonly TimeSpan WorthTelling = TimeSpan.FromMilliseconds(5);
+    // The COMMIT of a file is told where more than a disk took its time: constraints and triggers that were put off until then.
+    private static readonly TimeSpan WorthTelling = TimeSpan.FromMilliseconds(100);
 
     private readonly SecretMask _mask = new(rehearsal.Connection.SecretForms());
 
     public async Task<MigrationReport> RunAsync(CancellationToken cancellationToken)
     {
+        rehearsal.Budget.Check();
         using var trace = await Trace.BeginAsync(workspace, rehearsal.Branch, rehearsal.Connection.Database, cancellationToken).ConfigureAwait(false);
         MigrationRun run;
         MigrationTrace traced;
@@ -27,11 +29,16 @@ internal sealed class RehearsalRun(Workspace workspace, Migrations migrations, R
             traced = await trace.EndAsync(_mask, CancellationToken.None).ConfigureAwait(false);
         }
 
+        if (rehearsal.Files is { } files)
+            traced = Placed(traced, files, run);
+        var findings = Findings.Of(traced);
         return new()
         {
             Branch = rehearsal.Branch,
             Run = run,
-            Trace = rehearsal.Files is { } files ? Placed(traced, files, run) : traced,
+            Trace = traced,
+            Findings = findings,
+            Exceeded = rehearsal.Budget.Exceeded(traced, findings),
             Schema = await CompareAsync(cancellationToken).ConfigureAwait(false),
         };
     }
@@ -75,7 +82,7 @@ internal sealed class RehearsalRun(Workspace workspace, Migrations migrations, R
             if (statement.Application != Session.Application)
                 kept.Add(statement);
             else if (places.TryPeek(out var place) && StatementText.Shown(place.Statement.Text) == statement.Text)
-                kept.Add(statement with { File = places.Dequeue().File, Line = place.Statement.Line });
+                kept.Add(statement with { File = places.Dequeue().File, Line = place.Statement.Line, Parts = [place.Statement] });
             else if (statement.Text == "COMMIT" && statement.Duration >= WorthTelling)
                 kept.Add(statement);
         }

@@ -72,8 +72,7 @@ internal sealed class SqlScript
                 case SqlToken.Space or SqlToken.BlockComment:
                     continue;
                 case SqlToken.LineComment:
-                    if (!sent)
-                        ReadDirective(scanner);
+                    ReadDirective(scanner, statement, pieceStart);
                     continue;
                 case SqlToken.Backslash when !sent:
                     throw Refuse(scanner.Start, $"the psql command {Shown(scanner.Token)} is not SQL",
@@ -108,18 +107,31 @@ internal sealed class SqlScript
                 direction == "FROM STDIN" ? "Write INSERT statements, or run the file with psql: migrate: psql -v ON_ERROR_STOP=1 -f FILE" : "Use SELECT, or run the file with psql.");
         }
 
-        statements.Add(new SqlStatement(body, LineOf(statement.Start), statement.Words, statement.HasPlaceholder));
+        statements.Add(new SqlStatement(body, LineOf(statement.Start), statement.Words, statement.HasPlaceholder) { Waivers = statement.Waivers });
     }
 
-    private void ReadDirective(SqlScanner scanner)
+    private void ReadDirective(SqlScanner scanner, Open statement, int pieceStart)
     {
         var comment = scanner.Token[2..].Trim();
         if (!comment.StartsWith(Directive, StringComparison.Ordinal))
             return;
-        var said = comment[Directive.Length..].Trim();
-        if (!said.SequenceEqual(NoTransaction))
-            throw Refuse(scanner.Start, $"\"{Shown(comment)}\" is unknown", $"The only such comment is: -- {Directive} {NoTransaction}");
-        Transaction = false;
+        var said = comment[Directive.Length..].Trim().ToString();
+        if (Waiver.Parse(said) is { Count: > 0 } waivers)
+        {
+            // Behind a semicolon, on its line, it is about what ended there.
+            if (statement.Start < 0 && statements.Count > 0 && !text.AsSpan(pieceStart, scanner.Start - pieceStart).Contains('\n'))
+                statements[^1] = statements[^1] with { Waivers = [.. statements[^1].Waivers, .. waivers] };
+            else
+                statement.Waivers.AddRange(waivers);
+        }
+        else if (said == NoTransaction)
+        {
+            Transaction = false;
+        }
+        else if (!sent)
+        {
+            throw Refuse(scanner.Start, $"\"{Shown(comment)}\" is unknown", $"There are: -- {Directive} {NoTransaction}, and: -- {Directive} allow RULE because REASON");
+        }
     }
 
     private void CheckTransactions()
@@ -167,6 +179,8 @@ internal sealed class SqlScript
         private string? previousWord;
         private bool afterDot;
         private bool copyOutsideParentheses;
+
+        public List<Waiver> Waivers { get; } = [];
 
         public int Start { get; private set; } = -1;
 

@@ -9,6 +9,9 @@ internal sealed record SqlStatement(string Text, int Line, IReadOnlyList<string>
 {
     private const int Shown = 400;
 
+    /// <summary>The rules that it may break, as a comment at it says.</summary>
+    public IReadOnlyList<Waiver> Waivers { get; init; } = [];
+
     /// <summary>What it does to the transaction that it runs in.</summary>
     public TransactionControl Control => Words switch
     {

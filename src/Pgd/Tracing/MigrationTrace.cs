@@ -111,9 +111,16 @@ public sealed record TracedStatement
     /// <summary>Why it failed.</summary>
     public MigrationError? Error { get; init; }
 
+    /// <summary>The tables and indexes that were there before and that it locked or named.</summary>
+    public IReadOnlyList<string> Relations { get; init; } = [];
+
     /// <summary>The commands inside it that changed the schema, as the server names them, with what they changed.</summary>
     [JsonIgnore]
     internal IReadOnlyList<TraceNote> Notes { get; init; } = [];
+
+    /// <summary>It, taken apart, and at its full length.</summary>
+    [JsonIgnore]
+    internal IReadOnlyList<SqlStatement> Parts { get; init; } = [];
 }
 
 /// <summary>A table or index that was written anew, which takes as long as it is large and keeps others out meanwhile.</summary>

@@ -6,6 +6,9 @@ namespace Pgd.Tracing;
 /// <summary>Puts together what was seen from three sides: the server's log, the locks as they were looked at, and the catalogs before and after.</summary>
 internal sealed class TraceReader
 {
+    // The log cuts its times off after the millisecond.
+    private const long LogPrecision = 1000;
+
     private readonly string _database;
     private readonly Catalog _before;
     private readonly Catalog _after;
@@ -16,6 +19,8 @@ internal sealed class TraceReader
     private readonly List<Span> _spans = [];
     private readonly HashSet<(Span, uint, LockMode)> _sampledKeys = [];
     private readonly List<List<uint>> _rewritten = [];
+    private ILookup<int, uint> _taken = Array.Empty<uint>().ToLookup(_ => 0);
+    private List<(Span Transaction, uint Relation)> _held = [];
     private readonly Dictionary<uint, uint> _files;
 
     private TraceReader(string database, Catalog before, Catalog after, IEnumerable<ExecutedStatement> executed, IReadOnlyList<SampledLock> sampled, IReadOnlyList<(long, long)> log, SecretMask mask)
@@ -109,7 +114,7 @@ internal sealed class TraceReader
             if (TransactionOf(seen) is not { } transaction)
                 continue;
             var key = (transaction, seen.Key.Relation, seen.Key.Mode);
-            var statement = _parts.FindIndex(p => p.Transaction == transaction && p.Start <= seen.Granted && p.End >= seen.GrantedAfter) + 1;
+            var statement = Taker(transaction, seen) + 1;
             // Between two looks: where the statement began, unless it had to wait.
             var from = seen.WaitingSince is not null ? (seen.GrantedAfter + seen.Granted) / 2
                 : Math.Clamp(statement > 0 ? Math.Max(_parts[statement - 1].Start, seen.StatementStart) : seen.StatementStart, seen.GrantedAfter, Math.Max(seen.GrantedAfter, seen.Granted));
@@ -128,6 +133,8 @@ internal sealed class TraceReader
                 found.TryAdd((_parts[i].Transaction, relation, LockMode.AccessExclusive), (i + 1, _parts[i].Start, _parts[i].Transaction.End, 0));
         }
 
+        _taken = found.ToLookup(f => f.Value.Statement, f => f.Key.Relation);
+        _held = [.. found.Keys.Select(k => (k.Transaction, k.Relation)).Distinct()];
         return [.. from one in found
                    where _before.Relations.TryGetValue(one.Key.Item2, out var known) && known.Kind is not null
                    group one by (one.Key.Item1, one.Key.Item2) into ofRelation
@@ -145,6 +152,21 @@ internal sealed class TraceReader
                        Held = Time(Math.Max(0, strongest.Value.To - strongest.Value.From)),
                        Waited = Time(strongest.Value.Waited),
                    }];
+    }
+
+    // Several may have run between two looks: the one that names the table, or the first that can lock one.
+    private int Taker(Span transaction, SampledLock seen)
+    {
+        var possible = Enumerable.Range(0, _parts.Count).Where(i => _parts[i].Transaction == transaction && _parts[i].Start <= seen.Granted && _parts[i].End + LogPrecision >= seen.GrantedAfter && !_parts[i].IsControl).ToList();
+        return possible.Where(i => Names(_parts[i], seen.Key.Relation)).Select(i => (int?)i).FirstOrDefault() is { } naming ? naming
+            : possible.Count > 0 ? possible[0] : -1;
+    }
+
+    private bool Names(Part part, uint oid)
+    {
+        if (!_before.Relations.TryGetValue(oid, out var relation))
+            return false;
+        return part.Text.Contains(relation.BareName, StringComparison.OrdinalIgnoreCase) || (_before.Relations.TryGetValue(relation.Table, out var table) && part.Text.Contains(table.BareName, StringComparison.OrdinalIgnoreCase));
     }
 
     private Span? TransactionOf(SampledLock seen) =>
@@ -172,9 +194,15 @@ internal sealed class TraceReader
             TemporaryBytes = part.IsLast ? part.Executed.TemporaryBytes : 0,
             LockTimeout = part.Notes.FirstOrDefault(n => n.LockTimeout is not null)?.LockTimeout is { } timeout ? Timeout(timeout) : null,
             Error = part.Failure is { } failure ? Error(failure) : null,
+            Relations = [.. Touched(part, number).Order(StringComparer.Ordinal)],
             Notes = part.Notes,
+            Parts = part.Statements,
         };
     }
+
+    private IEnumerable<string> Touched(Part part, int number) =>
+        _taken[number].Concat(_held.Where(h => h.Transaction == part.Transaction && Names(part, h.Relation)).Select(h => h.Relation)).Distinct()
+            .Select(oid => _before.Relations.GetValueOrDefault(oid)).Where(r => r?.Kind is not null).Select(r => r!.Name).Distinct(StringComparer.Ordinal);
 
     private List<uint> FindRewritten(Part part)
     {
@@ -217,11 +245,7 @@ internal sealed class TraceReader
     {
         if (_sampled.Any(s => s.Key.Relation == oid && s.Key.Mode == LockMode.AccessExclusive))
             return _sampled.Any(s => s.Key.Relation == oid && s.Key.Process == part.Executed.Process && s.Key.Mode == LockMode.AccessExclusive && s.Before <= part.End && s.LastSeen >= part.Start);
-        var relation = _before.Relations[oid];
-        var table = relation.Table != 0 && _before.Relations.TryGetValue(relation.Table, out var of) ? of : relation;
-        return Names(relation) || Names(table);
-
-        bool Names(Relation named) => part.Text.Contains(named.BareName, StringComparison.OrdinalIgnoreCase);
+        return Names(part, oid);
     }
 
     private List<TracedTable> Tables()
@@ -317,6 +341,9 @@ internal sealed class TraceReader
         public ServerLogEntry? Failure => IsLast ? Executed.Failure : null;
 
         public Span Transaction { get; set; } = null!;
+
+        /// <summary>Whether it only begins, ends or sets something.</summary>
+        public bool IsControl => Statements.Count > 0 && Statements.All(s => s.Control != TransactionControl.None || s.Words is ["set" or "reset" or "show" or "savepoint" or "release", ..]);
 
         public static IEnumerable<Part> Of(ExecutedStatement executed)
         {

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Pgd.Action.Reports;
 using Pgd.Configuration;
+using Pgd.Lint;
 using Pgd.Migrations;
 using Pgd.Tool.CommandLine;
 using Pgd.Tool.Output;
@@ -16,20 +17,30 @@ internal static class MigrateRun
         var files = Arguments.Repeated("--files", "GLOB", "SQL files to run in the order of their names, such as 'db/migrations/**/*.sql' (repeatable)");
         var ledger = new Option<string?>("--ledger") { HelpName = "SCHEMA.TABLE", Description = "Table that records which files ran; those in it do not run again" };
         var deadline = new Option<string?>("--deadline") { HelpName = "DURATION", Description = "Interrupt it when it has not ended after this time" };
+        var (maxDuration, maxLock, maxRewrite, maxWal) = (
+            new Option<string?>("--max-duration") { HelpName = "DURATION", Description = "Longest that it may take, for example 10m" },
+            new Option<string?>("--max-exclusive-lock") { HelpName = "DURATION", Description = "Longest that readers or writers of a table may be held up, for example 2s or 500ms" },
+            new Option<string?>("--max-rewrite-bytes") { HelpName = "SIZE", Description = "Most that may be written anew, for example 1GB" },
+            new Option<string?>("--max-wal-bytes") { HelpName = "SIZE", Description = "Most write-ahead log, for example 10GB" });
+        var deny = Arguments.Repeated("--deny", "RULE", "Rule that no statement may break without a waiver (repeatable)");
+        deny.CompletionSources.Add([.. Rule.All.Select(r => r.Id)]);
         var database = Arguments.Database();
         var role = Arguments.Role();
-        return new Verb(surface, "run", "Run a migration on a branch and tell what it did: statements, locks, rewrites, write-ahead log, schema. Ends with status 8 if it fails. The branch's server is restarted before and after.",
+        return new Verb(surface, "run", "Run a migration on a branch and tell what it did: statements, locks, rewrites, write-ahead log, schema. Ends with status 8 if it fails, 9 if it exceeds a budget. The branch's server is restarted before and after.",
             "migrate run prod/dev -- npm run migrate",
             "migrate run prod/dev --files 'db/migrations/**/*.sql'",
+            "# A check that fails for what would hold up production",
+            "migrate run prod/dev --files 'db/*.sql' --max-exclusive-lock 2s --deny type-change",
             "# The longest that anybody would have had to wait",
-            "migrate run prod/dev --json -- ./migrate up | jq -r .trace.longestBlocking")
+            "migrate run prod/dev --json -- ./migrate up | jq .trace.longestBlocking")
         { PassesArgumentsOn = true }
-            .With(name, command, files, ledger, deadline, database, role)
+            .With(name, command, files, ledger, deadline, maxDuration, maxLock, maxRewrite, maxWal, deny, database, role)
             .Does(async (run, cancellationToken) =>
             {
                 var (branch, words, patterns) = (run.Branch(name), run.Values(command), run.Values(files));
                 if (words.Count == 0 == (patterns.Count == 0))
                     throw new PgdException(ExitCode.Misuse, words.Count == 0 ? "it is not said what to run" : "a command and files are two migrations", $"Name one: dotnet pgd migrate run {branch} -- COMMAND, or --files 'GLOB'");
+                var budget = MigrationBudget.Parse(run[maxDuration], run[maxLock], run[maxRewrite], run[maxWal], run.Values(deny));
                 var connection = await run.Workspace.Branches.ConnectAsync(branch, run[database], run[role], cancellationToken);
                 // What it prints is no result of ours.
                 void Hear(string line) => run.Session.Error.WriteLine(PlainText.Clean(line));
@@ -37,12 +48,13 @@ internal static class MigrateRun
                 {
                     Branch = branch,
                     Connection = connection,
+                    Budget = budget,
                     Deadline = run[deadline] is { } most ? Duration.Parse(most) : null,
                     Command = words.Count == 0 ? null : new() { Branch = branch, Connection = connection, Script = string.Join(' ', words.Select(Quoted)), WorkingDirectory = run.Session.WorkingDirectory, Output = Hear },
                     Files = patterns.Count == 0 ? null : new() { Branch = branch, Connection = connection, WorkingDirectory = run.Session.WorkingDirectory, Pattern = string.Join('\n', patterns), Ledger = run[ledger], Added = null, Output = Hear },
                 }, cancellationToken);
                 run.Show(report, () => MigrationReportJson.Shape, MigrationReportText.Write);
-                return (int)(report.Run.Succeeded ? ExitCode.Done : ExitCode.MigrationFailed);
+                return (int)report.ExitCode;
             });
     }
 

@@ -1,0 +1,80 @@
+using System.Globalization;
+using Pgd.Configuration;
+using Pgd.Tracing;
+
+namespace Pgd.Lint;
+
+/// <summary>What a migration may cost production before somebody has to look at it.</summary>
+public sealed record MigrationBudget
+{
+    /// <summary>The longest that all of it may take; null for any time.</summary>
+    public TimeSpan? MaxDuration { get; init; }
+
+    /// <summary>The longest that readers or writers of one table may be held up.</summary>
+    public TimeSpan? MaxExclusiveLock { get; init; }
+
+    /// <summary>The most that may be written anew, in bytes.</summary>
+    public long? MaxRewriteBytes { get; init; }
+
+    /// <summary>The most write-ahead log, in bytes.</summary>
+    public long? MaxWalBytes { get; init; }
+
+    /// <summary>Rules that no statement may break without a waiver, by their ids.</summary>
+    public IReadOnlyList<string> Deny { get; init; } = [];
+
+    /// <summary>Reads a budget as people write it: times such as <c>500ms</c> or <c>5m</c>, amounts such as <c>512MB</c>.</summary>
+    /// <exception cref="PgdException">One of them is neither, or there is no such rule (<see cref="ExitCode.Misuse"/>).</exception>
+    public static MigrationBudget Parse(string? maxDuration, string? maxExclusiveLock, string? maxRewriteBytes, string? maxWalBytes, IReadOnlyList<string> deny)
+    {
+        var budget = new MigrationBudget
+        {
+            MaxDuration = Time(maxDuration),
+            MaxExclusiveLock = Time(maxExclusiveLock),
+            MaxRewriteBytes = Bytes(maxRewriteBytes),
+            MaxWalBytes = Bytes(maxWalBytes),
+            Deny = deny,
+        };
+        budget.Check();
+        return budget;
+
+        static TimeSpan? Time(string? text) => text is null ? null
+            : text.EndsWith("ms", StringComparison.Ordinal) && long.TryParse(text.AsSpan(0, text.Length - 2), NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? TimeSpan.FromMilliseconds(number)
+            : Configuration.Duration.Parse(text);
+
+        static long? Bytes(string? text) => text is null ? null : text == "0" ? 0 : MemorySize.Parse(text);
+    }
+
+    /// <summary>Refuses rules that there are not: a mistyped one would deny nothing.</summary>
+    /// <exception cref="PgdException">There is no such rule (<see cref="ExitCode.Misuse"/>).</exception>
+    public void Check()
+    {
+        if (Deny.FirstOrDefault(id => Rule.All.All(r => r.Id != id)) is { } unknown)
+            throw new PgdException(ExitCode.Misuse, $"there is no rule \"{unknown}\" to deny", $"The rules are: {string.Join(", ", Rule.All.Select(r => r.Id))}.");
+    }
+
+    internal IReadOnlyList<ExceededBudget> Exceeded(MigrationTrace trace, IReadOnlyList<LintFinding> findings)
+    {
+        var exceeded = new List<ExceededBudget>();
+        if (trace.Duration > MaxDuration)
+            exceeded.Add(new("max-duration", Text(MaxDuration.Value), Text(trace.Duration), "the migration"));
+        if (trace.Locks.Where(l => (l.Blocks & (Blocks.Reads | Blocks.Writes)) != 0).MaxBy(l => l.Held) is { } worst && worst.Held > MaxExclusiveLock)
+            exceeded.Add(new("max-exclusive-lock", Text(MaxExclusiveLock.Value), Text(worst.Held), worst.Relation));
+        if (trace.Statements.SelectMany(s => s.Rewrites).ToList() is var rewrites && rewrites.Sum(r => r.Bytes) is var rewritten && rewritten > MaxRewriteBytes)
+            exceeded.Add(new("max-rewrite-bytes", Text(MaxRewriteBytes.Value), Text(rewritten), string.Join(", ", rewrites.Select(r => r.Relation).Distinct())));
+        if (trace.WalBytes > MaxWalBytes)
+            exceeded.Add(new("max-wal-bytes", Text(MaxWalBytes.Value), Text(trace.WalBytes), "the migration"));
+        exceeded.AddRange(findings.Where(f => f.WaivedBecause is null && Deny.Contains(f.Rule)).Select(f => new ExceededBudget("deny", f.Rule, f.Message, f.File is null ? $"statement {f.Statement.ToString(CultureInfo.InvariantCulture)}" : $"{f.File}:{f.Line?.ToString(CultureInfo.InvariantCulture)}")));
+        return exceeded;
+    }
+
+    private static string Text(TimeSpan time) => time < TimeSpan.FromMinutes(1) ? string.Create(CultureInfo.InvariantCulture, $"{time.TotalSeconds:0.###} s") : Duration.Format(time);
+
+    private static string Text(long bytes) => bytes < 10 << 20 ? string.Create(CultureInfo.InvariantCulture, $"{bytes / 1024.0:0.#} kB") : string.Create(CultureInfo.InvariantCulture, $"{bytes / 1048576.0:0.#} MB");
+}
+
+/// <summary>A budget that a migration exceeded.</summary>
+/// <param name="Name">Which: <c>max-duration</c>, <c>max-exclusive-lock</c>, <c>max-rewrite-bytes</c>, <c>max-wal-bytes</c> or <c>deny</c>.</param>
+/// <param name="Limit">What it allows; for <c>deny</c> the rule.</param>
+/// <param name="Actual">What it came to.</param>
+/// <param name="Where">The table, file or statement.</param>
+public sealed record ExceededBudget(string Name, string Limit, string Actual, string Where);
