@@ -34,7 +34,7 @@ internal sealed class Milliseconds : JsonConverter<TimeSpan>
     public override TimeSpan Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => TimeSpan.FromMilliseconds(reader.GetDouble());
 
     // To the microsecond, which is what the server tells.
-    public override void Write(Utf8JsonWriter writer, TimeSpan value, JsonSerializerOptions options) => writer.WriteNumberValue(Math.Round((decimal)value.TotalMilliseconds, 3));
+    public override void Write(Utf8JsonWriter writer, TimeSpan value, JsonSerializerOptions options) => writer.WriteNumberValue(Math.Round(value.TotalMilliseconds, 3));
 }
 
 internal sealed class BlocksList : JsonConverter<Blocks>

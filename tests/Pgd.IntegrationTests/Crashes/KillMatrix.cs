@@ -40,9 +40,7 @@ public abstract class KillMatrix : IAsyncLifetime
     protected async Task KillCreateAsync()
     {
         string[] command = ["branch", "create", "shop/dev"];
-        // The first of a project looks at its source as well, once.
-        await _root.MakeAsync("first");
-        await _root.Workspace.Branches.DeleteAsync(ToolRoot.Branch("first"), ifExists: false, default);
+        await InspectSourceAsync();
         var places = await TraceAsync(command);
         await _root.Workspace.Branches.DeleteAsync(Dev, ifExists: false, default);
         var before = _root.Listing();
@@ -147,6 +145,7 @@ public abstract class KillMatrix : IAsyncLifetime
     protected async Task KillGoldenAsync()
     {
         string[] create = ["branch", "create", "shop/dev", "--golden"], reset = ["branch", "reset", "shop/dev"];
+        await InspectSourceAsync();
         var without = _root.Listing();
         var places = (await TraceAsync(create)).Where(IsOfGolden).ToList();
         var placesOfReset = (await TraceAsync(reset)).Where(IsOfGolden).ToList();
@@ -306,9 +305,7 @@ public abstract class KillMatrix : IAsyncLifetime
 
         await _root.Workspace.Snapshots.CreateAsync(new() { Branch = ToolRoot.Main, Label = "then" }, default);
         await _root.SqlAsync(ToolRoot.Main, "create table later (); drop table later");
-        // The first branch of a source is preceded by an inspection, which is recorded.
-        await _root.Workspace.Branches.CreateAsync(new() { Name = Dev }, default);
-        await _root.Workspace.Branches.DeleteAsync(Dev, ifExists: false, default);
+        await InspectSourceAsync();
         var before = _root.Listing();
         string[] recover = ["branch", "create", "shop/dev", "--at", "now"];
         var placesOfRecovery = (await TraceAsync(recover)).Where(place => Soak.IsOn || place.Split(':')[0] is "recover" or "clone" or "create").ToList();
@@ -456,6 +453,13 @@ public abstract class KillMatrix : IAsyncLifetime
     }
 
     // Every place that the command passes, with its number where it passes several times.
+    // The first branch of a project looks at its source as well, once, and that is recorded.
+    private async Task InspectSourceAsync()
+    {
+        await _root.MakeAsync("first");
+        await _root.Workspace.Branches.DeleteAsync(ToolRoot.Branch("first"), ifExists: false, default);
+    }
+
     private async Task<List<string>> TraceAsync(params string[] command)
     {
         var trace = Path.GetTempFileName();

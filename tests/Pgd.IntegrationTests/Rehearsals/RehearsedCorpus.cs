@@ -93,4 +93,4 @@ public abstract class RehearsedCorpus(ShopFixture fixture)
 public sealed class RehearsedCorpusOnBtrfs15(Btrfs15 fixture) : RehearsedCorpus(fixture), IClassFixture<Btrfs15>;
 
 [Collection("rehearsals")]
-public sealed class RehearsedCorpusOnBtrfsInDocker17(BtrfsDocker17 fixture) : RehearsedCorpus(fixture), IClassFixture<BtrfsDocker17>;
+public sealed class RehearsedCorpusOnBtrfs17(Btrfs17 fixture) : RehearsedCorpus(fixture), IClassFixture<Btrfs17>;

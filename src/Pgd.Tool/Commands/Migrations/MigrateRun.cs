@@ -23,6 +23,7 @@ internal static class MigrateRun
             new Option<string?>("--max-rewrite-bytes") { HelpName = "SIZE", Description = "Most that may be written anew, for example 1GB" },
             new Option<string?>("--max-wal-bytes") { HelpName = "SIZE", Description = "Most write-ahead log, for example 10GB" });
         var deny = Arguments.Repeated("--deny", "RULE", "Rule that no statement may break without a waiver (repeatable)");
+        var reports = new Option<string?>("--report") { HelpName = "FOLDER", Description = "Folder to write report.json, report.md and report.html to" };
         deny.CompletionSources.Add([.. Rule.All.Select(r => r.Id)]);
         var database = Arguments.Database();
         var role = Arguments.Role();
@@ -34,7 +35,7 @@ internal static class MigrateRun
             "# The longest that anybody would have had to wait",
             "migrate run prod/dev --json -- ./migrate up | jq .trace.longestBlocking")
         { PassesArgumentsOn = true }
-            .With(name, command, files, ledger, deadline, maxDuration, maxLock, maxRewrite, maxWal, deny, database, role)
+            .With(name, command, files, ledger, deadline, maxDuration, maxLock, maxRewrite, maxWal, deny, reports, database, role)
             .Does(async (run, cancellationToken) =>
             {
                 var (branch, words, patterns) = (run.Branch(name), run.Values(command), run.Values(files));
@@ -53,6 +54,8 @@ internal static class MigrateRun
                     Command = words.Count == 0 ? null : new() { Branch = branch, Connection = connection, Script = string.Join(' ', words.Select(Quoted)), WorkingDirectory = run.Session.WorkingDirectory, Output = Hear },
                     Files = patterns.Count == 0 ? null : new() { Branch = branch, Connection = connection, WorkingDirectory = run.Session.WorkingDirectory, Pattern = string.Join('\n', patterns), Ledger = run[ledger], Added = null, Output = Hear },
                 }, cancellationToken);
+                if (run[reports] is { } folder)
+                    await MigrateReport.WriteAsync(report, Path.GetFullPath(folder, run.Session.WorkingDirectory), cancellationToken);
                 run.Show(report, () => MigrationReportJson.Shape, MigrationReportText.Write);
                 return (int)report.ExitCode;
             });

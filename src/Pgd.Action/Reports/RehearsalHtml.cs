@@ -1,0 +1,180 @@
+using System.Globalization;
+using System.Net;
+using System.Text;
+using Pgd.Lint;
+using Pgd.Migrations;
+using Pgd.Tracing;
+
+namespace Pgd.Action.Reports;
+
+/// <summary>What a migration did, as one file for a browser: nothing in it is loaded from elsewhere, and nothing in it runs.</summary>
+public static class RehearsalHtml
+{
+    private const int MostRows = 40;
+
+    private const string Style =
+        """
+        :root { color-scheme: light dark; --text: #1f2328; --dim: #59636e; --line: #d1d9e0; --soft: #f6f8fa; --back: #fff; --reads: #cf222e; --writes: #bc4c00; --schema: #57606a; --good: #1a7f37; --bad: #cf222e; --warn: #9a6700; --added: #dafbe1; --removed: #ffebe9; }
+        @media (prefers-color-scheme: dark) { :root { --text: #e6edf3; --dim: #9198a1; --line: #3d444d; --soft: #151b23; --back: #0d1117; --reads: #f85149; --writes: #db6d28; --schema: #8b949e; --good: #3fb950; --bad: #f85149; --warn: #d29922; --added: #12261e; --removed: #301a1f; } }
+        * { box-sizing: border-box; }
+        body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 70rem; background: var(--back); color: var(--text); font: 16px/1.5 system-ui, sans-serif; }
+        h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 .25rem; }
+        h2 { font-size: 1.1rem; margin: 2.2rem 0 .6rem; }
+        code, pre, .sql { font: .85rem/1.45 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
+        .dim { color: var(--dim); } .good { color: var(--good); } .bad { color: var(--bad); } .warn { color: var(--warn); }
+        .facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); gap: .75rem; margin: 1.25rem 0 0; padding: 0; }
+        .facts div { background: var(--soft); border: 1px solid var(--line); border-radius: 8px; padding: .6rem .8rem; }
+        .facts dt { color: var(--dim); font-size: .8rem; } .facts dd { margin: 0; font-weight: 600; overflow-wrap: anywhere; }
+        .wide { overflow-x: auto; border: 1px solid var(--line); border-radius: 8px; }
+        table { border-collapse: collapse; width: 100%; font-size: .875rem; } th, td { padding: .4rem .7rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); } tr:last-child td { border-bottom: 0; }
+        th { color: var(--dim); font-weight: 600; white-space: nowrap; } td.n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; } td.sql { min-width: 18rem; overflow-wrap: anywhere; white-space: pre-wrap; }
+        svg { display: block; width: 100%; } svg text { fill: var(--text); font: 12px system-ui, sans-serif; } svg .tick { stroke: var(--line); } svg .dim { fill: var(--dim); }
+        .reads { fill: var(--reads); } .writes { fill: var(--writes); } .schema { fill: var(--schema); }
+        .key span { white-space: nowrap; margin-right: 1em; } .key span::before { content: ""; display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin-right: .35em; } .key .r::before { background: var(--reads); } .key .w::before { background: var(--writes); } .key .s::before { background: var(--schema); }
+        pre { margin: 0; padding: .75rem; overflow-x: auto; } pre b { font-weight: 600; } .add { background: var(--added); } .del { background: var(--removed); }
+        ul.findings { list-style: none; margin: 0; padding: 0; } ul.findings li { border: 1px solid var(--line); border-radius: 8px; padding: .6rem .8rem; margin: 0 0 .6rem; } ul.findings p { margin: .2rem 0 0; }
+        """;
+
+    /// <summary>The whole file.</summary>
+    public static string Page(MigrationReport report)
+    {
+        ArgumentNullException.ThrowIfNull(report);
+        var (html, trace) = (new StringBuilder(), report.Trace);
+        var verdict = Plain(report);
+        html.Append("<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>").Append(Text(verdict)).Append("</title>\n<style>\n").Append(Style).Append("</style>\n<body>\n");
+        html.Append($"<h1 class=\"{(report.ExitCode != ExitCode.Done ? "bad" : report.Findings.Any(f => f is { Level: not FindingLevel.Note, WaivedBecause: null }) ? "warn" : "good")}\">{Text(verdict)}</h1>\n");
+        html.Append($"<div class=\"dim\">{Text(report.Branch.ToString())}, database {Text(trace.Database)}, {Words.Time(trace.StartedAt)}</div>\n");
+        if (report.Run.Error is { } error)
+            html.Append($"<p class=\"bad\">{Text(error.Message)}{(error.SqlState is { } state ? $" (SQLSTATE {Text(state)})" : "")}{(error.File is { } file ? $" <code>{Text(file)}:{error.Line?.ToString(CultureInfo.InvariantCulture)}</code>" : "")}</p>\n");
+        foreach (var exceeded in report.Exceeded)
+            html.Append($"<p class=\"bad\">Over budget: <code>{Text(exceeded.Name)}</code> {Text(exceeded.Limit)}: {Text(exceeded.Actual)} ({Text(exceeded.Where)})</p>\n");
+        Facts(html, trace);
+        Timeline(html, trace);
+        Statements(html, trace);
+        Findings(html, report);
+        Tables(html, trace);
+        Schema(html, report);
+        Log(html, report);
+        return html.Append("</body>\n</html>\n").ToString();
+    }
+
+    private static string Plain(MigrationReport report)
+    {
+        var (took, errors) = (Words.Duration(report.Trace.Duration), report.Findings.Count(f => f is { Level: FindingLevel.Error, WaivedBecause: null }));
+        return report.Run.Error is not null ? "The migration failed" : report.Exceeded.Count > 0 ? $"The migration ran in {took} and exceeds {Words.Count(report.Exceeded.Count, "budget")}"
+            : errors > 0 ? $"The migration ran in {took}, and {Words.Count(errors, "thing")} would hurt production" : $"The migration ran in {took}";
+    }
+
+    private static void Facts(StringBuilder html, MigrationTrace trace)
+    {
+        var rewrites = trace.Statements.SelectMany(s => s.Rewrites).ToList();
+        html.Append("<dl class=\"facts\">\n");
+        Fact("Holds up", RehearsalText.Worst(trace) is { } worst ? $"{RehearsalText.What(worst.Blocks)} of {worst.Relation} for {Words.Duration(worst.Held)}" : "nobody");
+        Fact("Writes anew", rewrites.Count == 0 ? "nothing" : $"{RehearsalText.Size(rewrites.Sum(r => r.Bytes))} in {Words.Count(rewrites.Select(r => r.Relation).Distinct().Count(), "table or index", "tables and indexes")}");
+        Fact("Write-ahead log", RehearsalText.Size(trace.WalBytes));
+        if (trace.TemporaryBytes > 0)
+            Fact("Temporary files", RehearsalText.Size(trace.TemporaryBytes));
+        html.Append("</dl>\n");
+
+        void Fact(string name, string value) => html.Append($"<div><dt>{Text(name)}</dt><dd>{Text(value)}</dd></div>\n");
+    }
+
+    // Positions are parts of the width, so that the letters stay as large on a telephone.
+    private static void Timeline(StringBuilder html, MigrationTrace trace)
+    {
+        var rows = trace.Locks.Where(l => l.Mode >= LockMode.ShareUpdateExclusive).GroupBy(l => l.Relation).OrderByDescending(g => g.Max(l => l.Blocks)).ThenByDescending(g => g.Sum(l => l.Held.Ticks)).Take(MostRows).ToList();
+        if (rows.Count == 0 || trace.Duration <= TimeSpan.Zero)
+            return;
+        const int rowHeight = 34, axis = 22;
+        var (whole, height) = (trace.Duration.TotalMilliseconds, (rows.Count * rowHeight) + axis);
+        html.Append("<h2>Locks over time</h2>\n<p class=\"key dim\"><span class=\"r\">nobody can read or write</span> <span class=\"w\">nobody can write</span> <span class=\"s\">nobody can change the schema</span></p>\n");
+        html.Append(CultureInfo.InvariantCulture, $"<svg role=\"img\" height=\"{height}\" aria-label=\"Which tables were locked when\">\n");
+        for (var tick = 0; tick <= 4; tick++)
+        {
+            html.Append(CultureInfo.InvariantCulture, $"<line class=\"tick\" x1=\"{tick * 25}%\" x2=\"{tick * 25}%\" y1=\"0\" y2=\"{height - axis}\"/>");
+            html.Append(CultureInfo.InvariantCulture, $"<text class=\"dim\" x=\"{tick * 25}%\" y=\"{height - 6}\" text-anchor=\"{(tick == 0 ? "start" : tick == 4 ? "end" : "middle")}\">{Words.Duration(TimeSpan.FromMilliseconds(whole * tick / 4))}</text>\n");
+        }
+
+        for (var i = 0; i < rows.Count; i++)
+        {
+            html.Append(CultureInfo.InvariantCulture, $"<text x=\"0\" y=\"{(i * rowHeight) + 14}\">{Text(rows[i].Key)}</text>\n");
+            foreach (var held in rows[i])
+            {
+                var (from, width) = (Math.Clamp(held.Start.TotalMilliseconds / whole * 100, 0, 99.6), Math.Clamp(held.Held.TotalMilliseconds / whole * 100, 0.4, 100));
+                html.Append(CultureInfo.InvariantCulture, $"<rect class=\"{(held.Blocks.HasFlag(Blocks.Reads) ? "reads" : held.Blocks.HasFlag(Blocks.Writes) ? "writes" : "schema")}\" x=\"{from:0.##}%\" width=\"{Math.Min(width, 100 - from):0.##}%\" y=\"{(i * rowHeight) + 19}\" height=\"9\" rx=\"2\"><title>{held.Mode.Sql()}, {Words.Duration(held.Held)}, statement {held.Statement}</title></rect>\n");
+            }
+        }
+
+        html.Append("</svg>\n");
+    }
+
+    private static void Statements(StringBuilder html, MigrationTrace trace)
+    {
+        html.Append("<h2>Statements</h2>\n<div class=\"wide\"><table><tr><th>#<th>Time<th>Statement<th>Strongest lock<th>Held<th>Log</tr>\n");
+        foreach (var statement in trace.Statements)
+        {
+            var strongest = RehearsalText.Strongest(trace, statement);
+            html.Append(CultureInfo.InvariantCulture, $"<tr><td class=\"n\">{statement.Number}<td class=\"n\">{Words.Duration(statement.Duration)}<td class=\"sql\">{Text(PlainText.Clean(statement.Text).Trim())}");
+            if (statement.File is { } file)
+                html.Append(CultureInfo.InvariantCulture, $"\n<span class=\"dim\">{Text(file)}:{statement.Line}</span>");
+            if (statement.Error is { } error)
+                html.Append($"\n<span class=\"bad\">{Text(error.Message)}</span>");
+            html.Append($"<td>{(strongest is null ? "" : $"{strongest.Mode.Sql()}<br><span class=\"dim\">{Text(strongest.Relation)}</span>")}<td class=\"n\">{(strongest is null ? "" : Words.Duration(strongest.Held))}<td class=\"n\">{(statement.WalIsApproximate ? "~" : "")}{RehearsalText.Size(statement.WalBytes)}</tr>\n");
+        }
+
+        html.Append("</table></div>\n");
+    }
+
+    private static void Findings(StringBuilder html, MigrationReport report)
+    {
+        if (report.Findings.Count == 0)
+            return;
+        html.Append("<h2>Findings</h2>\n<ul class=\"findings\">\n");
+        foreach (var rule in report.Findings.GroupBy(f => f.Rule))
+        {
+            var first = rule.First();
+            html.Append($"<li><b class=\"{(rule.All(f => f.WaivedBecause is not null) || first.Level == FindingLevel.Note ? "dim" : first.Level == FindingLevel.Error ? "bad" : "warn")}\">{Text(rule.Key)}</b>\n");
+            foreach (var finding in rule)
+            {
+                var where = finding.File is { } file ? string.Create(CultureInfo.InvariantCulture, $"{file}:{finding.Line}") : finding.Statement > 0 ? string.Create(CultureInfo.InvariantCulture, $"statement {finding.Statement}") : null;
+                html.Append($"<p>{Text(finding.Message)}{(where is null ? "" : $" <span class=\"dim\">{Text(where)}</span>")}{(finding.WaivedBecause is { } reason ? $" <span class=\"dim\">(allowed: {Text(reason)})</span>" : "")}</p>\n");
+            }
+
+            html.Append($"<p class=\"dim\">{Text(first.Why)}</p><p>→ {Text(first.Instead)}</p></li>\n");
+        }
+
+        html.Append("</ul>\n");
+    }
+
+    private static void Tables(StringBuilder html, MigrationTrace trace)
+    {
+        if (trace.Tables.Count == 0)
+            return;
+        html.Append("<h2>Tables</h2>\n<div class=\"wide\"><table><tr><th>Table<th>Before<th>After<th>Rows<th>Dead rows</tr>\n");
+        foreach (var table in trace.Tables)
+            html.Append(CultureInfo.InvariantCulture, $"<tr><td>{Text(table.Name)}<td class=\"n\">{(table.BytesBefore is { } before ? RehearsalText.Size(before) : "new")}<td class=\"n\">{(table.BytesAfter is { } after ? RehearsalText.Size(after) : "gone")}<td class=\"n\">{table.Rows:N0}<td class=\"n\">{table.DeadRows:N0}</tr>\n");
+        html.Append("</table></div>\n");
+    }
+
+    private static void Schema(StringBuilder html, MigrationReport report)
+    {
+        if (report.Schema is not { IsEmpty: false } schema)
+            return;
+        html.Append($"<h2>Schema</h2>\n<p>{Text(schema.Summary)}</p>\n<div class=\"wide\"><pre>");
+        foreach (var line in schema.Text.TrimEnd('\n').Split('\n'))
+            html.Append(line switch { ['+', ..] => $"<span class=\"add\">{Text(line)}</span>\n", ['-', ..] => $"<span class=\"del\">{Text(line)}</span>\n", ['@', ..] => $"<b>{Text(line)}</b>\n", _ => Text(line) + "\n" });
+        html.Append("</pre></div>\n");
+    }
+
+    private static void Log(StringBuilder html, MigrationReport report)
+    {
+        if (report.Run.OutputTail.Count == 0)
+            return;
+        html.Append("<h2>The end of what it printed</h2>\n<div class=\"wide\"><pre>");
+        foreach (var line in report.Run.OutputTail)
+            html.Append(Text(PlainText.Clean(line))).Append('\n');
+        html.Append("</pre></div>\n");
+    }
+
+    private static string Text(string text) => WebUtility.HtmlEncode(text);
+}

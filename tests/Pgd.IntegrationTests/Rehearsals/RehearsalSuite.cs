@@ -1,0 +1,145 @@
+using System.Text.Json;
+using Pgd.IntegrationTests.Branches;
+using Pgd.Lint;
+using Pgd.Migrations;
+using Pgd.Tracing;
+using Xunit;
+
+namespace Pgd.IntegrationTests.Rehearsals;
+
+/// <summary>Migrations of any kind, good and bad: there is a report all the same, and the branch serves as before.</summary>
+public abstract class RehearsalSuite(ShopFixture fixture)
+{
+    private readonly Shop _shop = fixture.Shop;
+
+    [Fact]
+    public async Task A_program_is_watched_whatever_it_sends_together()
+    {
+        var report = await RehearseAsync("""psql -qXv ON_ERROR_STOP=1 -c "alter table orders add note text; update orders set note = 'x'; create index on orders (amount)" """);
+
+        Assert.Null(report.Run.Error);
+        Assert.Equal(["alter table orders add note text", "update orders set note = 'x'", "create index on orders (amount)"], report.Trace.Statements.Select(s => s.Text));
+        Assert.Single(report.Trace.Statements.Select(s => s.Transaction).Distinct());
+        Assert.Equal(("public.orders", LockMode.AccessExclusive, 1), report.Trace.Locks.Where(l => l.Kind == RelationKind.Table).Select(l => (l.Relation, l.Mode, l.Statement)).Single());
+        Assert.Contains(report.Findings, f => f is { Rule: "index-not-concurrent", Statement: 3 });
+        Assert.Equal("1 column added, 1 index added", report.Schema!.Summary);
+        // What is written to a file and read again is the same.
+        var json = JsonSerializer.Serialize(report, MigrationReportJson.Shape);
+        Assert.Equal(json, JsonSerializer.Serialize(JsonSerializer.Deserialize(json, MigrationReportJson.Shape)!, MigrationReportJson.Shape));
+    }
+
+    [Fact]
+    public async Task A_migration_that_fails_is_told_to_the_statement_that_did()
+    {
+        var report = await RehearseAsync("psql -qXv ON_ERROR_STOP=1 -c 'alter table orders add note text' -c 'select 1 / 0'");
+
+        Assert.Equal(ExitCode.MigrationFailed, report.ExitCode);
+        Assert.Equal(("select 1 / 0", "22012"), (report.Trace.Statements[^1].Text, report.Trace.Statements[^1].Error?.SqlState));
+        Assert.All(report.Trace.Statements.SkipLast(1), s => Assert.Null(s.Error));
+    }
+
+    [Fact]
+    public async Task One_that_hangs_is_interrupted_at_its_deadline_and_what_it_held_is_told()
+    {
+        var report = await RehearseAsync("psql -qX -c 'begin; lock table orders; select pg_sleep(300)'", r => r with { Deadline = TimeSpan.FromSeconds(1) });
+
+        Assert.Equal(ExitCode.MigrationFailed, report.ExitCode);
+        Assert.Contains("had not ended after 1 s", report.Run.Error!.Message, StringComparison.Ordinal);
+        var held = Assert.Single(report.Trace.Locks, l => l.Relation == "public.orders");
+        Assert.Equal(LockMode.AccessExclusive, held.Mode);
+        Assert.InRange(held.Held, TimeSpan.FromSeconds(0.5), TimeSpan.FromSeconds(30));
+    }
+
+    [Theory]
+    [InlineData("ends every other session", "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and backend_type = 'client backend'")]
+    [InlineData("ends itself", "select pg_terminate_backend(pg_backend_pid())")]
+    [InlineData("drops what watches it", "drop schema pgd_trace cascade")]
+    public async Task One_that_disturbs_its_watcher_has_a_report_all_the_same(string what, string sql)
+    {
+        var report = await RehearseAsync($"psql -qX -U postgres -c \"{sql}\" -c 'alter table orders add note text' || true", role: "postgres");
+
+        Assert.NotEmpty(report.Trace.Statements);
+        Assert.True(what == "ends itself" || report.Trace.Locks.Any(l => l is { Relation: "public.orders", Mode: LockMode.AccessExclusive }), what);
+    }
+
+    [Fact]
+    public async Task One_that_drops_the_database_has_a_report_that_says_so()
+    {
+        var report = await RehearseAsync("psql -qX -d postgres -c 'drop database shop with (force)'", role: "postgres");
+
+        Assert.Contains(report.Trace.Gaps, g => g.Contains("\"shop\" does not exist", StringComparison.Ordinal));
+        Assert.Null(report.Schema);
+    }
+
+    [Fact]
+    public async Task Passwords_in_statements_are_in_no_report_and_no_log_that_stays()
+    {
+        var report = await RehearseAsync("psql -qX -c \"create role clerk login password 'hunter2-secret'\"", role: "postgres");
+
+        Assert.Equal("create role clerk login password '***'", report.Trace.Statements.Single().Text);
+        Assert.DoesNotContain("hunter2-secret", JsonSerializer.Serialize(report, MigrationReportJson.Shape), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_budget_that_is_exceeded_is_named_with_what_it_came_to_and_a_waiver_in_the_SQL_counts()
+    {
+        var folder = Directory.CreateTempSubdirectory("pgd-rehearsal-").FullName;
+        try
+        {
+            await File.WriteAllTextAsync(Path.Combine(folder, "1.sql"), "-- pgd: allow drop-column because nobody reads it\nalter table orders drop column amount;\nalter table orders rename to sales;\n");
+            var report = await RehearseAsync(null, r => r with
+            {
+                Budget = new() { Deny = ["drop-column", "rename"], MaxWalBytes = 0 },
+                Files = new() { Branch = r.Branch, Connection = r.Connection, WorkingDirectory = folder, Pattern = "*.sql", Added = null, Output = _ => { } },
+            });
+
+            Assert.Equal(ExitCode.BudgetExceeded, report.ExitCode);
+            Assert.Equal(["max-wal-bytes", "deny"], report.Exceeded.Select(e => e.Name));
+            Assert.Equal(("rename", "1.sql:3"), (report.Exceeded[1].Limit, report.Exceeded[1].Where));
+            Assert.Equal("nobody reads it", report.Findings.Single(f => f.Rule == "drop-column").WaivedBecause);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [Fact]
+    public async Task What_cannot_be_rehearsed_is_refused_before_anything_is_touched()
+    {
+        var connection = await _shop.ConnectAsync("main");
+        var command = new MigrationCommand { Branch = Shop.Main, Connection = connection, Script = "true", Output = _ => { } };
+        Assert.Contains("no place to try a migration", (await _shop.RefusedAsync(ExitCode.Unsafe, () => _shop.Workspace.Migrations.RehearseAsync(new() { Branch = Shop.Main, Connection = connection, Command = command }, default))).Message, StringComparison.Ordinal);
+        await _shop.RefusedAsync(ExitCode.Misuse, () => _shop.Workspace.Migrations.RehearseAsync(new() { Branch = Shop.Main, Connection = connection, Command = command, Budget = new() { Deny = ["drop-colum"] } }, default));
+    }
+
+    private async Task<MigrationReport> RehearseAsync(string? script, Func<Rehearsal, Rehearsal>? with = null, string? role = null)
+    {
+        var name = Shop.Name("rehearsed");
+        await _shop.CreateAsync("rehearsed");
+        try
+        {
+            var connection = await _shop.ConnectAsync("rehearsed", "shop", role);
+            var rehearsal = new Rehearsal { Branch = name, Connection = connection, Command = script is null ? null : new() { Branch = name, Connection = connection, Script = script, Output = _ => { } } };
+            var report = await _shop.Workspace.Migrations.RehearseAsync((with ?? (r => r))(rehearsal), default);
+            // As it was: it serves, tells nobody what it executes, and nothing of ours is in it.
+            var (branch, answer) = (await _shop.GetAsync("rehearsed"), await Sql.AskAsync(await _shop.Workspace.Branches.ConnectAsync(name, "postgres", "postgres", default), "select current_setting('log_destination') || ' ' || current_setting('logging_collector')"));
+            Assert.Equal("stderr off", answer);
+            Assert.False(Directory.Exists(Path.Combine(branch.Directory, "trace")));
+            Assert.DoesNotContain("hunter2", await _shop.LogAsync("rehearsed"), StringComparison.Ordinal);
+            if (report.Trace.Gaps.Count == 0)
+                Assert.Equal("0", await _shop.AskAsync("rehearsed", "select (select count(*) from pg_event_trigger) + (select count(*) from pg_namespace where nspname = 'pgd_trace')"));
+            return report;
+        }
+        finally
+        {
+            await _shop.DeleteAsync("rehearsed");
+        }
+    }
+}
+
+[Collection("rehearsals")]
+public sealed class RehearsalsOnReflink15(Reflink15 fixture) : RehearsalSuite(fixture), IClassFixture<Reflink15>;
+
+[Collection("rehearsals")]
+public sealed class RehearsalsOnBtrfsInDocker17(BtrfsDocker17 fixture) : RehearsalSuite(fixture), IClassFixture<BtrfsDocker17>;
