@@ -21,6 +21,7 @@ internal sealed class Trace : IDisposable
     private readonly Catalog _before;
     private readonly LockSampler _sampler;
     private readonly List<string> _gaps;
+    private bool _isTold;
 
     private Trace(Workspace workspace, BranchName branch, string database, Catalog before, LockSampler sampler, List<string> gaps) =>
         (_workspace, _branch, _database, _before, _sampler, _gaps) = (workspace, branch, database, before, sampler, gaps);
@@ -52,7 +53,7 @@ internal sealed class Trace : IDisposable
         var oid = uint.Parse(connection.Scalar("select oid::bigint::text from pg_database where datname = current_database()", cancellationToken)!, CultureInfo.InvariantCulture);
         var sampler = new LockSampler(server.Address, database == "postgres" ? "template1" : "postgres", oid);
         undo.Keep();
-        return new(workspace, branch, database, before, sampler, gaps);
+        return new(workspace, branch, database, before, sampler, gaps) { _isTold = gaps.Count == 0 };
     }
 
     /// <summary>Ends it, lets the server run as before, and tells what was seen.</summary>
@@ -89,6 +90,8 @@ internal sealed class Trace : IDisposable
         try
         {
             using var connection = AdminConnection.Open(server.Address, _database, cancellationToken);
+            if (_isTold && !TraceTriggers.AreThere(connection, cancellationToken))
+                _gaps.Add("the event triggers were dropped meanwhile, so locks that were held for an instant may be missing");
             _ = TraceTriggers.Clear(connection, cancellationToken);
             return Catalog.Read(connection, cancellationToken);
         }

@@ -55,6 +55,10 @@ internal static class TraceTriggers
     /// <summary>Makes them; says why that cannot be done in this database.</summary>
     public static string? Set(AdminConnection connection, CancellationToken cancellationToken) => Try(connection, Install, cancellationToken);
 
+    /// <summary>Whether all of them are still there.</summary>
+    public static bool AreThere(AdminConnection connection, CancellationToken cancellationToken) =>
+        connection.Scalar(@"select count(*)::text from pg_event_trigger where evtname like 'pgd\_trace\_%' and evtenabled = 'A'", cancellationToken) == "4";
+
     /// <summary>Takes them away; none is fine.</summary>
     public static string? Clear(AdminConnection connection, CancellationToken cancellationToken) => Try(connection, Remove, cancellationToken);
 
