@@ -57,7 +57,7 @@ internal static class Corpus
         new("a unique constraint takes an index over", "alter table {s}.items add constraint one unique using index ready", [("items", AccessExclusive)], "create unique index ready on {s}.items (name)"),
         // Indexes.
         new("an index is made", "create index on {s}.items (price)", [("items", Share)], Rules: ["index-not-concurrent"]),
-        new("an index is made concurrently", "create index concurrently on {s}.items (price)", [("items", ShareUpdateExclusive)], NoTransaction: true),
+        new("an index is made concurrently", "create index concurrently on {s}.items (price)", [("items", ShareUpdateExclusive)], NoTransaction: true, Large: true),
         new("an index is dropped", "drop index {s}.named", [("items", AccessExclusive), ("named", AccessExclusive)], "create index named on {s}.items (price)", Rules: ["drop-index-not-concurrent"]),
         new("an index is dropped concurrently", "drop index concurrently {s}.named", [("items", ShareUpdateExclusive)], "create index named on {s}.items (price)", NoTransaction: true),
         // "REINDEX locks out writes but not reads of the index's parent table. It also takes an ACCESS EXCLUSIVE lock on the specific index being processed."
