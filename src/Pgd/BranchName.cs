@@ -1,10 +1,12 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json.Serialization;
 
 namespace Pgd;
 
 /// <summary>The full name of a branch, written <c>project/branch</c>. A value of this type is always well-formed.</summary>
+[JsonConverter(typeof(BranchNameJson))]
 public sealed record BranchName
 {
     /// <summary>The name of a project's first branch.</summary>

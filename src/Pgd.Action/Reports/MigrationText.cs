@@ -79,7 +79,7 @@ internal static class MigrationText
     {
         var name = Markdown.Link(Markdown.Cell(report.PathPrefix + file.Path), Address(report, file.Path, null));
         var outside = file.Transaction ? "" : ", outside a transaction";
-        return $"| {(file.Succeeded ? "✅" : "❌ failed")} | {name}{outside} | {file.Statements} | {Words.Duration(file.Duration)} |";
+        return $"| {(file.Succeeded ? "✅" : "❌ failed")} | {name}{outside} | {file.Statements} | {Measured.Time(file.Duration)} |";
     }
 
     private static Section Output(MigrationRun run)

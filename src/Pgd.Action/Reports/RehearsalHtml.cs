@@ -10,7 +10,7 @@ namespace Pgd.Action.Reports;
 /// <summary>What a migration did, as one file for a browser: nothing in it is loaded from elsewhere, and nothing in it runs.</summary>
 public static class RehearsalHtml
 {
-    private const int MostRows = 40;
+    private const int MostRows = 40, MostStatements = 500;
 
     private const string Style =
         """
@@ -40,9 +40,9 @@ public static class RehearsalHtml
     {
         ArgumentNullException.ThrowIfNull(report);
         var (html, trace) = (new StringBuilder(), report.Trace);
-        var verdict = Plain(report);
+        var verdict = RehearsalText.Verdict(report, name => name);
         html.Append("<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>").Append(Text(verdict)).Append("</title>\n<style>\n").Append(Style).Append("</style>\n<body>\n");
-        html.Append($"<h1 class=\"{(report.ExitCode != ExitCode.Done ? "bad" : report.Findings.Any(f => f is { Level: not FindingLevel.Note, WaivedBecause: null }) ? "warn" : "good")}\">{Text(verdict)}</h1>\n");
+        html.Append($"<h1 class=\"{(report.ExitCode != ExitCode.Done ? "bad" : report.Level > FindingLevel.Note ? "warn" : "good")}\">{Text(verdict)}</h1>\n");
         html.Append($"<div class=\"dim\">{Text(report.Branch.ToString())}, database {Text(trace.Database)}, {Words.Time(trace.StartedAt)}</div>\n");
         if (report.Run.Error is { } error)
             html.Append($"<p class=\"bad\">{Text(error.Message)}{(error.SqlState is { } state ? $" (SQLSTATE {Text(state)})" : "")}{(error.File is { } file ? $" <code>{Text(file)}:{error.Line?.ToString(CultureInfo.InvariantCulture)}</code>" : "")}</p>\n");
@@ -58,22 +58,15 @@ public static class RehearsalHtml
         return html.Append("</body>\n</html>\n").ToString();
     }
 
-    private static string Plain(MigrationReport report)
-    {
-        var (took, errors) = (Words.Duration(report.Trace.Duration), report.Findings.Count(f => f is { Level: FindingLevel.Error, WaivedBecause: null }));
-        return report.Run.Error is not null ? "The migration failed" : report.Exceeded.Count > 0 ? $"The migration ran in {took} and exceeds {Words.Count(report.Exceeded.Count, "budget")}"
-            : errors > 0 ? $"The migration ran in {took}, and {Words.Count(errors, "thing")} would hurt production" : $"The migration ran in {took}";
-    }
-
     private static void Facts(StringBuilder html, MigrationTrace trace)
     {
         var rewrites = trace.Statements.SelectMany(s => s.Rewrites).ToList();
         html.Append("<dl class=\"facts\">\n");
-        Fact("Holds up", RehearsalText.Worst(trace) is { } worst ? $"{RehearsalText.What(worst.Blocks)} of {worst.Relation} for {Words.Duration(worst.Held)}" : "nobody");
-        Fact("Writes anew", rewrites.Count == 0 ? "nothing" : $"{RehearsalText.Size(rewrites.Sum(r => r.Bytes))} in {Words.Count(rewrites.Select(r => r.Relation).Distinct().Count(), "table or index", "tables and indexes")}");
-        Fact("Write-ahead log", RehearsalText.Size(trace.WalBytes));
+        Fact("Holds up", trace.WorstLock is { } worst ? $"{worst.Blocks.InWords()} of {worst.Relation} for {Measured.Time(worst.Held)}" : "nobody");
+        Fact("Writes anew", rewrites.Count == 0 ? "nothing" : $"{Measured.Size(rewrites.Sum(r => r.Bytes))} in {Words.Count(rewrites.Select(r => r.Relation).Distinct().Count(), "table or index", "tables and indexes")}");
+        Fact("Write-ahead log", Measured.Size(trace.WalBytes));
         if (trace.TemporaryBytes > 0)
-            Fact("Temporary files", RehearsalText.Size(trace.TemporaryBytes));
+            Fact("Temporary files", Measured.Size(trace.TemporaryBytes));
         html.Append("</dl>\n");
 
         void Fact(string name, string value) => html.Append($"<div><dt>{Text(name)}</dt><dd>{Text(value)}</dd></div>\n");
@@ -92,7 +85,7 @@ public static class RehearsalHtml
         for (var tick = 0; tick <= 4; tick++)
         {
             html.Append(CultureInfo.InvariantCulture, $"<line class=\"tick\" x1=\"{tick * 25}%\" x2=\"{tick * 25}%\" y1=\"0\" y2=\"{height - axis}\"/>");
-            html.Append(CultureInfo.InvariantCulture, $"<text class=\"dim\" x=\"{tick * 25}%\" y=\"{height - 6}\" text-anchor=\"{(tick == 0 ? "start" : tick == 4 ? "end" : "middle")}\">{Words.Duration(TimeSpan.FromMilliseconds(whole * tick / 4))}</text>\n");
+            html.Append(CultureInfo.InvariantCulture, $"<text class=\"dim\" x=\"{tick * 25}%\" y=\"{height - 6}\" text-anchor=\"{(tick == 0 ? "start" : tick == 4 ? "end" : "middle")}\">{Measured.Time(TimeSpan.FromMilliseconds(whole * tick / 4))}</text>\n");
         }
 
         for (var i = 0; i < rows.Count; i++)
@@ -101,7 +94,7 @@ public static class RehearsalHtml
             foreach (var held in rows[i])
             {
                 var (from, width) = (Math.Clamp(held.Start.TotalMilliseconds / whole * 100, 0, 99.6), Math.Clamp(held.Held.TotalMilliseconds / whole * 100, 0.4, 100));
-                html.Append(CultureInfo.InvariantCulture, $"<rect class=\"{(held.Blocks.HasFlag(Blocks.Reads) ? "reads" : held.Blocks.HasFlag(Blocks.Writes) ? "writes" : "schema")}\" x=\"{from:0.##}%\" width=\"{Math.Min(width, 100 - from):0.##}%\" y=\"{(i * rowHeight) + 19}\" height=\"9\" rx=\"2\"><title>{held.Mode.Sql()}, {Words.Duration(held.Held)}, statement {held.Statement}</title></rect>\n");
+                html.Append(CultureInfo.InvariantCulture, $"<rect class=\"{(held.Blocks.HasFlag(Blocks.Reads) ? "reads" : held.Blocks.HasFlag(Blocks.Writes) ? "writes" : "schema")}\" x=\"{from:0.##}%\" width=\"{Math.Min(width, 100 - from):0.##}%\" y=\"{(i * rowHeight) + 19}\" height=\"9\" rx=\"2\"><title>{held.Mode.Sql()}, {Measured.Time(held.Held)}, statement {held.Statement}</title></rect>\n");
             }
         }
 
@@ -110,19 +103,22 @@ public static class RehearsalHtml
 
     private static void Statements(StringBuilder html, MigrationTrace trace)
     {
+        var locks = trace.StrongestLocks();
         html.Append("<h2>Statements</h2>\n<div class=\"wide\"><table><tr><th>#<th>Time<th>Statement<th>Strongest lock<th>Held<th>Log</tr>\n");
-        foreach (var statement in trace.Statements)
+        foreach (var statement in trace.Statements.Take(MostStatements))
         {
-            var strongest = RehearsalText.Strongest(trace, statement);
-            html.Append(CultureInfo.InvariantCulture, $"<tr><td class=\"n\">{statement.Number}<td class=\"n\">{Words.Duration(statement.Duration)}<td class=\"sql\">{Text(PlainText.Clean(statement.Text).Trim())}");
+            var strongest = locks.GetValueOrDefault(statement.Number);
+            html.Append(CultureInfo.InvariantCulture, $"<tr><td class=\"n\">{statement.Number}<td class=\"n\">{Measured.Time(statement.Duration)}<td class=\"sql\">{Text(PlainText.Clean(statement.Text).Trim())}");
             if (statement.File is { } file)
                 html.Append(CultureInfo.InvariantCulture, $"\n<span class=\"dim\">{Text(file)}:{statement.Line}</span>");
             if (statement.Error is { } error)
                 html.Append($"\n<span class=\"bad\">{Text(error.Message)}</span>");
-            html.Append($"<td>{(strongest is null ? "" : $"{strongest.Mode.Sql()}<br><span class=\"dim\">{Text(strongest.Relation)}</span>")}<td class=\"n\">{(strongest is null ? "" : Words.Duration(strongest.Held))}<td class=\"n\">{(statement.WalIsApproximate ? "~" : "")}{RehearsalText.Size(statement.WalBytes)}</tr>\n");
+            html.Append($"<td>{(strongest is null ? "" : $"{strongest.Mode.Sql()}<br><span class=\"dim\">{Text(strongest.Relation)}</span>")}<td class=\"n\">{(strongest is null ? "" : Measured.Time(strongest.Held))}<td class=\"n\">{(statement.WalIsApproximate ? "~" : "")}{Measured.Size(statement.WalBytes)}</tr>\n");
         }
 
         html.Append("</table></div>\n");
+        if (trace.Statements.Count > MostStatements)
+            html.Append($"<p class=\"dim\">{Words.Count(trace.Statements.Count - MostStatements, "statement")} more, see report.json.</p>\n");
     }
 
     private static void Findings(StringBuilder html, MigrationReport report)
@@ -136,8 +132,7 @@ public static class RehearsalHtml
             html.Append($"<li><b class=\"{(rule.All(f => f.WaivedBecause is not null) || first.Level == FindingLevel.Note ? "dim" : first.Level == FindingLevel.Error ? "bad" : "warn")}\">{Text(rule.Key)}</b>\n");
             foreach (var finding in rule)
             {
-                var where = finding.File is { } file ? string.Create(CultureInfo.InvariantCulture, $"{file}:{finding.Line}") : finding.Statement > 0 ? string.Create(CultureInfo.InvariantCulture, $"statement {finding.Statement}") : null;
-                html.Append($"<p>{Text(finding.Message)}{(where is null ? "" : $" <span class=\"dim\">{Text(where)}</span>")}{(finding.WaivedBecause is { } reason ? $" <span class=\"dim\">(allowed: {Text(reason)})</span>" : "")}</p>\n");
+                html.Append($"<p>{Text(finding.Message)} <span class=\"dim\">{Text(finding.Place)}</span>{(finding.WaivedBecause is { } reason ? $" <span class=\"dim\">(allowed: {Text(reason)})</span>" : "")}</p>\n");
             }
 
             html.Append($"<p class=\"dim\">{Text(first.Why)}</p><p>→ {Text(first.Instead)}</p></li>\n");
@@ -152,7 +147,7 @@ public static class RehearsalHtml
             return;
         html.Append("<h2>Tables</h2>\n<div class=\"wide\"><table><tr><th>Table<th>Before<th>After<th>Rows<th>Dead rows</tr>\n");
         foreach (var table in trace.Tables)
-            html.Append(CultureInfo.InvariantCulture, $"<tr><td>{Text(table.Name)}<td class=\"n\">{(table.BytesBefore is { } before ? RehearsalText.Size(before) : "new")}<td class=\"n\">{(table.BytesAfter is { } after ? RehearsalText.Size(after) : "gone")}<td class=\"n\">{table.Rows:N0}<td class=\"n\">{table.DeadRows:N0}</tr>\n");
+            html.Append(CultureInfo.InvariantCulture, $"<tr><td>{Text(table.Name)}<td class=\"n\">{(table.BytesBefore is { } before ? Measured.Size(before) : "new")}<td class=\"n\">{(table.BytesAfter is { } after ? Measured.Size(after) : "gone")}<td class=\"n\">{table.Rows:N0}<td class=\"n\">{table.DeadRows:N0}</tr>\n");
         html.Append("</table></div>\n");
     }
 

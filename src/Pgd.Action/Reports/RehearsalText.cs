@@ -15,26 +15,26 @@ public static class RehearsalText
     public static string Page(MigrationReport report)
     {
         ArgumentNullException.ThrowIfNull(report);
-        return string.Join("\n\n", ((IEnumerable<Section>)[new() { Lines = [$"## {Icon(report)} {Verdict(report)}"] }, .. Sections(report, null)]).Select(s => s.Render(""))) + "\n";
+        return string.Join("\n\n", ((IEnumerable<Section>)[new() { Lines = [$"## {Icon(report)} {Verdict(report, name => Markdown.Code(name))}"] }, .. Sections(report, null)]).Select(s => s.Render(""))) + "\n";
     }
 
     /// <summary>One line: whether it may run, and what stands against it most.</summary>
-    public static string Verdict(MigrationReport report)
+    /// <param name="report">The report.</param>
+    /// <param name="code">How names are shown.</param>
+    internal static string Verdict(MigrationReport report, Func<string, string> code)
     {
-        ArgumentNullException.ThrowIfNull(report);
-        var (blocked, errors) = (Worst(report.Trace), report.Findings.Count(f => f is { Level: FindingLevel.Error, WaivedBecause: null }));
-        var took = Words.Duration(report.Trace.Duration);
+        var ran = $"The migration ran in {Measured.Time(report.Trace.Duration)}";
         return report switch
         {
-            { Run.Error: not null } => $"The migration failed on {Markdown.Code(report.Branch.ToString())}",
-            { Exceeded.Count: > 0 } => $"The migration ran in {took} and exceeds {Words.Count(report.Exceeded.Count, "budget")}",
-            _ when errors > 0 => $"The migration ran in {took}, and {Words.Count(errors, "thing")} would hurt production",
-            _ when blocked is { } worst && worst.Held >= TimeSpan.FromSeconds(1) => $"The migration ran in {took}, and holds up {What(worst.Blocks)} of {Markdown.Code(worst.Relation)} for {Words.Duration(worst.Held)}",
-            _ => $"The migration ran in {took}",
+            { Run.Error: not null } => $"The migration failed on {code(report.Branch.ToString())}",
+            { Exceeded.Count: > 0 } => $"{ran} and exceeds {Words.Count(report.Exceeded.Count, "budget")}",
+            { Level: FindingLevel.Error } => $"{ran}, and {Words.Count(report.Findings.Count(f => f is { Level: FindingLevel.Error, WaivedBecause: null }), "thing")} would hurt production",
+            { Trace.WorstLock: { } worst } when worst.Held >= TimeSpan.FromSeconds(1) => $"{ran}, and holds up {worst.Blocks.InWords()} of {code(worst.Relation)} for {Measured.Time(worst.Held)}",
+            _ => ran,
         };
     }
 
-    internal static string Icon(MigrationReport report) => report.ExitCode != ExitCode.Done ? "❌" : report.Findings.Any(f => f is { Level: not FindingLevel.Note, WaivedBecause: null }) ? "⚠️" : "✅";
+    internal static string Icon(MigrationReport report) => report.ExitCode != ExitCode.Done ? "❌" : report.Level > FindingLevel.Note ? "⚠️" : "✅";
 
     internal static IEnumerable<Section> Sections(MigrationReport report, Func<string, int?, string?>? address)
     {
@@ -60,33 +60,33 @@ public static class RehearsalText
         var rewrites = trace.Statements.SelectMany(s => s.Rewrites).ToList();
         List<(string, string)> facts =
         [
-            ("Holds up", Worst(trace) is { } worst ? $"{What(worst.Blocks)} of {Markdown.Cell(worst.Relation)} for **{Words.Duration(worst.Held)}**" : "nobody"),
-            ("Writes anew", rewrites.Count == 0 ? "nothing" : $"{Size(rewrites.Sum(r => r.Bytes))}: {string.Join(", ", rewrites.Select(r => Markdown.Cell(r.Relation)).Distinct().Take(5))}{(rewrites.Count > 5 ? ", …" : "")}"),
-            ("Write-ahead log", Size(trace.WalBytes)),
+            ("Holds up", trace.WorstLock is { } worst ? $"{worst.Blocks.InWords()} of {Markdown.Cell(worst.Relation)} for **{Measured.Time(worst.Held)}**" : "nobody"),
+            ("Writes anew", rewrites.Count == 0 ? "nothing" : $"{Measured.Size(rewrites.Sum(r => r.Bytes))}: {string.Join(", ", rewrites.Select(r => Markdown.Cell(r.Relation)).Distinct().Take(5))}{(rewrites.Count > 5 ? ", …" : "")}"),
+            ("Write-ahead log", Measured.Size(trace.WalBytes)),
         ];
         if (trace.TemporaryBytes > 0)
-            facts.Add(("Temporary files", Size(trace.TemporaryBytes)));
+            facts.Add(("Temporary files", Measured.Size(trace.TemporaryBytes)));
         return ["| | |", "| :-- | :-- |", .. facts.Select(f => $"| {f.Item1} | {f.Item2} |")];
     }
 
     private static Section Statements(MigrationTrace trace, Func<string, int?, string?>? address)
     {
-        var worst = trace.Statements.OrderByDescending(s => s.Error is not null).ThenByDescending(s => Strongest(trace, s) is { } l && l.Blocks.HasFlag(Blocks.Writes) ? l.Held : TimeSpan.Zero).ThenByDescending(s => s.Duration).ToList();
+        var locks = trace.StrongestLocks();
+        var worst = trace.Statements.OrderByDescending(s => s.Error is not null).ThenByDescending(s => locks.GetValueOrDefault(s.Number) is { HoldsUp: true } l ? l.Held : TimeSpan.Zero).ThenByDescending(s => s.Duration).ToList();
         return new()
         {
             Head = ["| # | Time | Statement | Strongest lock | Held | Log |", "| --: | --: | :-- | :-- | --: | --: |"],
-            Lines = [.. worst.Take(MostStatements).Select(s => Row(s, trace, address))],
+            Lines = [.. worst.Take(MostStatements).Select(s => Row(s, locks.GetValueOrDefault(s.Number), address))],
             Tail = worst.Count > MostStatements ? ["", $"{Words.Count(worst.Count - MostStatements, "statement")} more took less."] : [],
             Expendability = 1,
         };
     }
 
-    private static string Row(TracedStatement statement, MigrationTrace trace, Func<string, int?, string?>? address)
+    private static string Row(TracedStatement statement, TracedLock? strongest, Func<string, int?, string?>? address)
     {
-        var strongest = Strongest(trace, statement);
         var place = statement.File is { } file ? $" {Markdown.Link(Markdown.Cell($"{file}:{statement.Line?.ToString(CultureInfo.InvariantCulture)}"), address?.Invoke(file, statement.Line))}" : "";
-        return $"| {statement.Number} | {Words.Duration(statement.Duration)} | {(statement.Error is null ? "" : "❌ ")}{Markdown.Cell(statement.Text, StatementLength)}{place} | {(strongest is null ? "" : $"{Icon(strongest.Blocks)}{strongest.Mode.Sql()} on {Markdown.Cell(strongest.Relation)}")} | "
-            + $"{(strongest is null ? "" : Words.Duration(strongest.Held))} | {(statement.WalIsApproximate ? "~" : "")}{Size(statement.WalBytes)} |";
+        return $"| {statement.Number} | {Measured.Time(statement.Duration)} | {(statement.Error is null ? "" : "❌ ")}{Markdown.Cell(statement.Text, StatementLength)}{place} | {(strongest is null ? "" : $"{Icon(strongest.Blocks)}{strongest.Mode.Sql()} on {Markdown.Cell(strongest.Relation)}")} | "
+            + $"{(strongest is null ? "" : Measured.Time(strongest.Held))} | {(statement.WalIsApproximate ? "~" : "")}{Measured.Size(statement.WalBytes)} |";
     }
 
     private static Section Findings(MigrationReport report, Func<string, int?, string?>? address)
@@ -95,7 +95,7 @@ public static class RehearsalText
         var lines = new List<string>();
         foreach (var finding in report.Findings)
         {
-            var where = finding.File is { } file ? Markdown.Link(Markdown.Code($"{file}:{finding.Line?.ToString(CultureInfo.InvariantCulture)}"), address?.Invoke(file, finding.Line)) : finding.Statement > 0 ? $"statement {finding.Statement.ToString(CultureInfo.InvariantCulture)}" : "";
+            var where = finding.File is { } file ? Markdown.Link(Markdown.Code(finding.Place), address?.Invoke(file, finding.Line)) : finding.Place;
             lines.Add($"- {(finding.WaivedBecause is not null ? "~~" : "")}**{finding.Rule}**{(finding.WaivedBecause is not null ? "~~" : "")} {where}: {Markdown.Text(finding.Message)}");
             if (finding.WaivedBecause is { } reason)
                 lines.Add($"  allowed: {Markdown.Text(reason)}");
@@ -104,13 +104,13 @@ public static class RehearsalText
         }
 
         var open = report.Findings.Count(f => f.WaivedBecause is null);
-        return new() { Head = [$"<details{(report.Findings.Any(f => f is { Level: FindingLevel.Error, WaivedBecause: null }) ? " open" : "")}><summary>{Words.Count(open, "finding")}{(open < report.Findings.Count ? $", {report.Findings.Count - open} allowed" : "")}</summary>", ""], Lines = lines, Tail = ["", "</details>"], Expendability = 3 };
+        return new() { Head = [$"<details{(report.Level == FindingLevel.Error ? " open" : "")}><summary>{Words.Count(open, "finding")}{(open < report.Findings.Count ? $", {report.Findings.Count - open} allowed" : "")}</summary>", ""], Lines = lines, Tail = ["", "</details>"], Expendability = 3 };
     }
 
     private static Section Tables(MigrationTrace trace) => new()
     {
         Head = [$"<details><summary>{Words.Count(trace.Tables.Count, "table")} changed in size</summary>", "", "| Table | Before | After | Rows | Dead rows |", "| :-- | --: | --: | --: | --: |"],
-        Lines = [.. trace.Tables.Select(t => $"| {Markdown.Cell(t.Name)} | {(t.BytesBefore is { } before ? Size(before) : "new")} | {(t.BytesAfter is { } after ? Size(after) : "gone")} | {t.Rows?.ToString("N0", CultureInfo.InvariantCulture)} | {t.DeadRows.ToString("N0", CultureInfo.InvariantCulture)} |")],
+        Lines = [.. trace.Tables.Select(t => $"| {Markdown.Cell(t.Name)} | {(t.BytesBefore is { } before ? Measured.Size(before) : "new")} | {(t.BytesAfter is { } after ? Measured.Size(after) : "gone")} | {t.Rows?.ToString("N0", CultureInfo.InvariantCulture)} | {t.DeadRows.ToString("N0", CultureInfo.InvariantCulture)} |")],
         Tail = ["", "</details>"],
         Expendability = 4,
     };
@@ -120,20 +120,6 @@ public static class RehearsalText
         var fence = Markdown.Fence(lines);
         return new() { Head = [$"<details><summary>{title}</summary>", "", fence + language], Lines = lines, Tail = [fence, "", "</details>"], Expendability = expendability };
     }
-
-    internal static TracedLock? Worst(MigrationTrace trace) => trace.Locks.Where(l => (l.Blocks & (Blocks.Reads | Blocks.Writes)) != 0).MaxBy(l => l.Held);
-
-    internal static TracedLock? Strongest(MigrationTrace trace, TracedStatement statement) =>
-        trace.Locks.Where(l => l.Statement == statement.Number).OrderByDescending(l => l.Mode).ThenBy(l => l.Kind).FirstOrDefault();
-
-    internal static string What(Blocks blocks) => blocks.HasFlag(Blocks.Reads) ? "reads and writes" : blocks.HasFlag(Blocks.Writes) ? "writes" : "schema changes";
-
-    internal static string Size(long bytes) => bytes switch
-    {
-        < 1 << 20 => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1024.0:0.#} kB"),
-        < 1 << 30 => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1048576.0:0.#} MB"),
-        _ => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1073741824.0:0.##} GB"),
-    };
 
     private static string Icon(Blocks blocks) => blocks.HasFlag(Blocks.Reads) ? "🔴 " : blocks.HasFlag(Blocks.Writes) ? "🟠 " : "";
 }

@@ -43,9 +43,9 @@ internal static class UpText
             { Run: { Error.File: { } file } } => $"{code(report.PathPrefix + file)} failed on {branch}",
             { Run.Error: { ExitStatus: { } status } } => $"The migration command failed on {branch} with status {status}",
             { Run.Error: not null } => $"The migrations failed on {branch}",
-            { Run: { Files.Count: > 0 } run } => $"{Words.Count(run.Files.Count, "migration")} ran on {branch} in {Words.Duration(run.Duration)}",
+            { Run: { Files.Count: > 0 } run } => $"{Words.Count(run.Files.Count, "migration")} ran on {branch} in {Measured.Time(run.Duration)}",
             { Run: { AlreadyApplied: > 0 } run } => $"{branch} is ready, and its {Words.Count(run.AlreadyApplied, "migration")} had run before",
-            { IsCommand: true, Run: { } run } => $"The migrations ran on {branch} in {Words.Duration(run.Duration)}",
+            { IsCommand: true, Run: { } run } => $"The migrations ran on {branch} in {Measured.Time(run.Duration)}",
             { Run: not null } => $"{branch} is ready, without a migration to run",
             _ => $"{branch} is ready",
         };

@@ -13,7 +13,7 @@ internal static class ActivityText
         sheet.Table(headers, [.. status.Branches.Select(a => (string[])[
             a.Branch.Name.ToString(), BranchText.Word(a.Branch), a.StartedAt is { } started ? sheet.Age(started) : "-", a.Branch.Golden ? "-" : BranchText.Number(a.Branch.Port),
             a.Connections is { } connections ? BranchText.Number(connections) : "-", a.Branch.Parent?.Branch ?? "-", a.Branch.DataAsOf is { } asOf ? sheet.Age(asOf) : "-",
-            a.DatabaseBytes is { } bytes ? BranchText.Size(bytes) : "-", .. own ? (string[])[a.Branch.Space is { } space ? BranchText.Size(space.Used) : "-"] : [],
+            a.DatabaseBytes is { } bytes ? Measured.Size(bytes) : "-", .. own ? (string[])[a.Branch.Space is { } space ? Measured.Size(space.Used) : "-"] : [],
             BranchText.Number(a.Snapshots), a.Branch.IdleSince is { } idle ? sheet.Age(idle) : "-", sheet.Until(a.Branch.ExpiresAt),
         ])]);
         foreach (var silent in status.Branches.Where(b => b.Unknown is not null))

@@ -46,7 +46,7 @@ internal static class BranchText
         ("Pull request", branch.PullRequest is { } key ? $"{key.Repository}#{key.Number}" : null),
         ("Labels", branch.Labels.Count == 0 ? null : string.Join(", ", branch.Labels.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => $"{pair.Key}={pair.Value}"))),
         ("Generation", branch.Generation > 1 ? Number(branch.Generation) : null),
-        ("Databases", activity?.DatabaseBytes is { } bytes ? Size(bytes) : null),
+        ("Databases", activity?.DatabaseBytes is { } bytes ? Measured.Size(bytes) : null),
         ("Space", branch.Space is { } space ? Space(space) : null),
         ("Directory", branch.Directory),
         ("Adopted from", branch.Adopted ? branch.DataDirectory : null));
@@ -98,13 +98,7 @@ internal static class BranchText
         (until == DateTimeOffset.MaxValue ? "until it is lifted" : $"until {Moment(until)} ({sheet.Until(until)})") + (reason is null ? "" : $": {reason}");
 
     private static string Space(BranchSpace space) =>
-        $"{Size(space.Used)} of its own{(space.Pinned > 0 ? $", {Size(space.Pinned)} of that held by branches made from it" : "")}; {Size(space.Referenced)} in all, {Size(space.Logical)} before compression";
-
-    internal static string Size(long bytes)
-    {
-        var (value, unit) = bytes switch { >= 1L << 40 => (bytes / (double)(1L << 40), "TB"), >= 1L << 30 => (bytes / (double)(1L << 30), "GB"), >= 1L << 20 => (bytes / (double)(1L << 20), "MB"), _ => (bytes / 1024.0, "kB") };
-        return string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{value:0.#} {unit}");
-    }
+        $"{Measured.Size(space.Used)} of its own{(space.Pinned > 0 ? $", {Measured.Size(space.Pinned)} of that held by branches made from it" : "")}; {Measured.Size(space.Referenced)} in all, {Measured.Size(space.Logical)} before compression";
 
     internal static string Number(int number) => number.ToString(System.Globalization.CultureInfo.InvariantCulture);
 }

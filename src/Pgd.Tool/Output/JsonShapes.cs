@@ -10,7 +10,7 @@ namespace Pgd.Tool.Output;
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     WriteIndented = true,
-    Converters = [typeof(BranchNameJson), typeof(PortRangeJson), typeof(DurationJson), typeof(CamelCaseEnum<BranchStatus>), typeof(CamelCaseEnum<SnapshotStatus>), typeof(CamelCaseEnum<Severity>), typeof(CamelCaseEnum<SchemaKind>), typeof(CamelCaseEnum<SchemaChange>), typeof(CamelCaseEnum<SetupOutcome>)])]
+    Converters = [typeof(PortRangeJson), typeof(DurationJson), typeof(CamelCaseEnum<BranchStatus>), typeof(CamelCaseEnum<SnapshotStatus>), typeof(CamelCaseEnum<Severity>), typeof(CamelCaseEnum<SchemaKind>), typeof(CamelCaseEnum<SchemaChange>), typeof(CamelCaseEnum<SetupOutcome>)])]
 [JsonSerializable(typeof(Project))]
 [JsonSerializable(typeof(IReadOnlyList<Project>))]
 [JsonSerializable(typeof(Branch))]
@@ -58,13 +58,6 @@ internal static class Readable
 {
     public static JsonSerializerOptions Text(JsonSerializerOptions options) =>
         new(options) { TypeInfoResolver = null, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-}
-
-internal sealed class BranchNameJson : JsonConverter<BranchName>
-{
-    public override BranchName Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => BranchName.Parse(reader.GetString()!);
-
-    public override void Write(Utf8JsonWriter writer, BranchName value, JsonSerializerOptions options) => writer.WriteStringValue(value.ToString());
 }
 
 internal sealed class PortRangeJson : JsonConverter<PortRange>

@@ -28,7 +28,7 @@ internal static class WalText
     public static void Cleaned(WriteAheadLogCleaned cleaned, Sheet sheet)
     {
         var range = cleaned.Removed.Count switch { 0 => "", 1 => $": {cleaned.Removed[0]}", _ => $": {cleaned.Removed[0]} to {cleaned.Removed[^1]}" };
-        sheet.Line($"{(cleaned.DryRun ? "Would remove" : "Removed")} {Files(cleaned.Removed.Count)}, {BranchText.Size(cleaned.Bytes)}, of {cleaned.Branch}{range}");
+        sheet.Line($"{(cleaned.DryRun ? "Would remove" : "Removed")} {Files(cleaned.Removed.Count)}, {Measured.Size(cleaned.Bytes)}, of {cleaned.Branch}{range}");
         if (cleaned.HeldBack > 0)
             sheet.Line($"{cleaned.HeldBack.ToString(CultureInfo.InvariantCulture)} more stay, because they are needed by {string.Join(", ", cleaned.NeededBy.Select(n => n.Snapshot))}");
         foreach (var lost in cleaned.Lost)
@@ -40,7 +40,7 @@ internal static class WalText
         sheet.Details(
             ("Branch", log.Branch.ToString()),
             ("Archived", log.PointInTime is { } reach ? $"for {Duration.Format(reach)}" : "no"),
-            ("Archive", log.Directory is null ? null : $"{log.Directory}, {Files(log.Files)}, {BranchText.Size(log.Bytes)}"),
+            ("Archive", log.Directory is null ? null : $"{log.Directory}, {Files(log.Files)}, {Measured.Size(log.Bytes)}"),
             ("Oldest", log.Oldest is { } oldest ? Part(oldest, sheet) : null),
             ("Newest", log.Newest is { } newest ? Part(newest, sheet) : null),
             ("Waiting", log.Archiver is { Waiting: > 0 } waiting ? $"{Files(waiting.Waiting)}{(waiting.WaitingSince is { } since ? $", the first for {sheet.Age(since)}" : "")}" : null),

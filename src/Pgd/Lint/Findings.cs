@@ -27,13 +27,12 @@ internal sealed class Findings
 
     private void Look(TracedStatement statement)
     {
+        if (statement.Relations.Count == 0)
+            return;
         foreach (var part in statement.Parts)
         {
             var subcommands = Subcommand.Of(part.Text);
-            var words = subcommands[0].Words;
-            if (statement.Relations.Count == 0)
-                continue;
-            switch (words)
+            switch (subcommands[0].Words)
             {
                 case ["alter", "table" or "foreign", ..]:
                     foreach (var subcommand in subcommands)
@@ -45,7 +44,7 @@ internal sealed class Findings
                 case ["drop", "index", ..] when !subcommands[0].Has("concurrently"):
                     Add(Rule.DropIndexNotConcurrent, statement, $"an index of {Table(statement)} is dropped while it is in use");
                     break;
-                case ["reindex", ..] when subcommands.All(s => !s.Has("concurrently")) && !part.Text.Contains("concurrently", StringComparison.OrdinalIgnoreCase):
+                case ["reindex", ..] when !part.Text.Contains("concurrently", StringComparison.OrdinalIgnoreCase):
                     Add(Rule.ReindexNotConcurrent, statement, $"indexes of {Table(statement)} are built while it cannot be written to");
                     break;
                 case ["refresh", ..] when !subcommands[0].Has("concurrently"):
@@ -106,25 +105,28 @@ internal sealed class Findings
     {
         foreach (var transaction in _trace.Statements.GroupBy(s => s.Transaction))
         {
-            var heavy = _trace.Locks.Where(l => l.Transaction == transaction.Key && l.Kind is RelationKind.Table or RelationKind.MaterializedView && (l.Blocks & (Blocks.Reads | Blocks.Writes)) != 0).ToList();
-            var first = heavy.Count > 0 ? transaction.FirstOrDefault(s => s.Number == heavy[0].Statement) ?? transaction.First() : null;
-            if (first is not null && first.Notes.Any(n => n.LockTimeout is not null) ? first!.LockTimeout == TimeSpan.Zero : first is not null && !SetsLockTimeout(transaction, first))
-                Add(Rule.MissingLockTimeout, first!, $"it waits for {heavy[0].Relation} for as long as that takes");
+            var heavy = _trace.Locks.Where(l => l.Transaction == transaction.Key && l.HoldsUp && IsTable(l)).ToList();
+            if (heavy.Count > 0 && Of(heavy[0]) is var first && (first.LockTimeout is { } timeout ? timeout == TimeSpan.Zero : !SetsLockTimeout(transaction, first)))
+                Add(Rule.MissingLockTimeout, first, $"it waits for {heavy[0].Relation} for as long as that takes");
             if (heavy.Count > 1)
-                Add(Rule.ManyHeavyLocks, transaction.First(s => s.Number >= heavy[^1].Statement || s == transaction.Last()), $"{string.Join(", ", heavy.Select(l => l.Relation).Distinct())} are locked together");
+                Add(Rule.ManyHeavyLocks, Of(heavy[^1]), $"{string.Join(", ", heavy.Select(l => l.Relation))} are locked together");
             if (transaction.Count(s => s.Parts.Any(p => p.Control == TransactionControl.None)) > 1)
             {
                 foreach (var statement in transaction.Where(s => s.Parts.Any(p => p.Words is ["alter", "type", ..] && Subcommand.Of(p.Text)[0].Has("add", "value"))))
                     Add(Rule.EnumInTransaction, statement, "a value is added to an enumeration beside other statements");
             }
+
+            TracedStatement Of(TracedLock held) => transaction.FirstOrDefault(s => s.Number == held.Statement) ?? transaction.First();
         }
     }
+
+    private static bool IsTable(TracedLock held) => held.Kind is RelationKind.Table or RelationKind.MaterializedView;
 
     private static bool SetsLockTimeout(IEnumerable<TracedStatement> transaction, TracedStatement before) =>
         transaction.TakeWhile(s => s != before).Any(s => s.Parts.Any(p => p.Words is ["set", ..] && p.Text.Contains("lock_timeout", StringComparison.OrdinalIgnoreCase)));
 
     private string Table(TracedStatement statement) =>
-        statement.Relations.FirstOrDefault(r => _trace.Locks.Any(l => l.Relation == r && l.Kind is RelationKind.Table or RelationKind.MaterializedView)) ?? statement.Relations[0];
+        statement.Relations.FirstOrDefault(r => _trace.Locks.Any(l => l.Relation == r && IsTable(l))) ?? statement.Relations[0];
 
     private void Add(Rule rule, TracedStatement? statement, string message)
     {

@@ -55,21 +55,26 @@ public sealed record MigrationBudget
     internal IReadOnlyList<ExceededBudget> Exceeded(MigrationTrace trace, IReadOnlyList<LintFinding> findings)
     {
         var exceeded = new List<ExceededBudget>();
-        if (trace.Duration > MaxDuration)
-            exceeded.Add(new("max-duration", Text(MaxDuration.Value), Text(trace.Duration), "the migration"));
-        if (trace.Locks.Where(l => (l.Blocks & (Blocks.Reads | Blocks.Writes)) != 0).MaxBy(l => l.Held) is { } worst && worst.Held > MaxExclusiveLock)
-            exceeded.Add(new("max-exclusive-lock", Text(MaxExclusiveLock.Value), Text(worst.Held), worst.Relation));
-        if (trace.Statements.SelectMany(s => s.Rewrites).ToList() is var rewrites && rewrites.Sum(r => r.Bytes) is var rewritten && rewritten > MaxRewriteBytes)
-            exceeded.Add(new("max-rewrite-bytes", Text(MaxRewriteBytes.Value), Text(rewritten), string.Join(", ", rewrites.Select(r => r.Relation).Distinct())));
-        if (trace.WalBytes > MaxWalBytes)
-            exceeded.Add(new("max-wal-bytes", Text(MaxWalBytes.Value), Text(trace.WalBytes), "the migration"));
-        exceeded.AddRange(findings.Where(f => f.WaivedBecause is null && Deny.Contains(f.Rule)).Select(f => new ExceededBudget("deny", f.Rule, f.Message, f.File is null ? $"statement {f.Statement.ToString(CultureInfo.InvariantCulture)}" : $"{f.File}:{f.Line?.ToString(CultureInfo.InvariantCulture)}")));
+        Hold("max-duration", trace.Duration, MaxDuration, "the migration");
+        Hold("max-exclusive-lock", trace.LongestBlocking, MaxExclusiveLock, trace.WorstLock?.Relation ?? "");
+        var rewrites = trace.Statements.SelectMany(s => s.Rewrites).ToList();
+        HoldBytes("max-rewrite-bytes", rewrites.Sum(r => r.Bytes), MaxRewriteBytes, string.Join(", ", rewrites.Select(r => r.Relation).Distinct()));
+        HoldBytes("max-wal-bytes", trace.WalBytes, MaxWalBytes, "the migration");
+        exceeded.AddRange(findings.Where(f => f.WaivedBecause is null && Deny.Contains(f.Rule)).Select(f => new ExceededBudget("deny", f.Rule, f.Message, f.Place)));
         return exceeded;
+
+        void Hold(string name, TimeSpan actual, TimeSpan? limit, string where)
+        {
+            if (limit is { } most && actual > most)
+                exceeded.Add(new(name, Measured.Time(most), $"{Measured.Time(actual)}, {Measured.Time(actual - most)} too long", where));
+        }
+
+        void HoldBytes(string name, long actual, long? limit, string where)
+        {
+            if (limit is { } most && actual > most)
+                exceeded.Add(new(name, Measured.Size(most), $"{Measured.Size(actual)}, {Measured.Size(actual - most)} too much", where));
+        }
     }
-
-    private static string Text(TimeSpan time) => time < TimeSpan.FromMinutes(1) ? string.Create(CultureInfo.InvariantCulture, $"{time.TotalSeconds:0.###} s") : Duration.Format(time);
-
-    private static string Text(long bytes) => bytes < 10 << 20 ? string.Create(CultureInfo.InvariantCulture, $"{bytes / 1024.0:0.#} kB") : string.Create(CultureInfo.InvariantCulture, $"{bytes / 1048576.0:0.#} MB");
 }
 
 /// <summary>A budget that a migration exceeded.</summary>

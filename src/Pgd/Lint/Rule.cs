@@ -1,3 +1,6 @@
+using System.Globalization;
+using System.Text.Json.Serialization;
+
 namespace Pgd.Lint;
 
 /// <summary>What a migration should not do to a database that is in use, and what to do instead.</summary>
@@ -80,6 +83,10 @@ public sealed record LintFinding
 
     /// <summary>The line where it begins.</summary>
     public int? Line { get; init; }
+
+    /// <summary>Where that is, in words: file and line, or the statement's number; empty for the migration as a whole.</summary>
+    [JsonIgnore]
+    public string Place => File is not null ? string.Create(CultureInfo.InvariantCulture, $"{File}:{Line}") : Statement > 0 ? string.Create(CultureInfo.InvariantCulture, $"statement {Statement}") : "";
 
     /// <summary>Why it may, as a comment in the migration says; null if it may not.</summary>
     public string? WaivedBecause { get; init; }

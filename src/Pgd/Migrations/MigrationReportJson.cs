@@ -12,7 +12,7 @@ namespace Pgd.Migrations;
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     WriteIndented = true,
-    Converters = [typeof(BranchNameText), typeof(Milliseconds), typeof(BlocksList), typeof(CamelCase<LockMode>), typeof(CamelCase<RelationKind>), typeof(CamelCase<SchemaKind>), typeof(CamelCase<SchemaChange>), typeof(CamelCase<FindingLevel>), typeof(CamelCase<ExitCode>)])]
+    Converters = [typeof(Milliseconds), typeof(BlocksList), typeof(CamelCase<LockMode>), typeof(CamelCase<RelationKind>), typeof(CamelCase<SchemaKind>), typeof(CamelCase<SchemaChange>), typeof(CamelCase<FindingLevel>), typeof(CamelCase<ExitCode>)])]
 [JsonSerializable(typeof(MigrationReport))]
 public sealed partial class MigrationReportJson : JsonSerializerContext
 {
@@ -20,13 +20,6 @@ public sealed partial class MigrationReportJson : JsonSerializerContext
 
     /// <summary>The form, with text left readable.</summary>
     public static JsonTypeInfo<MigrationReport> Shape => Readable.MigrationReport;
-}
-
-internal sealed class BranchNameText : JsonConverter<BranchName>
-{
-    public override BranchName Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => BranchName.Parse(reader.GetString()!);
-
-    public override void Write(Utf8JsonWriter writer, BranchName value, JsonSerializerOptions options) => writer.WriteStringValue(value.ToString());
 }
 
 internal sealed class Milliseconds : JsonConverter<TimeSpan>

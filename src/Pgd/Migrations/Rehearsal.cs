@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Pgd.Libpq;
 using Pgd.Lint;
 using Pgd.Schema;
@@ -44,6 +45,10 @@ public sealed record MigrationReport
 
     /// <summary>The rules that it breaks, in the order of its statements.</summary>
     public required IReadOnlyList<LintFinding> Findings { get; init; }
+
+    /// <summary>The worst of the findings that nobody has allowed; null if there are none.</summary>
+    [JsonIgnore]
+    public FindingLevel? Level => Findings.Where(f => f.WaivedBecause is null).Select(f => (FindingLevel?)f.Level).Max();
 
     /// <summary>The budgets that it exceeds.</summary>
     public required IReadOnlyList<ExceededBudget> Exceeded { get; init; }

@@ -30,7 +30,7 @@ internal sealed class RehearsalRun(Workspace workspace, Migrations migrations, R
         }
 
         if (rehearsal.Files is { } files)
-            traced = Placed(traced, files, run);
+            traced = Placed(traced, files);
         var findings = Findings.Of(traced);
         return new()
         {
@@ -73,16 +73,20 @@ internal sealed class RehearsalRun(Workspace workspace, Migrations migrations, R
     }
 
     /// <summary>Says of each statement where it stands in its file, and leaves out what is ours: the lock against a second run, the ledger, the begin and end of each file.</summary>
-    private static MigrationTrace Placed(MigrationTrace trace, MigrationFiles files, MigrationRun run)
+    private static MigrationTrace Placed(MigrationTrace trace, MigrationFiles files)
     {
-        var places = new Queue<(string File, SqlStatement Statement)>(run.Files.SelectMany(file => SqlFile.Read(files.WorkingDirectory, file.Path).Parse().Statements.Select(s => (file.Path, s))));
-        var kept = new List<TracedStatement>();
+        // All of them: of a run that was interrupted it is not known which ones began.
+        var places = SqlFile.Find(files.WorkingDirectory, files.Pattern).SelectMany(file => file.Parse().Statements.Select(s => (File: file.Path, Statement: s, Shown: StatementText.Shown(s.Text)))).ToList();
+        var (kept, next) = (new List<TracedStatement>(), 0);
         foreach (var statement in trace.Statements)
         {
             if (statement.Application != Session.Application)
                 kept.Add(statement);
-            else if (places.TryPeek(out var place) && StatementText.Shown(place.Statement.Text) == statement.Text)
-                kept.Add(statement with { File = places.Dequeue().File, Line = place.Statement.Line, Parts = [place.Statement] });
+            else if (places.FindIndex(next, p => p.Shown == statement.Text) is var found and >= 0)
+            {
+                next = found + 1;
+                kept.Add(statement with { File = places[found].File, Line = places[found].Statement.Line, Parts = [places[found].Statement] });
+            }
             else if (statement.Text == "COMMIT" && statement.Duration >= WorthTelling)
                 kept.Add(statement);
         }

@@ -7,6 +7,7 @@ using Pgd.Recovery;
 using Pgd.Runtime;
 using Pgd.State;
 using Pgd.Storage;
+using Pgd.Tracing;
 
 namespace Pgd.Postgres;
 
@@ -82,8 +83,8 @@ internal sealed class BranchServer(Workspace workspace, ProjectRecord project, B
         _runtime.PrepareSocketFolder(Address.SocketFolder, volume);
         Fault.Here("start:folder");
 
-        if (!Tracing.TraceSettings.Are(extra))
-            Tracing.TraceSettings.Remove(volume);
+        // Nobody listens any more to what it told; whoever did may have been killed.
+        var watched = TraceSettings.Are(extra) ? null : TraceFolder.Clear(volume);
         var settings = ServerSettings.Common(ClusterName, branch.Port, listen ? Addresses.Listen(branch.Host) : "", Address.SocketFolder, volume);
         var configuration = ServerConfiguration.Read(volume.Data);
         // Before what keeps a branch apart, which is set over all else.
@@ -101,7 +102,10 @@ internal sealed class BranchServer(Workspace workspace, ProjectRecord project, B
         var logged = File.Exists(volume.Log) ? new FileInfo(volume.Log).Length : 0;
         var start = new ServerStart { Settings = settings, Host = listen ? branch.Host : null, Memory = IsMain ? null : workspace.BranchMemory, Libraries = PreloadLibrary.Of(configuration), Folders = archiving.Folders };
         var started = await _runtime.StartAsync(volume, project, start, cancellationToken).ConfigureAwait(false);
-        return await WaitUntilReadyAsync(volume, started, logged, cancellationToken).ConfigureAwait(false);
+        var connection = await WaitUntilReadyAsync(volume, started, logged, cancellationToken).ConfigureAwait(false);
+        if (watched is not null)
+            TraceTriggers.Clear(Address, watched, cancellationToken);
+        return connection;
     }
 
     private async Task PrepareTlsAsync(Volume volume, Dictionary<string, string> settings, CancellationToken cancellationToken)

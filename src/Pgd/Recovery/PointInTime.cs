@@ -138,7 +138,7 @@ internal sealed class PointInTime
             var ended = TransactionEnd.Of(record);
             if (ended is not null && latest - ended.At > ClockTolerance && _told.Add(record.Position))
                 _workspace.Reporter.Warn($"the clock of {_branch.FullName} went back by {(latest - ended.At)!.Value.TotalSeconds:0} s at {Lsn.Format(record.Position)}; the first moment at which it showed a time is taken");
-            if (target.Time is not null && ended?.At > now)
+            if (target.Time is not null && ended?.At > now && _told.Add(record.Position))
                 _workspace.Reporter.Warn($"by its server's clock, a transaction of {_branch.FullName} at {Lsn.Format(record.Position)} ended at {RecoveryTarget.AtTime(ended.At)}, which is still to come: what followed it is not reached by a time; choose --at-xid, --at-lsn or --at-restore-point");
             if (record.Position >= target.Position || ended?.At > target.Time)
                 return (Plan(record.Position, inclusive: false, IsKnown() ? reached : 0), reached);

@@ -79,8 +79,9 @@ internal sealed partial record ExecutedStatement
                 return null;
             }
 
+            // When it began the log does not say: after the last one ended.
             if (entry.Severity is "ERROR" or "FATAL" && entry.Query is not null)
-                return End(entry, entry.Query, _begun > 0 ? _begun : Math.Max(_ended, 0), at, entry);
+                return End(entry, entry.Query, _begun > 0 ? _begun : _ended > 0 ? _ended : at, at, entry);
             if (Duration.Match(entry.Message) is not { Success: true } duration || !duration.Groups["text"].Success)
                 return null;
             var took = (long)(double.Parse(duration.Groups["ms"].ValueSpan, CultureInfo.InvariantCulture) * 1000);

@@ -62,6 +62,9 @@ public static class LockModes
     internal static LockMode? Parse(string shown) =>
         shown.EndsWith("Lock", StringComparison.Ordinal) && Enum.TryParse<LockMode>(shown.AsSpan(0, shown.Length - 4), out var mode) ? mode : null;
 
+    /// <summary>In words, the worst of it: <c>reads and writes</c>.</summary>
+    public static string InWords(this Blocks blocks) => blocks.HasFlag(Tracing.Blocks.Reads) ? "reads and writes" : blocks.HasFlag(Tracing.Blocks.Writes) ? "writes" : "schema changes";
+
     /// <summary>As SQL writes it: <c>ACCESS EXCLUSIVE</c>.</summary>
     public static string Sql(this LockMode mode) => mode switch
     {

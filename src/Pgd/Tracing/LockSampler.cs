@@ -33,15 +33,12 @@ internal sealed class LockSampler : IDisposable
     public LockSampler(ServerAddress server, string database, uint oid)
     {
         (_server, _database, _oid) = (server, database, oid);
-        _thread = new(Watch) { IsBackground = true, Name = "pgd lock sampler", Priority = ThreadPriority.AboveNormal };
+        _thread = new(Watch) { IsBackground = true, Name = "pgd lock sampler" };
         _thread.Start();
     }
 
     /// <summary>How far the write-ahead log was at which time (microseconds since 1970), in ascending order.</summary>
     public List<(long At, long Lsn)> Log { get; } = [];
-
-    /// <summary>The longest time between two looks, in microseconds.</summary>
-    public long LongestGap { get; private set; }
 
     /// <summary>Why it could not look for a while, each once.</summary>
     public HashSet<string> Interruptions { get; } = [];
@@ -70,6 +67,8 @@ internal sealed class LockSampler : IDisposable
                 using var connection = AdminConnection.Open(_server, _database, CancellationToken.None);
                 using var command = new NpgsqlCommand(Statement, connection.Connection);
                 command.Parameters.AddWithValue("database", NpgsqlTypes.NpgsqlDbType.Oid, _oid);
+                // It would fill the log that it is a part of.
+                connection.Execute("set log_min_duration_statement = -1", CancellationToken.None);
                 command.Prepare();
                 for (var next = Stopwatch.GetTimestamp(); !_stop.IsCancellationRequested;)
                 {
@@ -99,11 +98,7 @@ internal sealed class LockSampler : IDisposable
             while (reader.Read())
             {
                 if (seen++ == 0)
-                {
                     (now, lsn) = (Number(reader, 0), Number(reader, 1));
-                    if (Log.Count > 0)
-                        LongestGap = Math.Max(LongestGap, now - Log[^1].At);
-                }
 
                 if (reader.IsDBNull(2) || LockModes.Parse(reader.GetString(5)) is not { } mode)
                     continue;

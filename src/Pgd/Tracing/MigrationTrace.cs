@@ -39,8 +39,19 @@ public sealed record MigrationTrace
     /// <summary>What could not be watched, in words. Empty in almost all cases.</summary>
     public required IReadOnlyList<string> Gaps { get; init; }
 
+    /// <summary>The longest time between two looks at the locks: of a command that changes no schema, one that was held for less may be missing.</summary>
+    public required TimeSpan LongestUnwatched { get; init; }
+
     /// <summary>The longest time for which a lock was held that kept readers or writers out.</summary>
-    public TimeSpan LongestBlocking => Locks.Where(l => (l.Blocks & (Blocks.Reads | Blocks.Writes)) != 0).Select(l => l.Held).DefaultIfEmpty().Max();
+    public TimeSpan LongestBlocking => WorstLock?.Held ?? TimeSpan.Zero;
+
+    /// <summary>The lock that kept readers or writers out for the longest time; null if none did.</summary>
+    [JsonIgnore]
+    public TracedLock? WorstLock => Locks.Where(l => l.HoldsUp).MaxBy(l => l.Held);
+
+    /// <summary>Of each statement, by its number, the strongest lock that it took; of equal ones that on a table.</summary>
+    public IReadOnlyDictionary<int, TracedLock> StrongestLocks() =>
+        Locks.GroupBy(l => l.Statement).ToDictionary(g => g.Key, g => g.OrderByDescending(l => l.Mode).ThenBy(l => l.Kind).First());
 
     /// <summary>The same of some of the statements alone, counted anew, with the locks of their transactions.</summary>
     internal MigrationTrace With(IReadOnlyList<TracedStatement> kept)
@@ -162,6 +173,10 @@ public sealed record TracedLock
 
     /// <summary>What others had to wait with.</summary>
     public Blocks Blocks => Mode.Blocks();
+
+    /// <summary>Whether readers or writers were among them.</summary>
+    [JsonIgnore]
+    public bool HoldsUp => (Blocks & (Blocks.Reads | Blocks.Writes)) != 0;
 
     /// <summary>The transaction, as <see cref="TracedStatement.Transaction"/> counts them.</summary>
     public required int Transaction { get; init; }

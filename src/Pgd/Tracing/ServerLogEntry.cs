@@ -7,7 +7,7 @@ namespace Pgd.Tracing;
 /// <remarks>Source: https://www.postgresql.org/docs/current/runtime-config-logging.html#RUNTIME-CONFIG-LOGGING-CSVLOG.</remarks>
 internal sealed record ServerLogEntry
 {
-    private const int LogTime = 0, User = 1, DatabaseName = 2, ProcessId = 3, SessionId = 5, VirtualTransactionId = 9, ErrorSeverity = 11, SqlStateCode = 12, MessageText = 13, DetailText = 14,
+    private const int LogTime = 0, User = 1, DatabaseName = 2, ProcessId = 3, ConnectionFrom = 4, SessionId = 5, VirtualTransactionId = 9, ErrorSeverity = 11, SqlStateCode = 12, MessageText = 13, DetailText = 14,
         HintText = 15, ContextText = 18, QueryText = 19, QueryPosition = 20, ApplicationName = 22, BackendType = 23, QueryId = 25;
 
     /// <summary>When it was written, to the millisecond.</summary>
@@ -18,6 +18,9 @@ internal sealed record ServerLogEntry
     public required string Database { get; init; }
 
     public required int Process { get; init; }
+
+    /// <summary>Where its client is; <c>[local]</c> for the unix socket.</summary>
+    public required string From { get; init; }
 
     /// <summary>Differs where a process id was used again.</summary>
     public required string Session { get; init; }
@@ -70,6 +73,7 @@ internal sealed record ServerLogEntry
             Role = fields.GetString(User),
             Database = fields.GetString(DatabaseName),
             Process = int.TryParse(fields.GetString(ProcessId), CultureInfo.InvariantCulture, out var process) ? process : 0,
+            From = fields.GetString(ConnectionFrom),
             Session = fields.GetString(SessionId),
             Transaction = fields.GetString(VirtualTransactionId),
             Severity = fields.GetString(ErrorSeverity),

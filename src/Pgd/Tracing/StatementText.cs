@@ -15,9 +15,9 @@ internal static class StatementText
         {
             var isSecret = token is SqlToken.String or SqlToken.UnclosedString && (afterPassword || scanner.Token.Contains("password", StringComparison.OrdinalIgnoreCase));
             text.Append(isSecret ? "'***'" : scanner.Token);
-            // PASSWORD 'x', PASSWORD = 'x', password := 'x'.
+            // PASSWORD 'x', password := 'x', password => 'x'.
             afterPassword = token == SqlToken.Word ? scanner.Token.Equals("password", StringComparison.OrdinalIgnoreCase)
-                : afterPassword && (token is SqlToken.Space or SqlToken.LineComment or SqlToken.BlockComment || (token == SqlToken.Other && scanner.Token is "=" or ":"));
+                : afterPassword && (token is SqlToken.Space or SqlToken.LineComment or SqlToken.BlockComment || (token == SqlToken.Other && scanner.Token is "=" or ":" or ">"));
         }
 
         return text.Length <= Longest ? text.ToString() : string.Concat(text.ToString(0, char.IsHighSurrogate(text[Longest - 1]) ? Longest - 1 : Longest), "…");

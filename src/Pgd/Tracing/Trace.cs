@@ -1,5 +1,6 @@
 using System.Globalization;
 using Npgsql;
+using Pgd.Linux;
 using Pgd.Migrations;
 using Pgd.Postgres;
 using Pgd.Processes;
@@ -10,8 +11,8 @@ namespace Pgd.Tracing;
 
 /// <summary>Watches a database of a branch from <see cref="BeginAsync"/> to <see cref="EndAsync"/>, whatever runs in it meanwhile and however it connects.</summary>
 /// <remarks>
-/// The server is restarted at both ends: where its log goes, and what it tells there, is settled when it starts. Killed in between, it goes on telling until its next start, which removes
-/// what was told.
+/// The server is restarted at both ends: where its log goes, and what it tells there, is settled when it starts. Killed in between, it goes on telling until its next start, which takes
+/// away what was told and the triggers.
 /// </remarks>
 internal sealed class Trace : IDisposable
 {
@@ -21,10 +22,10 @@ internal sealed class Trace : IDisposable
     private readonly Catalog _before;
     private readonly LockSampler _sampler;
     private readonly List<string> _gaps;
-    private bool _isTold;
+    private readonly bool _hasTriggers;
 
-    private Trace(Workspace workspace, BranchName branch, string database, Catalog before, LockSampler sampler, List<string> gaps) =>
-        (_workspace, _branch, _database, _before, _sampler, _gaps) = (workspace, branch, database, before, sampler, gaps);
+    private Trace(Workspace workspace, BranchName branch, string database, Catalog before, LockSampler sampler, List<string> gaps, bool hasTriggers) =>
+        (_workspace, _branch, _database, _before, _sampler, _gaps, _hasTriggers) = (workspace, branch, database, before, sampler, gaps, hasTriggers);
 
     /// <exception cref="PgdException">The branch is not ours, is stopped, does not start, …</exception>
     public static async Task<Trace> BeginAsync(Workspace workspace, BranchName branch, string database, CancellationToken cancellationToken)
@@ -39,21 +40,22 @@ internal sealed class Trace : IDisposable
         undo.Push($"start {branch} as it was", () => RestartAsync(server));
         await server.StopAsync(StopMode.Fast, cancellationToken).ConfigureAwait(false);
         var volume = server.RequireVolume();
-        TraceSettings.Remove(volume);
-        workspace.Runtimes.Named(project.Runtime).PrepareSocketFolder(TraceSettings.Folder(volume), volume);
+        TraceFolder.Make(volume, workspace.Runtimes.Named(project.Runtime), database);
         using (await server.StartAsync(open: true, listen: true, TraceSettings.Of(volume, project.PostgresMajor), cancellationToken).ConfigureAwait(false))
         {
         }
 
         using var connection = AdminConnection.Open(server.Address, database, cancellationToken);
         var gaps = new List<string>();
-        if (TraceTriggers.Set(connection, cancellationToken) is { } failed)
+        var failed = TraceTriggers.Set(connection, cancellationToken);
+        if (failed is not null)
             gaps.Add($"event triggers could not be made, so locks that were held for an instant may be missing: {failed}");
         var before = Catalog.Read(connection, cancellationToken);
         var oid = uint.Parse(connection.Scalar("select oid::bigint::text from pg_database where datname = current_database()", cancellationToken)!, CultureInfo.InvariantCulture);
         var sampler = new LockSampler(server.Address, database == "postgres" ? "template1" : "postgres", oid);
         undo.Keep();
-        return new(workspace, branch, database, before, sampler, gaps) { _isTold = gaps.Count == 0 };
+        Fault.Here("trace:begun");
+        return new(workspace, branch, database, before, sampler, gaps, hasTriggers: failed is null);
     }
 
     /// <summary>Ends it, lets the server run as before, and tells what was seen.</summary>
@@ -70,7 +72,9 @@ internal sealed class Trace : IDisposable
         MigrationTrace trace;
         try
         {
-            using var log = File.OpenRead(TraceSettings.Log(volume));
+            using Stream log = File.Exists(TraceFolder.Log(volume)) ? File.OpenRead(TraceFolder.Log(volume)) : Stream.Null;
+            if (log == Stream.Null)
+                _gaps.Add("the server was started anew meanwhile, and its statements are not known");
             trace = TraceReader.Read(_database, _before, after, ServerLogEntry.Read(log).Where(IsOfInterest), sampled, _sampler.Log, mask, _gaps);
         }
         finally
@@ -83,16 +87,18 @@ internal sealed class Trace : IDisposable
 
     public void Dispose() => _sampler.Dispose();
 
-    private bool IsOfInterest(ServerLogEntry entry) => entry.Backend == "client backend" && entry.Database == _database && entry.Application != "pgd";
+    // Through the unix socket comes nobody but us.
+    private bool IsOfInterest(ServerLogEntry entry) => entry.Backend == "client backend" && entry.Database == _database && entry.From != "[local]";
 
     private Catalog Look(BranchServer server, CancellationToken cancellationToken)
     {
         try
         {
             using var connection = AdminConnection.Open(server.Address, _database, cancellationToken);
-            if (_isTold && !TraceTriggers.AreThere(connection, cancellationToken))
+            // What was left running may hold a lock that would have to be waited for.
+            connection.Execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'", cancellationToken);
+            if (_hasTriggers && !TraceTriggers.AreThere(connection, cancellationToken))
                 _gaps.Add("the event triggers were dropped meanwhile, so locks that were held for an instant may be missing");
-            _ = TraceTriggers.Clear(connection, cancellationToken);
             return Catalog.Read(connection, cancellationToken);
         }
         catch (NpgsqlException e)
@@ -106,7 +112,6 @@ internal sealed class Trace : IDisposable
         branch.IsMain ? throw new PgdException(ExitCode.Unsafe, $"{branch} is no place to try a migration", $"Make a branch of it: dotnet pgd branch create {branch.Project}/NAME")
         : (workspace.State.RequireProject(branch.Project), workspace.Branches.RequireOwn(branch));
 
-    // Its start removes what it has told.
     private static async Task RestartAsync(BranchServer server)
     {
         await server.StopAsync(StopMode.Fast, CancellationToken.None).ConfigureAwait(false);

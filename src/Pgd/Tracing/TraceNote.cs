@@ -8,7 +8,7 @@ internal sealed record TraceNote
 {
     private const string Prefix = "pgd trace ";
 
-    /// <summary><c>ddl_command_start</c>, <c>ddl_command_end</c>, <c>table_rewrite</c> or <c>sql_drop</c>.</summary>
+    /// <summary><c>ddl_command_start</c>, <c>ddl_command_end</c> or <c>table_rewrite</c>.</summary>
     [JsonPropertyName("event")]
     public required string Event { get; init; }
 
@@ -31,13 +31,6 @@ internal sealed record TraceNote
     [JsonPropertyName("locks")]
     public IReadOnlyList<NotedLock> Locks { get; init; } = [];
 
-    [JsonPropertyName("objects")]
-    public IReadOnlyList<NotedObject> Objects { get; init; } = [];
-
-    /// <summary>The table that is rewritten.</summary>
-    [JsonPropertyName("rewritten")]
-    public uint Rewritten { get; init; }
-
     /// <summary>Why: a sum of 1 (persistence), 2 (default), 4 (type), 8 (access method).</summary>
     [JsonPropertyName("reason")]
     public int Reason { get; init; }
@@ -50,15 +43,26 @@ internal sealed record TraceNote
     [JsonIgnore]
     public bool IsNested { get; init; }
 
-    public static TraceNote? Of(ServerLogEntry entry) =>
-        entry.Message.StartsWith(Prefix, StringComparison.Ordinal) && JsonSerializer.Deserialize<TraceNote>(entry.Message.AsSpan(Prefix.Length)) is { } note
+    /// <summary>Reads one; null for any other entry, also one that somebody else begins in the same way.</summary>
+    public static TraceNote? Of(ServerLogEntry entry)
+    {
+        if (!entry.Message.StartsWith(Prefix, StringComparison.Ordinal))
+            return null;
+        try
+        {
             // Our own line is the first of its context; one more is what called us.
-            ? note with { IsNested = entry.Context?.Contains('\n', StringComparison.Ordinal) == true } : null;
+            return JsonSerializer.Deserialize(entry.Message.AsSpan(Prefix.Length), TraceNoteJson.Default.TraceNote) is { } note
+                ? note with { IsNested = entry.Context?.Contains('\n', StringComparison.Ordinal) == true } : null;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
 }
+
+[JsonSerializable(typeof(TraceNote))]
+internal sealed partial class TraceNoteJson : JsonSerializerContext;
 
 /// <summary>A lock that a session held when a command began or ended.</summary>
 internal sealed record NotedLock([property: JsonPropertyName("relation")] uint Relation, [property: JsonPropertyName("mode")] string Mode, [property: JsonPropertyName("file")] uint File);
-
-/// <summary>An object that a command made, changed or dropped.</summary>
-internal sealed record NotedObject(
-    [property: JsonPropertyName("tag")] string? Tag, [property: JsonPropertyName("type")] string Type, [property: JsonPropertyName("identity")] string Identity, [property: JsonPropertyName("oid")] uint Oid);

@@ -16,12 +16,12 @@ internal sealed class TraceReader
     private readonly IReadOnlyList<SampledLock> _sampled;
     private readonly SecretMask _mask;
     private readonly List<Part> _parts;
+    private readonly Dictionary<uint, uint> _files;
     private readonly List<Span> _spans = [];
-    private readonly HashSet<(Span, uint, LockMode)> _sampledKeys = [];
+    private ILookup<int, Span> _ofProcess = Array.Empty<Span>().ToLookup(_ => 0);
     private readonly List<List<uint>> _rewritten = [];
     private ILookup<int, uint> _taken = Array.Empty<uint>().ToLookup(_ => 0);
-    private List<(Span Transaction, uint Relation)> _held = [];
-    private readonly Dictionary<uint, uint> _files;
+    private ILookup<Span, uint> _held = Array.Empty<uint>().ToLookup(_ => (Span)null!);
 
     private TraceReader(string database, Catalog before, Catalog after, IEnumerable<ExecutedStatement> executed, IReadOnlyList<SampledLock> sampled, IReadOnlyList<(long, long)> log, SecretMask mask)
     {
@@ -42,7 +42,7 @@ internal sealed class TraceReader
             _rewritten.Add(FindRewritten(part));
         // VACUUM FULL of all tables, TRUNCATE … CASCADE.
         if (_parts.FindLastIndex(p => p.Failure is null && RewritesUnseen(p)) is var rest and >= 0)
-            _rewritten[rest].AddRange(_after.Relations.Values.Where(r => _files.TryGetValue(r.Oid, out var known) && known != r.File).Select(r => r.Oid));
+            _rewritten[rest].AddRange(_after.Relations.Values.Where(IsUnexplained).Select(r => r.Oid));
         var locks = FindLocks(start);
         var statements = _parts.Select((part, i) => Statement(part, i + 1, start)).ToList();
         var (indexes, constraints) = (_after.Relations.Values.Where(r => !r.IsValid && (!_before.Relations.TryGetValue(r.Oid, out var was) || was.IsValid)), _after.Unvalidated.Except(_before.Unvalidated, StringComparer.Ordinal));
@@ -57,7 +57,8 @@ internal sealed class TraceReader
             InvalidIndexes = [.. indexes.Select(r => r.Name).Order(StringComparer.Ordinal)],
             UnvalidatedConstraints = [.. constraints],
             WalBytes = Math.Max(0, _after.Lsn - _before.Lsn),
-            Gaps = gaps,
+            Gaps = [.. gaps, .. _parts.SelectMany(p => p.Notes).Select(n => n.Error).OfType<string>().Distinct(StringComparer.Ordinal).Select(e => $"an event trigger could not tell all of it: {_mask.Apply(e)}")],
+            LongestUnwatched = Time(LongestUnwatched()),
         };
     }
 
@@ -65,9 +66,9 @@ internal sealed class TraceReader
     private void FindTransactions()
     {
         var open = new Dictionary<string, Span>(StringComparer.Ordinal);
-        foreach (var part in _parts)
+        for (var i = 0; i < _parts.Count; i++)
         {
-            var executed = part.Executed;
+            var (part, executed) = (_parts[i], _parts[i].Executed);
             var going = open.GetValueOrDefault(executed.Session);
             if (going is not null && executed.Transaction is { } named && going.Name is { } name && named != name)
             {
@@ -83,7 +84,10 @@ internal sealed class TraceReader
 
             going.Name ??= executed.Transaction;
             (part.Transaction, going.End) = (going, part.End);
-            if (executed.LeavesTransactionOpen || (executed.Failure is not null && open.ContainsKey(executed.Session)) || !part.IsLast)
+            going.Parts.Add(i);
+            going.IsExplicit |= executed.LeavesTransactionOpen;
+            // One that was begun stays open after a failure, until it is rolled back.
+            if (executed.LeavesTransactionOpen || (executed.Failure is not null && going.IsExplicit) || !part.IsLast)
                 open[executed.Session] = going;
             else
                 open.Remove(executed.Session);
@@ -99,8 +103,7 @@ internal sealed class TraceReader
             foreach (var note in part.Notes)
             {
                 // What is held when a command begins was taken by one before it.
-                var earlier = note is { Event: "ddl_command_start", IsNested: false } ? _parts.FindLastIndex(Math.Max(0, i - 1), p => p.Transaction == part.Transaction) : -1;
-                var taker = earlier >= 0 && earlier < i ? earlier : i;
+                var taker = note is { Event: "ddl_command_start", IsNested: false } && part.Transaction.Before(i) is { } earlier ? earlier : i;
                 foreach (var noted in note.Locks)
                 {
                     if (LockModes.Parse(noted.Mode) is { } mode)
@@ -109,6 +112,8 @@ internal sealed class TraceReader
             }
         }
 
+        var sampled = new HashSet<(Span, uint, LockMode)>();
+        _ofProcess = _spans.ToLookup(s => s.Process);
         foreach (var seen in _sampled.Where(s => s.Granted > 0))
         {
             if (TransactionOf(seen) is not { } transaction)
@@ -121,9 +126,8 @@ internal sealed class TraceReader
             var to = seen.Gone == 0 ? Math.Max(seen.LastSeen, transaction.End) : Math.Clamp(transaction.End, seen.LastSeen, Math.Max(seen.LastSeen, seen.Gone));
             var waited = seen.WaitingSince is { } since ? Math.Max(0, from - since) : 0;
             // A command such as CREATE INDEX CONCURRENTLY is several transactions to the server.
-            found[key] = found.TryGetValue(key, out var other) && _sampledKeys.Contains(key) ? (other.Statement, Math.Min(other.From, from), Math.Max(other.To, to), other.Waited + waited)
-                : (other.Statement > 0 ? other.Statement : statement, from, to, waited);
-            _sampledKeys.Add(key);
+            found[key] = !sampled.Add(key) && found.TryGetValue(key, out var other) ? (other.Statement, Math.Min(other.From, from), Math.Max(other.To, to), other.Waited + waited)
+                : (found.GetValueOrDefault(key).Statement is var noted and > 0 ? noted : statement, from, to, waited);
         }
 
         // What was written anew in less time than passes between two looks was locked all the same.
@@ -134,7 +138,7 @@ internal sealed class TraceReader
         }
 
         _taken = found.ToLookup(f => f.Value.Statement, f => f.Key.Relation);
-        _held = [.. found.Keys.Select(k => (k.Transaction, k.Relation)).Distinct()];
+        _held = found.Keys.Select(k => (k.Transaction, k.Relation)).Distinct().ToLookup(k => k.Transaction, k => k.Relation);
         return [.. from one in found
                    where _before.Relations.TryGetValue(one.Key.Item2, out var known) && known.Kind is not null
                    group one by (one.Key.Item1, one.Key.Item2) into ofRelation
@@ -157,22 +161,23 @@ internal sealed class TraceReader
     // Several may have run between two looks: the one that names the table, or the first that can lock one.
     private int Taker(Span transaction, SampledLock seen)
     {
-        var possible = Enumerable.Range(0, _parts.Count).Where(i => _parts[i].Transaction == transaction && _parts[i].Start <= seen.Granted && _parts[i].End + LogPrecision >= seen.GrantedAfter && !_parts[i].IsControl).ToList();
-        return possible.Where(i => Names(_parts[i], seen.Key.Relation)).Select(i => (int?)i).FirstOrDefault() is { } naming ? naming
-            : possible.Count > 0 ? possible[0] : -1;
+        return transaction.Parts.Where(i => _parts[i].Start <= seen.Granted && _parts[i].End + LogPrecision >= seen.GrantedAfter && !_parts[i].IsControl)
+            .OrderByDescending(i => Naming(_parts[i], seen.Key.Relation)).Select(i => (int?)i).FirstOrDefault() ?? -1;
     }
 
-    private bool Names(Part part, uint oid)
+    // How surely a statement is about a table, or an index by its own name or its table's: 2 with the schema, 1 without, 0 if it names neither.
+    private int Naming(Part part, uint oid)
     {
         if (!_before.Relations.TryGetValue(oid, out var relation))
-            return false;
-        return part.Text.Contains(relation.BareName, StringComparison.OrdinalIgnoreCase) || (_before.Relations.TryGetValue(relation.Table, out var table) && part.Text.Contains(table.BareName, StringComparison.OrdinalIgnoreCase));
+            return 0;
+        Relation[] named = _before.Relations.TryGetValue(relation.Table, out var table) ? [relation, table] : [relation];
+        return named.Any(r => part.Text.Contains(r.Name, StringComparison.OrdinalIgnoreCase)) ? 2 : named.Any(r => part.Text.Contains(r.BareName, StringComparison.OrdinalIgnoreCase)) ? 1 : 0;
     }
 
     private Span? TransactionOf(SampledLock seen) =>
-        _spans.FirstOrDefault(s => s.Process == seen.Key.Process && s.Name == seen.Key.Transaction)
+        _ofProcess[seen.Key.Process].FirstOrDefault(s => s.Name == seen.Key.Transaction)
         // The log does not name the transaction of a statement that stood alone, nor every one of a command that has several: it is told by its time.
-        ?? _spans.Where(s => s.Process == seen.Key.Process && s.Start <= seen.LastSeen && s.End >= seen.Before).MaxBy(s => Math.Min(s.End, seen.LastSeen) - Math.Max(s.Start, seen.Before));
+        ?? _ofProcess[seen.Key.Process].Where(s => s.Start <= seen.LastSeen && s.End >= seen.Before).MaxBy(s => Math.Min(s.End, seen.LastSeen) - Math.Max(s.Start, seen.Before));
 
     private TracedStatement Statement(Part part, int number, long start)
     {
@@ -201,7 +206,7 @@ internal sealed class TraceReader
     }
 
     private IEnumerable<string> Touched(Part part, int number) =>
-        _taken[number].Concat(_held.Where(h => h.Transaction == part.Transaction && Names(part, h.Relation)).Select(h => h.Relation)).Distinct()
+        _taken[number].Concat(_held[part.Transaction].Where(relation => Naming(part, relation) > 0)).Distinct()
             .Select(oid => _before.Relations.GetValueOrDefault(oid)).Where(r => r?.Kind is not null).Select(r => r!.Name).Distinct(StringComparer.Ordinal);
 
     private List<uint> FindRewritten(Part part)
@@ -223,7 +228,7 @@ internal sealed class TraceReader
         {
             foreach (var relation in _after.Relations.Values)
             {
-                if (_files.TryGetValue(relation.Oid, out var known) && relation.File != known && LockedBy(part, relation.Oid))
+                if (IsUnexplained(relation) && LockedBy(part, relation.Oid))
                 {
                     _files[relation.Oid] = relation.File;
                     rewritten.Add(relation.Oid);
@@ -233,6 +238,9 @@ internal sealed class TraceReader
 
         return rewritten;
     }
+
+    // One that was rolled back has its old file again.
+    private bool IsUnexplained(Relation relation) => _files.TryGetValue(relation.Oid, out var known) && relation.File != known && relation.File != _before.Relations[relation.Oid].File;
 
     private Rewrite[] Rewrites(int part) =>
         [.. _rewritten[part].Select(oid => _before.Relations[oid]).Where(r => r.Kind is not null).OrderBy(r => r.Kind).ThenBy(r => r.Name, StringComparer.Ordinal)
@@ -245,7 +253,8 @@ internal sealed class TraceReader
     {
         if (_sampled.Any(s => s.Key.Relation == oid && s.Key.Mode == LockMode.AccessExclusive))
             return _sampled.Any(s => s.Key.Relation == oid && s.Key.Process == part.Executed.Process && s.Key.Mode == LockMode.AccessExclusive && s.Before <= part.End && s.LastSeen >= part.Start);
-        return Names(part, oid);
+        var naming = Naming(part, oid);
+        return naming > 0 && _parts.All(p => naming == 2 || !RewritesUnseen(p) || Naming(p, oid) <= naming);
     }
 
     private List<TracedTable> Tables()
@@ -279,6 +288,14 @@ internal sealed class TraceReader
         }
 
         return low > 0 && time - _log[low - 1].At < _log[low].At - time ? _log[low - 1].Lsn : _log[low].Lsn;
+    }
+
+    private long LongestUnwatched()
+    {
+        var longest = 0L;
+        for (var i = 1; i < _log.Count; i++)
+            longest = Math.Max(longest, _log[i].At - _log[i - 1].At);
+        return longest;
     }
 
     private MigrationError Error(ServerLogEntry entry) => new()
@@ -315,9 +332,17 @@ internal sealed class TraceReader
 
         public string? Name { get; set; }
 
+        public bool IsExplicit { get; set; }
+
         public long Start { get; } = start;
 
         public long End { get; set; } = start;
+
+        /// <summary>Its statements, by their places among all.</summary>
+        public List<int> Parts { get; } = [];
+
+        /// <summary>The statement before that one; null for the first.</summary>
+        public int? Before(int part) => Parts.BinarySearch(part) is var place and > 0 ? Parts[place - 1] : null;
     }
 
     /// <summary>A statement, or several between which nothing was told that would part them.</summary>

@@ -5,19 +5,8 @@ namespace Pgd.Tracing;
 /// <summary>What a server is started with so that its log tells every statement, to a folder of its own.</summary>
 internal static class TraceSettings
 {
-    public static string Folder(Volume volume) => Path.Combine(volume.Directory, "trace");
-
-    public static string Log(Volume volume) => Path.Combine(Folder(volume), "trace.csv");
-
     /// <summary>Whether a server is started to tell.</summary>
     public static bool Are(IReadOnlyDictionary<string, string> settings) => settings.GetValueOrDefault("logging_collector") == "on";
-
-    /// <summary>Removes what a server told that nobody listens to any more.</summary>
-    public static void Remove(Volume volume)
-    {
-        if (Directory.Exists(Folder(volume)))
-            Directory.Delete(Folder(volume), recursive: true);
-    }
 
     /// <param name="volume">The server's volume.</param>
     /// <param name="major">Its version.</param>
@@ -27,7 +16,7 @@ internal static class TraceSettings
         {
             ["logging_collector"] = "on",
             ["log_destination"] = "csvlog",
-            ["log_directory"] = Folder(volume),
+            ["log_directory"] = TraceFolder.Of(volume),
             ["log_filename"] = "trace.log",
             ["log_file_mode"] = "0600",
             ["log_rotation_age"] = "0",

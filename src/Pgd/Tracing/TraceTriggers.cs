@@ -10,8 +10,6 @@ namespace Pgd.Tracing;
 /// <remarks>Source: https://www.postgresql.org/docs/current/event-trigger-definition.html.</remarks>
 internal static class TraceTriggers
 {
-    public const string Schema = "pgd_trace";
-
     // An event trigger that fails takes the command with it: whatever happens here must stay here.
     private const string Install =
         """
@@ -27,12 +25,8 @@ internal static class TraceTriggers
                     'lock_timeout', current_setting('lock_timeout'),
                     'locks', coalesce((select jsonb_agg(jsonb_build_object('relation', l.relation::bigint, 'mode', l.mode, 'file', coalesce(pg_relation_filenode(l.relation), 0)::bigint)) from pg_locks l
                         where l.pid = pg_backend_pid() and l.locktype = 'relation' and l.granted and l.relation::bigint >= 16384 and l.database = (select d.oid from pg_database d where d.datname = current_database())), '[]'));
-                if tg_event = 'ddl_command_end' then
-                    facts := facts || jsonb_build_object('objects', coalesce((select jsonb_agg(jsonb_build_object('tag', o.command_tag, 'type', o.object_type, 'identity', o.object_identity, 'oid', o.objid::bigint)) from pg_event_trigger_ddl_commands() o), '[]'));
-                elsif tg_event = 'sql_drop' then
-                    facts := facts || jsonb_build_object('objects', coalesce((select jsonb_agg(jsonb_build_object('type', o.object_type, 'identity', o.object_identity, 'oid', o.objid::bigint)) from pg_event_trigger_dropped_objects() o where o.original), '[]'));
-                elsif tg_event = 'table_rewrite' then
-                    facts := facts || jsonb_build_object('rewritten', pg_event_trigger_table_rewrite_oid()::bigint, 'reason', pg_event_trigger_table_rewrite_reason());
+                if tg_event = 'table_rewrite' then
+                    facts := facts || jsonb_build_object('reason', pg_event_trigger_table_rewrite_reason());
                 end if;
             exception when others then
                 facts := jsonb_build_object('event', tg_event, 'tag', tg_tag, 'error', sqlerrm);
@@ -43,35 +37,42 @@ internal static class TraceTriggers
         create event trigger pgd_trace_start on ddl_command_start execute function pgd_trace.note();
         create event trigger pgd_trace_end on ddl_command_end execute function pgd_trace.note();
         create event trigger pgd_trace_rewrite on table_rewrite execute function pgd_trace.note();
-        create event trigger pgd_trace_drop on sql_drop execute function pgd_trace.note();
         alter event trigger pgd_trace_start enable always;
         alter event trigger pgd_trace_end enable always;
         alter event trigger pgd_trace_rewrite enable always;
-        alter event trigger pgd_trace_drop enable always;
         """;
 
     private const string Remove = "set session_replication_role = replica; drop schema if exists pgd_trace cascade";
 
     /// <summary>Makes them; says why that cannot be done in this database.</summary>
-    public static string? Set(AdminConnection connection, CancellationToken cancellationToken) => Try(connection, Install, cancellationToken);
-
-    /// <summary>Whether all of them are still there.</summary>
-    public static bool AreThere(AdminConnection connection, CancellationToken cancellationToken) =>
-        connection.Scalar(@"select count(*)::text from pg_event_trigger where evtname like 'pgd\_trace\_%' and evtenabled = 'A'", cancellationToken) == "4";
-
-    /// <summary>Takes them away; none is fine.</summary>
-    public static string? Clear(AdminConnection connection, CancellationToken cancellationToken) => Try(connection, Remove, cancellationToken);
-
-    private static string? Try(AdminConnection connection, string sql, CancellationToken cancellationToken)
+    public static string? Set(AdminConnection connection, CancellationToken cancellationToken)
     {
         try
         {
-            connection.Execute(sql, cancellationToken);
+            connection.Execute(Install, cancellationToken);
             return null;
         }
         catch (PostgresException e)
         {
             return e.MessageText;
+        }
+    }
+
+    /// <summary>Whether all of them are still there.</summary>
+    public static bool AreThere(AdminConnection connection, CancellationToken cancellationToken) =>
+        connection.Scalar(@"select count(*)::text from pg_event_trigger where evtname like 'pgd\_trace\_%' and evtenabled = 'A'", cancellationToken) == "3";
+
+    /// <summary>Takes them away; none is fine, and so is a database that is gone.</summary>
+    public static void Clear(ServerAddress server, string database, CancellationToken cancellationToken)
+    {
+        try
+        {
+            using var connection = AdminConnection.Open(server, database, cancellationToken);
+            connection.Execute(Remove, cancellationToken);
+        }
+        catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.InvalidCatalogName)
+        {
+            // It went with its database.
         }
     }
 }

@@ -15,18 +15,18 @@ public sealed class AbandonedTimeline
         try
         {
             var snapshot = await shop.Workspace.Snapshots.CreateAsync(new() { Branch = Shop.Main, Label = "base" }, default);
-            var kept = await PointAsync(shop, "kept");
+            var kept = await Moment.OfAsync(shop, "main", "kept");
             // In a later part of the log than that in which the source is brought back.
             await shop.AdministerAsync("main", "select pg_switch_wal()");
-            var lost = await PointAsync(shop, "lost");
+            var lost = await Moment.OfAsync(shop, "main", "lost");
             var data = await shop.DataAsync("main");
             // Its last checkpoint removes what it has no need of.
             LabCommand.Run("cp", "-a", Path.Combine(data, "pg_wal"), Path.Combine(folder, "log"));
             await shop.StopAsync("main");
-            BringBack(data, Path.Combine(snapshot.Directory, "data"), folder);
+            BringBack(data, Path.Combine(snapshot.Directory, "data"), folder, kept.Lsn);
             await shop.StartAsync("main");
-            Assert.Equal(kept.State, await StateAsync(shop, "main"));
-            var later = await PointAsync(shop, "later");
+            Assert.Equal(kept.State, await Moment.StateAsync(shop, "main"));
+            var later = await Moment.OfAsync(shop, "main", "later");
 
             var refused = await shop.RefusedAsync(ExitCode.NotFound, () => shop.CreateAsync("never", with: b => b with { Target = RecoveryTarget.AtRestorePoint("lost") }));
             Assert.Contains("restore point lost cannot be reached", refused.Message, StringComparison.Ordinal);
@@ -39,7 +39,7 @@ public sealed class AbandonedTimeline
                 (RecoveryTarget.AtRestorePoint("later"), later.State), (RecoveryTarget.AtTime(later.At), later.State)])
             {
                 await shop.CreateAsync("then", with: b => b with { Target = target });
-                Assert.Equal($"{target}: {state}", $"{target}: {await StateAsync(shop, "then")}");
+                Assert.Equal($"{target}: {state}", $"{target}: {await Moment.StateAsync(shop, "then")}");
                 await shop.DeleteAsync("then");
             }
 
@@ -53,7 +53,7 @@ public sealed class AbandonedTimeline
     }
 
     // As the manual says it, with the log of before left where it was.
-    private static void BringBack(string data, string backup, string folder)
+    private static void BringBack(string data, string backup, string folder, string lsn)
     {
         var binaries = Lab.Current.Servers.Folder(15);
         LabCommand.Run("bash", "-c", $$"""
@@ -62,19 +62,10 @@ public sealed class AbandonedTimeline
             cp -a "{{backup}}/." "{{data}}/"
             install -o postgres -g postgres -m 600 /dev/null "{{data}}/recovery.signal"
             setpriv --reuid=postgres --regid=postgres --clear-groups "{{binaries}}/pg_ctl" start -s -w -D "{{data}}" -l "{{data}}/by-hand.log" -o "-c listen_addresses= -c unix_socket_directories={{data}} -c hot_standby=off \
-                -c restore_command='cp {{folder}}/log/%f %p' -c recovery_target_name=kept -c recovery_target_timeline=1 -c recovery_target_action=promote"
+                -c restore_command='cp {{folder}}/log/%f %p' -c recovery_target_lsn={{lsn}} -c recovery_target_inclusive=off -c recovery_target_timeline=1 -c recovery_target_action=promote"
             timeout 60 bash -c 'while [ -e "{{data}}/recovery.signal" ]; do sleep 0.05; done'
             setpriv --reuid=postgres --regid=postgres --clear-groups "{{binaries}}/pg_ctl" stop -s -w -m fast -D "{{data}}"
             cp -an "{{folder}}"/log/0* "{{data}}/pg_wal/"
             """);
-    }
-
-    private static async Task<string> StateAsync(Shop shop, string branch) => (await shop.AskAsync(branch, "select count(*) || ' rows, ' || sum(amount) from orders"))!;
-
-    private static async Task<(string State, DateTimeOffset At)> PointAsync(Shop shop, string name)
-    {
-        await shop.AskAsync("main", $"insert into orders select max(id) + 1, {name.Length * 1000} from orders");
-        await shop.AdministerAsync("main", $"select pg_create_restore_point('{name}')");
-        return (await StateAsync(shop, "main"), DateTimeOffset.UtcNow);
     }
 }

@@ -19,12 +19,12 @@ public sealed class JumpingClock
             await shop.Workspace.Snapshots.CreateAsync(new() { Branch = Shop.Main, Label = "base" }, default);
             var server = new Workspace(shop.Workspace.Configuration with { PostgresBinaries = [ServerWithClock(folder, clock)] }, SilentReporter.Instance);
             await server.Branches.RestartAsync(Shop.Main, default);
-            var before = await PointAsync(shop, "before");
+            var before = await Moment.OfAsync(shop, "main", "before");
             Jump(clock, "+1h");
-            var ahead = await PointAsync(shop, "ahead");
+            var ahead = await Moment.OfAsync(shop, "main", "ahead");
             Assert.InRange(DateTimeOffset.Parse((await shop.AskAsync("main", "select to_char(now() at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"))!, System.Globalization.CultureInfo.InvariantCulture), DateTimeOffset.UtcNow.AddMinutes(50), DateTimeOffset.UtcNow.AddMinutes(70));
             Jump(clock, "+0");
-            var after = await PointAsync(shop, "after");
+            var after = await Moment.OfAsync(shop, "main", "after");
             shop.TakeWarnings();
 
             Assert.Equal(before.State, await StateAtAsync(RecoveryTarget.AtTime(after.At)));
@@ -44,7 +44,7 @@ public sealed class JumpingClock
         async Task<string> StateAtAsync(RecoveryTarget target)
         {
             await shop.CreateAsync("then", with: b => b with { Target = target });
-            var state = await StateAsync(shop, "then");
+            var state = await Moment.StateAsync(shop, "then");
             await shop.DeleteAsync("then");
             return state;
         }
@@ -74,14 +74,5 @@ public sealed class JumpingClock
             """);
         LabCommand.Run("chmod", "-R", "a+rX,u+x,a+x", binaries);
         return binaries;
-    }
-
-    private static async Task<string> StateAsync(Shop shop, string branch) => (await shop.AskAsync(branch, "select count(*) || ' rows, ' || sum(amount) from orders"))!;
-
-    private static async Task<(string State, DateTimeOffset At)> PointAsync(Shop shop, string name)
-    {
-        await shop.AskAsync("main", $"insert into orders select max(id) + 1, {name.Length * 1000} from orders");
-        await shop.AdministerAsync("main", $"select pg_create_restore_point('{name}')");
-        return (await StateAsync(shop, "main"), DateTimeOffset.UtcNow);
     }
 }

@@ -29,6 +29,8 @@ public abstract class PointInTimeSuite(ShopFixture fixture)
             Assert.Equal((target.Text, Shop.Main), (branch.RecoveredTo, branch.Parent));
             Assert.True(branch.LastTransactionAt <= moment.At && branch.DataAsOf <= moment.At, $"{branch.LastTransactionAt:O} {branch.DataAsOf:O} {moment.At:O}");
             Assert.False(Directory.Exists(Path.Combine(branch.Directory, "wal")));
+            // Nobody knocks while it recovers.
+            Assert.DoesNotContain("not accepting connections", await _shop.LogAsync("then"), StringComparison.Ordinal);
             if (i < 4)
                 Assert.Empty((await _shop.Workspace.Branches.VerifyAsync(branch.Name, default)).Problems);
             await _shop.DeleteAsync("then");
@@ -159,20 +161,9 @@ public abstract class PointInTimeSuite(ShopFixture fixture)
 
     private Task<PgdException> RefusedAsync(ExitCode exitCode, RecoveryTarget target) => _shop.RefusedAsync(exitCode, () => _shop.CreateAsync("never", with: b => b with { Target = target }));
 
-    private async Task<string> StateAsync(string branch) => (await _shop.AskAsync(branch, "select count(*) || ' rows, ' || sum(amount) || ' in all, last ' || max(id) from orders"))!;
+    private Task<string> StateAsync(string branch) => Moment.StateAsync(_shop, branch);
 
-    /// <summary>What a branch shows now, and every way to name this moment.</summary>
-    private async Task<Moment> MomentAsync(string branch)
-    {
-        var name = $"point {Guid.NewGuid():N}";
-        await _shop.AdministerAsync(branch, $"select pg_create_restore_point('{name}')");
-        var xid = await _shop.AskAsync(branch, "insert into orders select max(id) + 1, 1 from orders; select pg_current_xact_id()::text");
-        var state = await StateAsync(branch);
-        await _shop.AdministerAsync(branch, $"select pg_create_restore_point('{name}')");
-        var lsn = await _shop.AdministerAsync(branch, "select pg_current_wal_insert_lsn()::text");
-        // One clock for all: the server's is this machine's.
-        return new(DateTimeOffset.UtcNow, lsn!, xid!, name, state);
-    }
+    private Task<Moment> MomentAsync(string branch) => Moment.OfAsync(_shop, branch);
 
     /// <summary>Commits of many sizes, some by two sessions at once, some rolled back, and over several parts of the log.</summary>
     private async Task<List<Moment>> CommitAsync(string branch, int commits, Random random)
@@ -193,8 +184,6 @@ public abstract class PointInTimeSuite(ShopFixture fixture)
 
         return moments;
     }
-
-    private sealed record Moment(DateTimeOffset At, string Lsn, string Xid, string Name, string State);
 }
 
 /// <inheritdoc/>

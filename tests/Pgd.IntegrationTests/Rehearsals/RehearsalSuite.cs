@@ -36,6 +36,83 @@ public abstract class RehearsalSuite(ShopFixture fixture)
         Assert.Equal(ExitCode.MigrationFailed, report.ExitCode);
         Assert.Equal(("select 1 / 0", "22012"), (report.Trace.Statements[^1].Text, report.Trace.Statements[^1].Error?.SqlState));
         Assert.All(report.Trace.Statements.SkipLast(1), s => Assert.Null(s.Error));
+        Assert.InRange(report.Trace.Duration, TimeSpan.Zero, report.Run.Duration);
+    }
+
+    [Fact]
+    public async Task One_whose_first_statement_fails_did_not_begin_before_it_was_run()
+    {
+        var report = await RehearseAsync("psql -qX -c 'select 1 / 0'");
+
+        Assert.Equal("22012", report.Trace.Statements.Single().Error?.SqlState);
+        Assert.InRange(report.Trace.Duration, TimeSpan.Zero, report.Run.Duration);
+    }
+
+    [Fact]
+    public async Task What_a_statement_writes_is_told_in_bytes()
+    {
+        var report = await RehearseAsync(setup: "create table wide as select i, repeat('x', 500) as text from generate_series(1, 20000) i", script: "psql -qXv ON_ERROR_STOP=1 -c 'alter table wide alter column i type bigint' -c \"set work_mem = '64kB'; create table sorted as select * from generate_series(1, 200000) i order by random()\"");
+
+        var change = report.Trace.Statements[0];
+        // Its rows once, as they are: 20,000 of 500 bytes.
+        Assert.Equal([("public.wide", RelationKind.Table)], change.Rewrites.Select(r => (r.Relation, r.Kind)));
+        Assert.InRange(change.Rewrites[0].Bytes, 10_000_000, 13_000_000);
+        Assert.False(change.WalIsApproximate);
+        Assert.InRange(change.WalBytes, 10_000_000, report.Trace.WalBytes);
+        // What is sorted does not fit into its memory, and is written out once or twice.
+        Assert.InRange(report.Trace.Statements.Single(s => s.Text.StartsWith("create table sorted", StringComparison.Ordinal)).TemporaryBytes, 2_000_000, 20_000_000);
+        Assert.Equal(0, change.TemporaryBytes);
+        Assert.Contains(report.Trace.Tables, t => t is { Name: "public.sorted", BytesBefore: null, BytesAfter: > 5_000_000 });
+    }
+
+    [Fact]
+    public async Task Who_looks_at_the_locks_a_hundred_times_a_second_does_not_fill_the_log_with_it()
+    {
+        var report = await RehearseAsync($"psql -qX -c 'select pg_sleep(1)'; grep -c -e pg_sleep {_shop.Root}/volumes/shop/rehearsed/g1/trace/trace.csv; grep -c pg_stat_get_activity {_shop.Root}/volumes/shop/rehearsed/g1/trace/trace.csv || true");
+
+        Assert.Equal("0", report.Run.OutputTail[^1]);
+        Assert.NotEqual("0", report.Run.OutputTail[^2]);
+    }
+
+    [Fact]
+    public async Task What_outlives_an_interrupted_program_is_ended_and_not_waited_for()
+    {
+        var clock = System.Diagnostics.Stopwatch.StartNew();
+        var report = await RehearseAsync("setsid psql -qX -c 'begin; lock table orders; select pg_sleep(600)' & sleep 600", r => r with { Deadline = TimeSpan.FromSeconds(1) });
+
+        Assert.Contains(report.Trace.Locks, l => l is { Relation: "public.orders", Mode: LockMode.AccessExclusive });
+        Assert.InRange(clock.Elapsed, TimeSpan.Zero, TimeSpan.FromMinutes(2));
+    }
+
+    [Fact]
+    public async Task A_file_that_is_interrupted_is_told_with_its_place()
+    {
+        var folder = Directory.CreateTempSubdirectory("pgd-rehearsal-").FullName;
+        try
+        {
+            await File.WriteAllTextAsync(Path.Combine(folder, "1.sql"), "alter table orders add note text;\n\nselect pg_sleep(600);\n");
+            var report = await RehearseAsync(null, r => r with
+            {
+                Deadline = TimeSpan.FromSeconds(2),
+                Files = new() { Branch = r.Branch, Connection = r.Connection, WorkingDirectory = folder, Pattern = "*.sql", Added = null, Output = _ => { } },
+            });
+
+            Assert.Equal([("1.sql", 1), ("1.sql", 3)], report.Trace.Statements.Select(s => (s.File, s.Line ?? 0)));
+            Assert.Equal("57014", report.Trace.Statements[^1].Error?.SqlState);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [Fact]
+    public async Task One_that_writes_what_looks_like_our_notes_has_its_report()
+    {
+        var report = await RehearseAsync("psql -qX -c \"do \\$\\$ begin raise log 'pgd trace nonsense'; raise log 'pgd trace {}'; end \\$\\$\"");
+
+        Assert.Single(report.Trace.Statements);
+        Assert.Empty(report.Trace.Gaps);
     }
 
     [Fact]
@@ -116,12 +193,14 @@ public abstract class RehearsalSuite(ShopFixture fixture)
         await _shop.RefusedAsync(ExitCode.Misuse, () => _shop.Workspace.Migrations.RehearseAsync(new() { Branch = Shop.Main, Connection = connection, Command = command, Budget = new() { Deny = ["drop-colum"] } }, default));
     }
 
-    private async Task<MigrationReport> RehearseAsync(string? script, Func<Rehearsal, Rehearsal>? with = null, string? role = null)
+    private async Task<MigrationReport> RehearseAsync(string? script, Func<Rehearsal, Rehearsal>? with = null, string? role = null, string? setup = null)
     {
         var name = Shop.Name("rehearsed");
         await _shop.CreateAsync("rehearsed");
         try
         {
+            if (setup is not null)
+                await _shop.AskAsync("rehearsed", setup);
             var connection = await _shop.ConnectAsync("rehearsed", "shop", role);
             var rehearsal = new Rehearsal { Branch = name, Connection = connection, Command = script is null ? null : new() { Branch = name, Connection = connection, Script = script, Output = _ => { } } };
             var report = await _shop.Workspace.Migrations.RehearseAsync((with ?? (r => r))(rehearsal), default);
@@ -129,7 +208,11 @@ public abstract class RehearsalSuite(ShopFixture fixture)
             var (branch, answer) = (await _shop.GetAsync("rehearsed"), await Sql.AskAsync(await _shop.Workspace.Branches.ConnectAsync(name, "postgres", "postgres", default), "select current_setting('log_destination') || ' ' || current_setting('logging_collector')"));
             Assert.Equal("stderr off", answer);
             Assert.False(Directory.Exists(Path.Combine(branch.Directory, "trace")));
-            Assert.DoesNotContain("hunter2", await _shop.LogAsync("rehearsed"), StringComparison.Ordinal);
+            var log = await _shop.LogAsync("rehearsed");
+            Assert.DoesNotContain("hunter2", log, StringComparison.Ordinal);
+            Assert.DoesNotContain("duration: ", log, StringComparison.Ordinal);
+            // What its server had to say meanwhile is not lost with the statements.
+            Assert.All(report.Trace.Statements.Select(s => s.Error?.Message).OfType<string>(), message => Assert.Contains($":  {message}", log, StringComparison.Ordinal));
             if (report.Trace.Gaps.Count == 0)
                 Assert.Equal("0", await _shop.AskAsync("rehearsed", "select (select count(*) from pg_event_trigger) + (select count(*) from pg_namespace where nspname = 'pgd_trace')"));
             return report;

@@ -63,7 +63,7 @@ public sealed class MarkdownTests
     [InlineData(42_000, "42 s")]
     [InlineData(125_000, "2 min 5 s")]
     [InlineData(7_500_000, "2 h 5 min")]
-    public void Times_are_as_exact_as_they_are_short(double milliseconds, string expected) => Assert.Equal(expected, Words.Duration(TimeSpan.FromMilliseconds(milliseconds)));
+    public void Times_are_as_exact_as_they_are_short(double milliseconds, string expected) => Assert.Equal(expected, Measured.Time(TimeSpan.FromMilliseconds(milliseconds)));
 
     [Fact]
     public void A_marker_is_read_as_it_was_written()

@@ -31,5 +31,45 @@ public sealed class ServerLogs
         Assert.Equal(("ALTER TABLE", "3s", false), (executed.Notes.Single().Tag, executed.Notes.Single().LockTimeout, executed.Notes.Single().IsNested));
     }
 
+    [Fact]
+    public void The_first_statement_of_a_session_that_fails_began_no_earlier_than_it_is_known_to()
+    {
+        const string failed = """"
+            2026-11-28 23:13:05.422 UTC,"postgres","shop",8117,"127.0.0.1:51676",6b0b6001.1fb5,1,"SELECT",2026-11-28 23:13:05 UTC,4/2,0,ERROR,22012,"division by zero",,,,,,"select 1 / 0",,,"psql","client backend",,0
+
+            """";
+        var executed = Assert.Single(ExecutedStatement.Read(Entries(failed)));
+
+        Assert.Equal(("select 1 / 0", executed.End, "22012"), (executed.Text, executed.Start, executed.Failure?.SqlState));
+    }
+
+    [Theory]
+    [InlineData("pgd trace nonsense")]
+    [InlineData("pgd trace {}")]
+    [InlineData("pgd trace [1]")]
+    [InlineData("pgd trace null")]
+    [InlineData("pgd traces")]
+    public void What_a_migration_writes_into_the_log_to_look_like_a_note_is_none(string message) =>
+        Assert.Null(TraceNote.Of(Entries(Extended)[0] with { Message = message }));
+
+    [Theory]
+    [InlineData("create role a login password 'x1y2'", "create role a login password '***'")]
+    [InlineData("ALTER USER a PASSWORD E'x1\\'y2'", "ALTER USER a PASSWORD '***'")]
+    [InlineData("alter role a encrypted /* so */ password -- here\n $p$x1y2$p$ valid until 'infinity'", "alter role a encrypted /* so */ password -- here\n '***' valid until 'infinity'")]
+    [InlineData("create user mapping for a server s options (user 'a', password 'x1y2')", "create user mapping for a server s options (user 'a', password '***')")]
+    [InlineData("create subscription s connection 'host=a password=x1y2' publication p", "create subscription s connection '***' publication p")]
+    [InlineData("select login(password := 'x1y2', name => 'a')", "select login(password := '***', name => 'a')")]
+    [InlineData("select login(password => 'x1y2')", "select login(password => '***')")]
+    [InlineData("insert into hints values ('no secret')", "insert into hints values ('no secret')")]
+    public void A_password_in_a_statement_is_not_shown(string statement, string shown) => Assert.Equal(shown, StatementText.Shown(statement));
+
+    [Theory]
+    [InlineData("0", 0.0)]
+    [InlineData("250ms", 0.25)]
+    [InlineData("3s", 3.0)]
+    [InlineData("2min", 120.0)]
+    [InlineData("1d", 86400.0)]
+    public void A_time_limit_is_read_as_the_server_shows_it(string shown, double seconds) => Assert.Equal(TimeSpan.FromSeconds(seconds), TraceReader.Timeout(shown));
+
     private static List<ServerLogEntry> Entries(string log) => [.. ServerLogEntry.Read(new MemoryStream(Encoding.UTF8.GetBytes(log)))];
 }

@@ -1,0 +1,28 @@
+using Xunit;
+
+namespace Pgd.IntegrationTests.Rehearsals;
+
+/// <summary>A rehearsal whose tool is killed while its migration runs.</summary>
+public sealed class KilledRehearsals
+{
+    [Fact]
+    public async Task The_next_start_of_its_server_leaves_nothing_of_a_rehearsal_that_was_killed()
+    {
+        using var root = await ToolRoot.WithProjectAsync("reflink");
+        var dev = await root.MakeAsync("dev");
+        // What its first start is given alone is not given again.
+        root.Succeed("restart", "shop/dev");
+        var before = root.SteadyListing();
+
+        var killed = root.ToolWith(new() { ["PGD_KILL_AT"] = "trace:begun" }, "migrate", "run", "shop/dev", "--", "true");
+        Assert.True(killed.Status == 137, killed.ToString());
+        // It serves, and is watched by nobody.
+        Assert.Equal("1", await root.SqlAsync(dev.Name, "select count(*)::text from pg_namespace where nspname = 'pgd_trace'"));
+        Assert.True(Directory.Exists(Path.Combine(dev.Directory, "trace")));
+
+        root.Succeed("restart", "shop/dev");
+        Assert.Equal("0", await root.SqlAsync(dev.Name, "select ((select count(*) from pg_namespace where nspname = 'pgd_trace') + (select count(*) from pg_event_trigger))::text"));
+        Assert.False(Directory.Exists(Path.Combine(dev.Directory, "trace")));
+        Assert.Equal(before, root.SteadyListing());
+    }
+}
