@@ -13,9 +13,7 @@ internal interface IPreviewEngine
 
     Task<ConnectionUrl> ConnectAsync(BranchName name, string? database, string? role, CancellationToken cancellationToken);
 
-    Task<MigrationRun> RunCommandAsync(MigrationCommand command, CancellationToken cancellationToken);
-
-    Task<MigrationRun> RunFilesAsync(MigrationFiles files, CancellationToken cancellationToken);
+    Task<MigrationReport> RehearseAsync(Rehearsal rehearsal, CancellationToken cancellationToken);
 
     Task<PreviewDown> DownAsync(long repositoryId, int pullRequest, string? project, DateTimeOffset? closedAt, CancellationToken cancellationToken);
 

@@ -24,6 +24,9 @@ public interface IPullRequests
     /// <summary>Removes a comment; one that is gone already is fine.</summary>
     Task DeleteCommentAsync(long id, CancellationToken cancellationToken);
 
+    /// <summary>Marks a commit: what is shown at the end of the pull request, and may be required before it is merged.</summary>
+    Task SetStatusAsync(string sha, CommitStatus status, CancellationToken cancellationToken);
+
     /// <summary>The login that our comments appear under.</summary>
     Task<string> GetLoginAsync(CancellationToken cancellationToken);
 }
@@ -55,6 +58,13 @@ public enum FileChange
     Renamed,
     Removed,
 }
+
+/// <summary>What somebody says of a commit.</summary>
+/// <param name="Context">What it is about; a later one of the same context takes its place.</param>
+/// <param name="Succeeded">Whether it may go on.</param>
+/// <param name="Description">Why, in a few words.</param>
+/// <param name="Url">Where one reads more.</param>
+public sealed record CommitStatus(string Context, bool Succeeded, string Description, string? Url);
 
 /// <summary>A comment on a pull request.</summary>
 public sealed record PullRequestComment(long Id, string Author, string Body, string Url);

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Pgd.Lint;
 using Pgd.Migrations;
 
 namespace Pgd.Action;
@@ -42,6 +43,12 @@ public sealed record StoryResult
 
     /// <summary>What the migrations did; null when there were none to run.</summary>
     public MigrationRun? Migrations { get; init; }
+
+    /// <summary>The budgets that the migrations exceeded.</summary>
+    public IReadOnlyList<ExceededBudget> Exceeded { get; init; } = [];
+
+    /// <summary>The folder with what the migrations did in full: <c>report.json</c>, <c>report.md</c> and <c>report.html</c>.</summary>
+    public string? MigrationReport { get; init; }
 
     /// <summary>Whether the branch was deleted because its migration failed.</summary>
     public bool DeletedAfterFailure { get; init; }

@@ -15,15 +15,12 @@ internal sealed class WorkspaceEngine(Workspace workspace) : IPreviewEngine
     public Task<ConnectionUrl> ConnectAsync(BranchName name, string? database, string? role, CancellationToken cancellationToken) =>
         workspace.Branches.ConnectAsync(name, database, role, cancellationToken);
 
-    public Task<MigrationRun> RunCommandAsync(MigrationCommand command, CancellationToken cancellationToken)
+    public Task<MigrationReport> RehearseAsync(Rehearsal rehearsal, CancellationToken cancellationToken)
     {
         // The command is the pull request's code and inherits our environment; the token in there is ours alone.
         Environment.SetEnvironmentVariable(InputReader.VariableOf("github-token"), null);
-        return workspace.Migrations.RunCommandAsync(command, cancellationToken);
+        return workspace.Migrations.RehearseAsync(rehearsal, cancellationToken);
     }
-
-    public Task<MigrationRun> RunFilesAsync(MigrationFiles files, CancellationToken cancellationToken) =>
-        workspace.Migrations.RunFilesAsync(files, cancellationToken);
 
     public Task<PreviewDown> DownAsync(long repositoryId, int pullRequest, string? project, DateTimeOffset? closedAt, CancellationToken cancellationToken) =>
         workspace.Previews.DownAsync(repositoryId, pullRequest, project, closedAt, cancellationToken);

@@ -99,7 +99,7 @@ internal sealed class GitHubApi : IDisposable
     }
 
     /// <summary>Turns an answer that says no into an error for a user.</summary>
-    public async Task ThrowIfFailedAsync(HttpResponseMessage response, string what, CancellationToken cancellationToken)
+    public async Task ThrowIfFailedAsync(HttpResponseMessage response, string what, CancellationToken cancellationToken, string permission = "pull-requests: write")
     {
         if (response.IsSuccessStatusCode)
             return;
@@ -112,9 +112,9 @@ internal sealed class GitHubApi : IDisposable
             HttpStatusCode.Unauthorized => new PgdException(ExitCode.Failed,
                 $"GitHub refused the token in github-token ({what}){said}", "Pass a valid one: github-token: ${{ github.token }}"),
             HttpStatusCode.Forbidden => new PgdException(ExitCode.Failed,
-                $"the token in github-token may not do this ({what}){said}", "Give the job the permission pull-requests: write."),
+                $"the token in github-token may not do this ({what}){said}", $"Give the job the permission {permission}."),
             HttpStatusCode.NotFound => new PgdException(ExitCode.NotFound,
-                $"GitHub knows no such thing, or the token may not see it ({what}){said}", "Give the job the permission pull-requests: write."),
+                $"GitHub knows no such thing, or the token may not see it ({what}){said}", $"Give the job the permission {permission}."),
             _ => new PgdException(ExitCode.Failed, $"GitHub answered {status} ({what}){said}", status >= 500 ? "Run the job again later." : null),
         };
     }

@@ -17,6 +17,8 @@ internal sealed record UserResource(string Login);
 
 internal sealed record CommentRequest(string Body);
 
+internal sealed record StatusRequest(string State, string Context, string Description, string? TargetUrl);
+
 internal sealed record ErrorResource(string? Message = null);
 
 [JsonSourceGenerationOptions(
@@ -27,6 +29,7 @@ internal sealed record ErrorResource(string? Message = null);
 [JsonSerializable(typeof(List<FileResource>))]
 [JsonSerializable(typeof(List<CommentResource>))]
 [JsonSerializable(typeof(CommentRequest))]
+[JsonSerializable(typeof(StatusRequest))]
 [JsonSerializable(typeof(UserResource))]
 [JsonSerializable(typeof(ErrorResource))]
 internal sealed partial class GitHubJson : JsonSerializerContext;

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Json;
+using Pgd.Action.Reports;
 
 namespace Pgd.Action.GitHub;
 
@@ -11,6 +12,9 @@ public sealed class GitHubPullRequests : IPullRequests, IDisposable
 
     // GitHub lists this many files of a pull request and then stops without a word.
     private const int ListedFiles = 3000;
+
+    // A longer one is refused.
+    private const int DescriptionLimit = 140;
 
     private readonly GitHubApi api;
     private readonly string repository;
@@ -91,6 +95,15 @@ public sealed class GitHubPullRequests : IPullRequests, IDisposable
         using var response = await api.GuardAsync(() => api.SendAsync(HttpMethod.Delete, $"{repository}/issues/comments/{id}", null, cancellationToken), what);
         if (response.StatusCode != HttpStatusCode.NotFound)
             await api.ThrowIfFailedAsync(response, what, cancellationToken);
+    }
+
+    public async Task SetStatusAsync(string sha, CommitStatus status, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(status);
+        var what = $"setting the commit status {status.Context}";
+        var request = new StatusRequest(status.Succeeded ? "success" : "failure", status.Context, PlainText.Line(status.Description, DescriptionLimit), status.Url);
+        using var response = await api.GuardAsync(() => api.SendAsync(HttpMethod.Post, $"{repository}/statuses/{Uri.EscapeDataString(sha)}", JsonContent.Create(request, GitHubJson.Default.StatusRequest), cancellationToken), what);
+        await api.ThrowIfFailedAsync(response, what, cancellationToken, "statuses: write");
     }
 
     public async Task<string> GetLoginAsync(CancellationToken cancellationToken)

@@ -23,6 +23,8 @@ internal sealed class InputReader(IReadOnlyDictionary<string, string> environmen
             MigrateFiles = migrations.Files,
             MigrateLedger = migrations.Ledger,
             MigrateWorkingDirectory = migrations.WorkingDirectory,
+            MigrateDeadline = input.Span("migrate-deadline") ?? migrations.Deadline,
+            Budget = repository.Budget,
             Anonymize = input.Lines("anonymize") ?? repository.Anonymize,
             Roles = input.Lines("roles") ?? repository.Roles,
             OnPush = input.Choice("on-push", policy.OnPush, OnPush.Reset),
@@ -69,6 +71,7 @@ internal sealed class InputReader(IReadOnlyDictionary<string, string> environmen
             Files = own ? files : below.Files,
             Ledger = Text("migrate-ledger") ?? below.Ledger,
             WorkingDirectory = Text("migrate-working-directory") ?? below.WorkingDirectory,
+            Deadline = below.Deadline,
         };
         if (settings.Command is not null && settings.Files is not null)
             throw new PgdException(ExitCode.Misuse, "pgd.yml gives both a migration command and migration files", "Keep one of migrations.command and migrations.files.");

@@ -1,3 +1,5 @@
+using Pgd.Lint;
+
 namespace Pgd.Action.Inputs;
 
 /// <summary>What a user asked for, all layers folded: inputs over <c>pgd.yml</c> over defaults.</summary>
@@ -25,6 +27,12 @@ public sealed record StoryInputs
     public string? MigrateLedger { get; init; }
 
     public string? MigrateWorkingDirectory { get; init; }
+
+    /// <summary>How long the migrations may take before they are interrupted; null or zero for as long as they take.</summary>
+    public TimeSpan? MigrateDeadline { get; init; }
+
+    /// <summary>What the migrations may cost.</summary>
+    public MigrationBudget Budget { get; init; } = new();
 
     /// <summary>Files and globs, in the order in which they run.</summary>
     public IReadOnlyList<string> Anonymize { get; init; } = [];
@@ -74,7 +82,7 @@ public enum OnPush
 
 public enum CommentMode
 {
-    /// <summary>The comment and the step summary.</summary>
+    /// <summary>The comment, the commit status of the migrations, and the step summary.</summary>
     True,
 
     /// <summary>The step summary alone.</summary>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Pgd.Migrations;
 
 namespace Pgd.Action.Reports;
@@ -16,11 +17,13 @@ internal static class MigrationText
 
     public static IEnumerable<Section> Sections(UpReport report)
     {
-        if (report.Run is not { } run)
+        if (report is not { Migration: { } migration, Run: { } run })
             yield break;
         var sections = new List<Section>();
         if (run.Error is { } error)
             sections.Add(Failure(error, report));
+        if (migration.Trace.Statements.Count > 0)
+            sections.AddRange(RehearsalText.Sections(migration, (file, line) => (string.Create(CultureInfo.InvariantCulture, $"{report.PathPrefix}{file}:{line}"), Address(report, file, line))));
         if (run.Files.Count > 0)
             sections.Add(Table(run, report));
         if (run.OutputTail.Count > 0)

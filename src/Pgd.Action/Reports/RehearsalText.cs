@@ -15,7 +15,7 @@ public static class RehearsalText
     public static string Page(MigrationReport report)
     {
         ArgumentNullException.ThrowIfNull(report);
-        return string.Join("\n\n", ((IEnumerable<Section>)[new() { Lines = [$"## {Icon(report)} {Verdict(report, name => Markdown.Code(name))}"] }, .. Sections(report, null)]).Select(s => s.Render(""))) + "\n";
+        return string.Join("\n\n", ((IEnumerable<Section>)[new() { Lines = [$"## {Icon(report)} {Verdict(report, name => Markdown.Code(name))}"] }, .. Sections(report, (file, line) => (string.Create(CultureInfo.InvariantCulture, $"{file}:{line}"), null))]).Select(s => s.Render(""))) + "\n";
     }
 
     /// <summary>One line: whether it may run, and what stands against it most.</summary>
@@ -23,33 +23,34 @@ public static class RehearsalText
     /// <param name="code">How names are shown.</param>
     internal static string Verdict(MigrationReport report, Func<string, string> code)
     {
-        var ran = $"The migration ran in {Measured.Time(report.Trace.Duration)}";
-        return report switch
-        {
-            { Run.Error: not null } => $"The migration failed on {code(report.Branch.ToString())}",
-            { Exceeded.Count: > 0 } => $"{ran} and exceeds {Words.Count(report.Exceeded.Count, "budget")}",
-            { Level: FindingLevel.Error } => $"{ran}, and {Words.Count(report.Findings.Count(f => f is { Level: FindingLevel.Error, WaivedBecause: null }), "thing")} would hurt production",
-            { Trace.WorstLock: { } worst } when worst.Held >= TimeSpan.FromSeconds(1) => $"{ran}, and holds up {worst.Blocks.InWords()} of {code(worst.Relation)} for {Measured.Time(worst.Held)}",
-            _ => ran,
-        };
+        return report.Run.Error is not null ? $"The migration failed on {code(report.Branch.ToString())}" : $"The migration ran in {Measured.Time(report.Trace.Duration)}{Consequence(report, code)}";
     }
+
+    /// <summary>What stands against it most, to be put behind that it ran; empty if nothing does.</summary>
+    internal static string Consequence(MigrationReport report, Func<string, string> code) => report switch
+    {
+        { Exceeded.Count: > 0 } => $", over {Words.Count(report.Exceeded.Count, "budget")}",
+        { Level: FindingLevel.Error } => $", and {Words.Count(report.Findings.Count(f => f is { Level: FindingLevel.Error, WaivedBecause: null }), "thing")} would hurt production",
+        { Trace.WorstLock: { } worst } when worst.Held >= TimeSpan.FromSeconds(1) => $", and held up {worst.Blocks.InWords()} of {code(worst.Relation)} for {Measured.Time(worst.Held)}",
+        _ => "",
+    };
 
     internal static string Icon(MigrationReport report) => report.ExitCode != ExitCode.Done ? "❌" : report.Level > FindingLevel.Note ? "⚠️" : "✅";
 
-    internal static IEnumerable<Section> Sections(MigrationReport report, Func<string, int?, string?>? address)
+    internal static IEnumerable<Section> Sections(MigrationReport report, Func<string, int?, (string Place, string? Url)> place)
     {
         var trace = report.Trace;
         if (report.Exceeded.Count > 0)
             yield return new() { Lines = [.. report.Exceeded.Select(e => $"- **over budget** {Markdown.Code(e.Name)} {Markdown.Text(e.Limit)}: {Markdown.Text(e.Actual)} ({Markdown.Text(e.Where)})")] };
         yield return new() { Lines = Summary(report) };
         if (trace.Statements.Count > 0)
-            yield return Statements(trace, address);
+            yield return Statements(trace, place);
         if (report.Findings.Count > 0)
-            yield return Findings(report, address);
+            yield return Findings(report, place);
         if (trace.Tables.Count > 0)
             yield return Tables(trace);
         if (report.Schema is { IsEmpty: false } schema)
-            yield return Details($"Schema: {Markdown.Text(schema.Summary)}", "diff", [.. schema.Text.TrimEnd('\n').Split('\n').Select(l => Markdown.CodeLine(l, 1000))], expendability: 2);
+            yield return Details($"Schema: {Markdown.Text(schema.Summary)}", "diff", [.. schema.Text.TrimEnd('\n').Split('\n').Select(l => Markdown.CodeLine(l, 1000))], expendability: 4);
         if (trace.Gaps.Count > 0)
             yield return new() { Lines = [.. trace.Gaps.Select(g => $"- not seen: {Markdown.Text(g)}")] };
     }
@@ -69,33 +70,33 @@ public static class RehearsalText
         return ["| | |", "| :-- | :-- |", .. facts.Select(f => $"| {f.Item1} | {f.Item2} |")];
     }
 
-    private static Section Statements(MigrationTrace trace, Func<string, int?, string?>? address)
+    private static Section Statements(MigrationTrace trace, Func<string, int?, (string Place, string? Url)> place)
     {
         var locks = trace.StrongestLocks();
         var worst = trace.Statements.OrderByDescending(s => s.Error is not null).ThenByDescending(s => locks.GetValueOrDefault(s.Number) is { HoldsUp: true } l ? l.Held : TimeSpan.Zero).ThenByDescending(s => s.Duration).ToList();
         return new()
         {
             Head = ["| # | Time | Statement | Strongest lock | Held | Log |", "| --: | --: | :-- | :-- | --: | --: |"],
-            Lines = [.. worst.Take(MostStatements).Select(s => Row(s, locks.GetValueOrDefault(s.Number), address))],
+            Lines = [.. worst.Take(MostStatements).Select(s => Row(s, locks.GetValueOrDefault(s.Number), place))],
             Tail = worst.Count > MostStatements ? ["", $"{Words.Count(worst.Count - MostStatements, "statement")} more took less."] : [],
             Expendability = 1,
         };
     }
 
-    private static string Row(TracedStatement statement, TracedLock? strongest, Func<string, int?, string?>? address)
+    private static string Row(TracedStatement statement, TracedLock? strongest, Func<string, int?, (string Place, string? Url)> place)
     {
-        var place = statement.File is { } file ? $" {Markdown.Link(Markdown.Cell($"{file}:{statement.Line?.ToString(CultureInfo.InvariantCulture)}"), address?.Invoke(file, statement.Line))}" : "";
-        return $"| {statement.Number} | {Measured.Time(statement.Duration)} | {(statement.Error is null ? "" : "❌ ")}{Markdown.Cell(statement.Text, StatementLength)}{place} | {(strongest is null ? "" : $"{Icon(strongest.Blocks)}{strongest.Mode.Sql()} on {Markdown.Cell(strongest.Relation)}")} | "
+        var where = statement.File is { } file && place(file, statement.Line) is var (shown, url) ? $" {Markdown.Link(Markdown.Cell(shown), url)}" : "";
+        return $"| {statement.Number} | {Measured.Time(statement.Duration)} | {(statement.Error is null ? "" : "❌ ")}{Markdown.Cell(statement.Text, StatementLength)}{where} | {(strongest is null ? "" : $"{Icon(strongest.Blocks)}{strongest.Mode.Sql()} on {Markdown.Cell(strongest.Relation)}")} | "
             + $"{(strongest is null ? "" : Measured.Time(strongest.Held))} | {(statement.WalIsApproximate ? "~" : "")}{Measured.Size(statement.WalBytes)} |";
     }
 
-    private static Section Findings(MigrationReport report, Func<string, int?, string?>? address)
+    private static Section Findings(MigrationReport report, Func<string, int?, (string Place, string? Url)> place)
     {
         var explained = new HashSet<string>();
         var lines = new List<string>();
         foreach (var finding in report.Findings)
         {
-            var where = finding.File is { } file ? Markdown.Link(Markdown.Code(finding.Place), address?.Invoke(file, finding.Line)) : finding.Place;
+            var where = finding.File is { } file && place(file, finding.Line) is var (shown, url) ? Markdown.Link(Markdown.Code(shown), url) : finding.Place;
             lines.Add($"- {(finding.WaivedBecause is not null ? "~~" : "")}**{finding.Rule}**{(finding.WaivedBecause is not null ? "~~" : "")} {where}: {Markdown.Text(finding.Message)}");
             if (finding.WaivedBecause is { } reason)
                 lines.Add($"  allowed: {Markdown.Text(reason)}");
@@ -104,7 +105,7 @@ public static class RehearsalText
         }
 
         var open = report.Findings.Count(f => f.WaivedBecause is null);
-        return new() { Head = [$"<details{(report.Level == FindingLevel.Error ? " open" : "")}><summary>{Words.Count(open, "finding")}{(open < report.Findings.Count ? $", {report.Findings.Count - open} allowed" : "")}</summary>", ""], Lines = lines, Tail = ["", "</details>"], Expendability = 3 };
+        return new() { Head = [$"<details{(report.Level == FindingLevel.Error ? " open" : "")}><summary>{Words.Count(open, "finding")}{(open < report.Findings.Count ? $", {report.Findings.Count - open} allowed" : "")}</summary>", ""], Lines = lines, Tail = ["", "</details>"], Expendability = 2 };
     }
 
     private static Section Tables(MigrationTrace trace) => new()
@@ -112,7 +113,7 @@ public static class RehearsalText
         Head = [$"<details><summary>{Words.Count(trace.Tables.Count, "table")} changed in size</summary>", "", "| Table | Before | After | Rows | Dead rows |", "| :-- | --: | --: | --: | --: |"],
         Lines = [.. trace.Tables.Select(t => $"| {Markdown.Cell(t.Name)} | {(t.BytesBefore is { } before ? Measured.Size(before) : "new")} | {(t.BytesAfter is { } after ? Measured.Size(after) : "gone")} | {t.Rows?.ToString("N0", CultureInfo.InvariantCulture)} | {t.DeadRows.ToString("N0", CultureInfo.InvariantCulture)} |")],
         Tail = ["", "</details>"],
-        Expendability = 4,
+        Expendability = 5,
     };
 
     private static Section Details(string title, string language, string[] lines, int expendability)

@@ -43,13 +43,19 @@ internal sealed record UpReport
     /// <summary>Whether the migrations are a command, which does not tell how many it runs.</summary>
     public bool IsCommand { get; init; }
 
-    public MigrationRun? Run { get; init; }
+    /// <summary>What the migrations did; null if there are none, or they could not be tried.</summary>
+    public MigrationReport? Migration { get; init; }
+
+    public MigrationRun? Run => Migration?.Run;
 
     /// <summary>Whether the branch went with its failed migration.</summary>
     public bool BranchDeleted { get; init; }
 
     /// <summary>Why there is no branch, or no migration could be tried on it.</summary>
     public PgdException? Failure { get; init; }
+
+    /// <summary>Whether the job fails although the migrations ran: the branch is as good as any.</summary>
+    public bool OverBudget => Migration?.ExitCode == ExitCode.BudgetExceeded;
 
     public bool Failed => Failure is not null || Run is { Succeeded: false };
 }

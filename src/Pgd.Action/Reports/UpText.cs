@@ -18,23 +18,24 @@ internal static class UpText
 
     private static IEnumerable<Section> Sections(UpReport report)
     {
-        yield return Fixed($"### {(report.Failed ? "❌" : "✅")} {VerdictOf(report, name => Markdown.Code(name, 120))}", "", Origin(report));
+        yield return Fixed($"### {Icon(report)} {VerdictOf(report, name => Markdown.Code(name, 120))}", "", Origin(report));
         if (report.Failure is { } failure)
             yield return Fixed(Failure(failure));
-        else if (!report.Failed)
-            yield return Connection(report);
 
         foreach (var section in MigrationText.Sections(report))
             yield return section;
 
-        if (report.Failed && report.Branch is not null)
+        if (report.Branch is not null)
             yield return report.BranchDeleted ? Deleted(report) : Connection(report);
         if (report.RunUrl is { } run)
             yield return Fixed($"<sub>[Log of the run]({run})</sub>");
     }
 
+    private static string Icon(UpReport report) => report.Failed ? "❌" : report.Migration is { } migration ? RehearsalText.Icon(migration) : "✅";
+
     private static string VerdictOf(UpReport report, Func<string, string> code)
     {
+        var consequence = report.Migration is { } migration ? RehearsalText.Consequence(migration, code) : "";
         var branch = report.Branch is { } name ? code(name.ToString()) : $"pull request's branch of {code(report.Project)}";
         return report switch
         {
@@ -43,9 +44,9 @@ internal static class UpText
             { Run: { Error.File: { } file } } => $"{code(report.PathPrefix + file)} failed on {branch}",
             { Run.Error: { ExitStatus: { } status } } => $"The migration command failed on {branch} with status {status}",
             { Run.Error: not null } => $"The migrations failed on {branch}",
-            { Run: { Files.Count: > 0 } run } => $"{Words.Count(run.Files.Count, "migration")} ran on {branch} in {Measured.Time(run.Duration)}",
+            { Run: { Files.Count: > 0 } run } => $"{Words.Count(run.Files.Count, "migration")} ran on {branch} in {Measured.Time(run.Duration)}{consequence}",
             { Run: { AlreadyApplied: > 0 } run } => $"{branch} is ready, and its {Words.Count(run.AlreadyApplied, "migration")} had run before",
-            { IsCommand: true, Run: { } run } => $"The migrations ran on {branch} in {Measured.Time(run.Duration)}",
+            { IsCommand: true, Run: { } run } => $"The migrations ran on {branch} in {Measured.Time(run.Duration)}{consequence}",
             { Run: not null } => $"{branch} is ready, without a migration to run",
             _ => $"{branch} is ready",
         };

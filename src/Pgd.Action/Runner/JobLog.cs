@@ -16,10 +16,13 @@ internal sealed class JobLog(TextWriter writer, bool commands)
     public void Warning(string text) => WriteLine(commands ? WorkflowCommand.Warning(text) : $"warning: {PlainText.Clean(text)}");
 
     /// <summary>An error, shown beside the line of the file in the pull request's diff.</summary>
-    public void Error(string title, string text, string? file = null, int? line = null)
+    public void Error(string title, string text, string? file = null, int? line = null) => Annotate("error", title, text, file, line);
+
+    /// <summary>The same of any level: <c>notice</c>, <c>warning</c> or <c>error</c>.</summary>
+    public void Annotate(string level, string title, string text, string? file, int? line)
     {
-        WriteLine(commands ? WorkflowCommand.Error(title, text, file, line)
-            : $"error: {title}{(file is null ? "" : $" ({file}{(line is null ? "" : $":{line}")})")}: {PlainText.Clean(text)}");
+        WriteLine(commands ? WorkflowCommand.Annotation(level, title, text, file, line)
+            : $"{level}: {title}{(file is null ? "" : $" ({file}{(line is null ? "" : $":{line}")})")}: {PlainText.Clean(text)}");
     }
 
     /// <summary>From here on the runner replaces the text by asterisks, in this step and in those after it.</summary>

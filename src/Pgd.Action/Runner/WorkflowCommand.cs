@@ -11,7 +11,10 @@ public static class WorkflowCommand
     public static string Warning(string text) => Line("warning", [], text);
 
     /// <summary>An error, shown with the run, and beside the line of the file in the pull request's diff.</summary>
-    public static string Error(string title, string text, string? file = null, int? line = null)
+    public static string Error(string title, string text, string? file = null, int? line = null) => Annotation("error", title, text, file, line);
+
+    /// <summary>The same of any level: <c>notice</c>, <c>warning</c> or <c>error</c>.</summary>
+    public static string Annotation(string level, string title, string text, string? file, int? line)
     {
         var properties = new List<string>();
         if (file is not null)
@@ -19,7 +22,7 @@ public static class WorkflowCommand
         if (file is not null && line is not null)
             properties.Add($"line={line}");
         properties.Add("title=" + Property(title));
-        return Line("error", properties, text);
+        return Line(level, properties, text);
     }
 
     internal static string Data(string text) =>

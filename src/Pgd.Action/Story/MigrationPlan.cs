@@ -11,6 +11,7 @@ internal sealed class MigrationPlan
     private readonly Checkout checkout;
     private readonly List<string> added = [];
     private readonly List<string> modified = [];
+    private readonly List<string> sources = [];
 
     private MigrationPlan(StoryInputs inputs, Checkout checkout)
     {
@@ -27,7 +28,13 @@ internal sealed class MigrationPlan
         if (inputs.Migrate is null && inputs.MigrateFiles is null)
             return null;
         var plan = new MigrationPlan(inputs, new Checkout(context.Runner.Workspace, inputs.MigrateWorkingDirectory));
-        if (inputs is { MigrateFiles: { } pattern, MigrateLedger: null })
+        if (inputs.Migrate is not null && context.PullRequests is { } pulls)
+        {
+            // Only to say on which line a statement stands.
+            plan.sources.AddRange((await pulls.ListFilesAsync(context.Pull("up").Number, cancellationToken))
+                .Where(f => f.Change != FileChange.Removed && f.Path.EndsWith(".sql", StringComparison.OrdinalIgnoreCase)).Select(f => plan.checkout.Relative(f.Path)).OfType<string>());
+        }
+        else if (inputs is { MigrateFiles: { } pattern, MigrateLedger: null })
         {
             var host = context.PullRequests ?? throw new PgdException(ExitCode.Misuse, "without github-token it is unknown which migration files the pull request adds",
                 "Give github-token, or migrate-ledger: schema.table, so that the database says which ones ran.");
@@ -37,22 +44,26 @@ internal sealed class MigrationPlan
         return plan;
     }
 
-    public Task<MigrationRun> RunAsync(IPreviewEngine engine, BranchName branch, ConnectionUrl connection, Action<string> output, CancellationToken cancellationToken) =>
-        inputs.Migrate is { } script
-            ? engine.RunCommandAsync(
-                new() { Branch = branch, Connection = connection, Script = script, WorkingDirectory = checkout.WorkingDirectory, Output = output }, cancellationToken)
-            : engine.RunFilesAsync(
-                new()
-                {
-                    Branch = branch,
-                    Connection = connection,
-                    WorkingDirectory = checkout.WorkingDirectory,
-                    Pattern = inputs.MigrateFiles!,
-                    Ledger = inputs.MigrateLedger,
-                    Added = added,
-                    Modified = modified,
-                    Output = output,
-                }, cancellationToken);
+    public Rehearsal Rehearsal(BranchName branch, ConnectionUrl connection, Action<string> output) => new()
+    {
+        Branch = branch,
+        Connection = connection,
+        Deadline = inputs.MigrateDeadline,
+        Budget = inputs.Budget,
+        Sources = sources,
+        Command = inputs.Migrate is not { } script ? null : new() { Branch = branch, Connection = connection, Script = script, WorkingDirectory = checkout.WorkingDirectory, Output = output },
+        Files = inputs.MigrateFiles is not { } pattern ? null : new()
+        {
+            Branch = branch,
+            Connection = connection,
+            WorkingDirectory = checkout.WorkingDirectory,
+            Pattern = pattern,
+            Ledger = inputs.MigrateLedger,
+            Added = added,
+            Modified = modified,
+            Output = output,
+        },
+    };
 
     private void Sort(IEnumerable<ChangedFile> files, FilePattern pattern)
     {

@@ -61,6 +61,21 @@ internal sealed class StoryContext(StorySetup setup, IPreviewEngine engine, Text
         return result;
     }
 
+    /// <summary>Marks the commit, if that is possible.</summary>
+    public async Task TryMarkAsync(string sha, CommitStatus status, CancellationToken cancellationToken)
+    {
+        if (PullRequests is not { } host || Comment is null)
+            return;
+        try
+        {
+            await host.SetStatusAsync(sha, status, cancellationToken);
+        }
+        catch (PgdException e)
+        {
+            log.Warning($"No commit status {status.Context}: {e.Message}.{(e.Hint is null ? "" : " " + e.Hint)}");
+        }
+    }
+
     /// <summary>Comments, if that is possible: a comment is never a reason to fail a job whose branch is fine.</summary>
     public async Task<string?> TryCommentAsync(Func<StickyComment, Task<string?>> comment)
     {

@@ -4,6 +4,7 @@ using Pgd.Action.Inputs;
 using Pgd.Action.Reports;
 using Pgd.Action.Runner;
 using Pgd.Libpq;
+using Pgd.Lint;
 using Pgd.Migrations;
 
 namespace Pgd.Action.Story;
@@ -13,6 +14,11 @@ internal sealed class Up(StoryContext context)
 {
     // What a canceled job leaves us: GitHub kills the step ten seconds after the first signal.
     private static readonly TimeSpan UndoTime = TimeSpan.FromSeconds(6);
+
+    private const string StatusContext = "pgd/migration";
+
+    // GitHub shows no more of each level.
+    private const int ShownAnnotations = 10;
 
     private StoryInputs Inputs => context.Inputs;
 
@@ -102,7 +108,7 @@ internal sealed class Up(StoryContext context)
                 context.Log.Mask(secret);
             report = report with { Endpoint = new(connection.Host, connection.Port, connection.Database, connection.User) };
             if (plan is not null)
-                report = report with { Run = await MigrateAsync(plan, name, connection, cancellationToken) };
+                report = report with { Migration = await MigrateAsync(plan, name, connection, cancellationToken) };
             if (report.Failed)
                 report = report with { BranchDeleted = await DropAsync(preview, cancellationToken) };
         }
@@ -128,18 +134,31 @@ internal sealed class Up(StoryContext context)
             .Concat(Enum.GetValues<UrlFormat>().Where(f => f is UrlFormat.Libpq or UrlFormat.Npgsql or UrlFormat.Jdbc).Select(connection.Format))
             .Distinct(StringComparer.Ordinal);
 
-    private async Task<MigrationRun> MigrateAsync(MigrationPlan plan, BranchName branch, ConnectionUrl connection, CancellationToken cancellationToken)
+    private async Task<MigrationReport> MigrateAsync(MigrationPlan plan, BranchName branch, ConnectionUrl connection, CancellationToken cancellationToken)
     {
-        var run = await context.Log.GroupAsync($"Migrations on {branch}", write => plan.RunAsync(context.Engine, branch, connection, write, cancellationToken));
+        var migration = await context.Log.GroupAsync($"Migrations on {branch}", write => context.Engine.RehearseAsync(plan.Rehearsal(branch, connection, write), cancellationToken));
         // A command that was interrupted ends with a status of its own.
         cancellationToken.ThrowIfCancellationRequested();
-        if (run.Error is { } error)
+        if (migration.Run.Error is { } error)
         {
             var message = error.SqlState is { } state ? $"{error.Message} (SQLSTATE {state})" : error.Message;
             context.Log.Error($"A migration failed on {branch}", message, error.File is { } file ? plan.PathPrefix + file : null, error.Line);
         }
 
-        return run;
+        foreach (var exceeded in migration.Exceeded.Where(e => e.Name != "deny"))
+            context.Log.Error($"Over budget: {exceeded.Name}", $"{exceeded.Actual}; {exceeded.Limit} is allowed ({exceeded.Where})");
+        foreach (var level in migration.Findings.Where(f => f.WaivedBecause is null).OrderByDescending(f => f.Level).GroupBy(Level))
+        {
+            foreach (var finding in level.Take(ShownAnnotations))
+                context.Log.Annotate(level.Key, finding.Rule, $"{finding.Message}. {finding.Why} Instead: {finding.Instead}", finding.File is { } file ? plan.PathPrefix + file : null, finding.Line);
+        }
+
+        return migration;
+
+        // One that is denied fails the job.
+        string Level(LintFinding finding) =>
+            finding.Level == FindingLevel.Error || migration.Exceeded.Any(e => e.Name == "deny" && e.Limit == finding.Rule) ? "error"
+            : finding.Level == FindingLevel.Warning ? "warning" : "notice";
     }
 
     /// <summary>Deletes the branch of a failed or canceled run, unless it is to be kept. True when it is gone.</summary>
@@ -168,7 +187,14 @@ internal sealed class Up(StoryContext context)
         var envFile = there && context.Runner.TemporaryFolder is { } folder
             ? await TemporaryFile.WriteAsync(folder, $"pgd-{branch.Name.Project}-{branch.Name.Branch}.env", connection.Format(UrlFormat.Dotenv), cancellationToken)
             : null;
-        List<(string, string?)> outputs = [("branch", branch.Name.ToString()), ("created", preview.Created ? "true" : "false")];
+        var reports = await WriteReportsAsync(report, cancellationToken);
+        List<(string, string?)> outputs =
+        [
+            ("branch", branch.Name.ToString()),
+            ("created", preview.Created ? "true" : "false"),
+            ("migration", report.Migration is null ? null : report.OverBudget ? "over-budget" : report.Failed ? "failed" : "passed"),
+            ("migration-report", reports),
+        ];
         if (there)
         {
             outputs.AddRange([
@@ -188,7 +214,7 @@ internal sealed class Up(StoryContext context)
         {
             Verb = StoryVerb.Up,
             Outcome = preview.Created ? StoryOutcome.Created : preview.Reset ? StoryOutcome.Reset : StoryOutcome.Kept,
-            ExitCode = report.Failed ? ExitCode.MigrationFailed : ExitCode.Done,
+            ExitCode = report.Failed ? ExitCode.MigrationFailed : report.Migration?.ExitCode ?? ExitCode.Done,
             Text = UpText.Verdict(report),
             PullRequest = Pull.Number,
             Branch = branch.Name.ToString(),
@@ -199,16 +225,29 @@ internal sealed class Up(StoryContext context)
             DataAsOf = branch.DataAsOf,
             ExpiresAt = there ? branch.ExpiresAt : null,
             Migrations = report.Run,
+            Exceeded = report.Migration?.Exceeded ?? [],
+            MigrationReport = reports,
             DeletedAfterFailure = report.BranchDeleted,
             EnvFile = envFile,
             CommentUrl = comment,
         }, cancellationToken);
     }
 
+    private async Task<string?> WriteReportsAsync(UpReport report, CancellationToken cancellationToken)
+    {
+        if (report.Migration is not { } migration || context.Runner.TemporaryFolder is not { } folder)
+            return null;
+        var own = Path.Combine(folder, $"pgd-migration-{Pull.Number.ToString(CultureInfo.InvariantCulture)}");
+        await RehearsalFiles.WriteAsync(migration, own, cancellationToken);
+        return own;
+    }
+
     private async Task<string?> TellAsync(UpReport report, CancellationToken cancellationToken)
     {
         if (Inputs.Comment != CommentMode.False)
             await context.Summary.AppendAsync(UpText.Summary(report, StepSummary.Limit), cancellationToken);
+        if (report.HeadSha is { } sha && (report.Migration is not null || (report.Failure is not null && (Inputs.Migrate ?? Inputs.MigrateFiles) is not null)))
+            await context.TryMarkAsync(sha, new(StatusContext, !report.Failed && !report.OverBudget, UpText.Verdict(report), report.RunUrl), cancellationToken);
         return await context.TryCommentAsync(async comment =>
             await comment.PutAsync(Pull.Number, report.Project, report.Branch, UpText.Comment(report, Page.CommentLimit - StickyComment.MarkerRoom), cancellationToken));
     }

@@ -1,3 +1,5 @@
+using Pgd.Lint;
+
 namespace Pgd.Configuration;
 
 /// <summary>What belongs to a repository: read from <c>pgd.yml</c> at its top. Null means: not said.</summary>
@@ -17,6 +19,9 @@ public sealed record RepositoryConfiguration
 
     /// <summary>How migrations run.</summary>
     public MigrationSettings Migrations { get; init; } = new();
+
+    /// <summary>What migrations may cost.</summary>
+    public MigrationBudget Budget { get; init; } = new();
 
     /// <summary>SQL files that run before anyone can connect to a branch.</summary>
     public IReadOnlyList<string> Anonymize { get; init; } = [];
@@ -42,6 +47,9 @@ public sealed record MigrationSettings
 
     /// <summary>The folder to run in.</summary>
     public string? WorkingDirectory { get; init; }
+
+    /// <summary>How long they may take before they are interrupted.</summary>
+    public TimeSpan? Deadline { get; init; }
 }
 
 /// <summary>When branches are made, reset, kept and swept.</summary>

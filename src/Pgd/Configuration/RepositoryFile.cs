@@ -1,3 +1,5 @@
+using Pgd.Lint;
+
 namespace Pgd.Configuration;
 
 /// <summary>The configuration of a repository: <c>pgd.yml</c> at its top.</summary>
@@ -24,6 +26,7 @@ public static class RepositoryFile
     internal static RepositoryConfiguration From(YamlSection top)
     {
         var migrations = top.Section("migrations");
+        var budget = top.Section("budget");
         var policy = top.Section("policy");
         var configuration = new RepositoryConfiguration
         {
@@ -37,6 +40,15 @@ public static class RepositoryFile
                 Files = migrations.Text("files"),
                 Ledger = migrations.Text("ledger"),
                 WorkingDirectory = migrations.Text("working-directory"),
+                Deadline = migrations.Span("deadline"),
+            },
+            Budget = new()
+            {
+                MaxDuration = budget.Value("max-duration", MigrationBudget.ParseTime),
+                MaxExclusiveLock = budget.Value("max-exclusive-lock", MigrationBudget.ParseTime),
+                MaxRewriteBytes = budget.Value("max-rewrite-bytes", MigrationBudget.ParseBytes),
+                MaxWalBytes = budget.Value("max-wal-bytes", MigrationBudget.ParseBytes),
+                Deny = budget.Objects("deny", Rule.Parse),
             },
             Anonymize = top.Texts("anonymize"),
             Roles = top.Texts("roles"),
@@ -54,6 +66,7 @@ public static class RepositoryFile
         };
         top.RefuseUnknown();
         migrations.RefuseUnknown();
+        budget.RefuseUnknown();
         policy.RefuseUnknown();
         return configuration.Migrations is { Command: not null, Files: not null }
             ? throw migrations.Misuse("files", "\"migrations.files\" and \"migrations.command\" exclude each other")

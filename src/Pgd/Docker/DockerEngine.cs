@@ -399,9 +399,19 @@ internal sealed class DockerEngine : IDisposable
         // The engine's own networks without addresses have none here.
         var addresses = json.GetProperty("IPAM").GetProperty("Config") is { ValueKind: JsonValueKind.Array } all
             ? all.EnumerateArray().FirstOrDefault(a => a.TryGetProperty("Subnet", out var subnet) && !subnet.GetString()!.Contains(':', StringComparison.Ordinal)) : default;
-        return new(json.GetProperty("Id").GetString()!, json.GetProperty("Name").GetString()!, Text("Subnet"), Text("Gateway"), Labels(json.GetProperty("Labels")));
+        return new(json.GetProperty("Id").GetString()!, json.GetProperty("Name").GetString()!, Text("Subnet"), Text("Gateway") is { Length: > 0 } told ? told : FirstAddress(Text("Subnet")), Labels(json.GetProperty("Labels")));
 
         string? Text(string name) => addresses.ValueKind == JsonValueKind.Object && addresses.TryGetProperty(name, out var value) ? value.GetString() : null;
+    }
+
+    // An engine that has never been restarted does not tell its default network's gateway, which is the subnet's first address.
+    private static string? FirstAddress(string? subnet)
+    {
+        if (!IPNetwork.TryParse(subnet, out var network))
+            return null;
+        var address = network.BaseAddress.GetAddressBytes();
+        address[^1]++;
+        return new IPAddress(address).ToString();
     }
 
     private static Dictionary<string, string> Labels(JsonElement json)

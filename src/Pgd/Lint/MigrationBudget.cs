@@ -22,35 +22,40 @@ public sealed record MigrationBudget
     /// <summary>Rules that no statement may break without a waiver, by their ids.</summary>
     public IReadOnlyList<string> Deny { get; init; } = [];
 
-    /// <summary>Reads a budget as people write it: times such as <c>500ms</c> or <c>5m</c>, amounts such as <c>512MB</c>.</summary>
-    /// <exception cref="PgdException">One of them is neither, or there is no such rule (<see cref="ExitCode.Misuse"/>).</exception>
-    public static MigrationBudget Parse(string? maxDuration, string? maxExclusiveLock, string? maxRewriteBytes, string? maxWalBytes, IReadOnlyList<string> deny)
+    /// <summary>This budget, with what is given in the place of its own.</summary>
+    /// <param name="maxDuration">As people write it: <c>500ms</c> or <c>5m</c>; null for this one's, and so with the others.</param>
+    /// <param name="maxExclusiveLock">The same.</param>
+    /// <param name="maxRewriteBytes">As people write it: <c>512MB</c>, or <c>0</c>.</param>
+    /// <param name="maxWalBytes">The same.</param>
+    /// <param name="deny">Rules; they join this one's.</param>
+    /// <exception cref="PgdException">One of them is no time and no size, or there is no such rule (<see cref="ExitCode.Misuse"/>).</exception>
+    public MigrationBudget With(string? maxDuration, string? maxExclusiveLock, string? maxRewriteBytes, string? maxWalBytes, IReadOnlyList<string> deny)
     {
-        var budget = new MigrationBudget
+        var budget = this with
         {
-            MaxDuration = Time(maxDuration),
-            MaxExclusiveLock = Time(maxExclusiveLock),
-            MaxRewriteBytes = Bytes(maxRewriteBytes),
-            MaxWalBytes = Bytes(maxWalBytes),
-            Deny = deny,
+            MaxDuration = maxDuration is null ? MaxDuration : ParseTime(maxDuration),
+            MaxExclusiveLock = maxExclusiveLock is null ? MaxExclusiveLock : ParseTime(maxExclusiveLock),
+            MaxRewriteBytes = maxRewriteBytes is null ? MaxRewriteBytes : ParseBytes(maxRewriteBytes),
+            MaxWalBytes = maxWalBytes is null ? MaxWalBytes : ParseBytes(maxWalBytes),
+            Deny = [.. Deny.Union(deny, StringComparer.Ordinal)],
         };
         budget.Check();
         return budget;
-
-        static TimeSpan? Time(string? text) => text is null ? null
-            : text.EndsWith("ms", StringComparison.Ordinal) && long.TryParse(text.AsSpan(0, text.Length - 2), NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? TimeSpan.FromMilliseconds(number)
-            : Configuration.Duration.Parse(text);
-
-        static long? Bytes(string? text) => text is null ? null : text == "0" ? 0 : MemorySize.Parse(text);
     }
 
     /// <summary>Refuses rules that there are not: a mistyped one would deny nothing.</summary>
     /// <exception cref="PgdException">There is no such rule (<see cref="ExitCode.Misuse"/>).</exception>
     public void Check()
     {
-        if (Deny.FirstOrDefault(id => Rule.All.All(r => r.Id != id)) is { } unknown)
-            throw new PgdException(ExitCode.Misuse, $"there is no rule \"{unknown}\" to deny", $"The rules are: {string.Join(", ", Rule.All.Select(r => r.Id))}.");
+        foreach (var id in Deny)
+            Rule.Parse(id);
     }
+
+    internal static TimeSpan ParseTime(string text) =>
+        text.EndsWith("ms", StringComparison.Ordinal) && long.TryParse(text.AsSpan(0, text.Length - 2), NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? TimeSpan.FromMilliseconds(number)
+        : Configuration.Duration.Parse(text);
+
+    internal static long ParseBytes(string text) => text == "0" ? 0 : MemorySize.Parse(text);
 
     internal IReadOnlyList<ExceededBudget> Exceeded(MigrationTrace trace, IReadOnlyList<LintFinding> findings)
     {

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Serialization;
+using Pgd.Configuration;
 
 namespace Pgd.Lint;
 
@@ -42,6 +43,12 @@ public sealed record Rule(string Id, FindingLevel Level, string Why, string Inst
         VolatileDefault, TypeChange, TableRewrite, SetNotNull, IndexNotConcurrent, DropIndexNotConcurrent, ReindexNotConcurrent, RefreshNotConcurrent, ForeignKeyValidates, CheckValidates, UniqueConstraint, DropColumn,
         DropTable, Rename, Truncate, VacuumFull, MissingLockTimeout, ManyHeavyLocks, EnumInTransaction, InvalidIndexLeft, ConstraintNotValidated,
     ];
+
+    /// <summary>An id, if there is such a rule.</summary>
+    /// <exception cref="PgdException">There is none (<see cref="ExitCode.Misuse"/>).</exception>
+    internal static string Parse(string id) => All.Any(r => r.Id == id) ? id
+        : throw new PgdException(ExitCode.Misuse, $"there is no rule \"{id}\" to deny",
+            Spelling.Nearest(id, [.. All.Select(r => r.Id)]) is { } near ? $"Did you mean \"{near}\"?" : $"The rules are: {string.Join(", ", All.Select(r => r.Id))}.");
 }
 
 /// <summary>How much a finding matters.</summary>

@@ -21,7 +21,13 @@ public sealed record Rehearsal
     /// <summary>The SQL files to run; null for <see cref="Command"/>.</summary>
     public MigrationFiles? Files { get; init; }
 
-    /// <summary>How long it may take before it is interrupted, and then ended; null for as long as it takes.</summary>
+    /// <summary>
+    /// SQL files that the program may take its statements from, relative to the folder that it runs in: they say on which line a statement stands, and hold the waivers. Those that cannot be
+    /// read, or are not SQL alone, are passed over.
+    /// </summary>
+    public IReadOnlyCollection<string> Sources { get; init; } = [];
+
+    /// <summary>How long it may take before it is interrupted, and then ended; null or zero for as long as it takes.</summary>
     public TimeSpan? Deadline { get; init; }
 
     /// <summary>What it may cost.</summary>

@@ -18,19 +18,17 @@ internal sealed class RehearsalRun(Workspace workspace, Migrations migrations, R
         rehearsal.Budget.Check();
         using var trace = await Trace.BeginAsync(workspace, rehearsal.Branch, rehearsal.Connection.Database, cancellationToken).ConfigureAwait(false);
         MigrationRun run;
-        MigrationTrace traced;
         try
         {
             run = await RunWatchedAsync(cancellationToken).ConfigureAwait(false);
         }
-        finally
+        catch
         {
-            // However it ended, its server is to be as it was.
-            traced = await trace.EndAsync(_mask, CancellationToken.None).ConfigureAwait(false);
+            await trace.AbandonAsync(CancellationToken.None).ConfigureAwait(false);
+            throw;
         }
 
-        if (rehearsal.Files is { } files)
-            traced = Placed(traced, files);
+        var traced = Placed(await trace.EndAsync(_mask, CancellationToken.None).ConfigureAwait(false));
         var findings = Findings.Of(traced);
         return new()
         {
@@ -46,7 +44,7 @@ internal sealed class RehearsalRun(Workspace workspace, Migrations migrations, R
     private async Task<MigrationRun> RunWatchedAsync(CancellationToken cancellationToken)
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        if (rehearsal.Deadline is { } most)
+        if (rehearsal.Deadline is { Ticks: > 0 } most)
             deadline.CancelAfter(most);
         try
         {
@@ -73,24 +71,59 @@ internal sealed class RehearsalRun(Workspace workspace, Migrations migrations, R
     }
 
     /// <summary>Says of each statement where it stands in its file, and leaves out what is ours: the lock against a second run, the ledger, the begin and end of each file.</summary>
-    private static MigrationTrace Placed(MigrationTrace trace, MigrationFiles files)
+    private MigrationTrace Placed(MigrationTrace trace)
     {
-        // All of them: of a run that was interrupted it is not known which ones began.
-        var places = SqlFile.Find(files.WorkingDirectory, files.Pattern).SelectMany(file => file.Parse().Statements.Select(s => (File: file.Path, Statement: s, Shown: StatementText.Shown(s.Text)))).ToList();
+        var places = Sources().SelectMany(source => source.Statements.Select(s => (source.File, Statement: s))).ToList();
         var (kept, next) = (new List<TracedStatement>(), 0);
         foreach (var statement in trace.Statements)
         {
-            if (statement.Application != Session.Application)
-                kept.Add(statement);
-            else if (places.FindIndex(next, p => p.Shown == statement.Text) is var found and >= 0)
+            if (Find(statement) is var found and >= 0)
             {
                 next = found + 1;
-                kept.Add(statement with { File = places[found].File, Line = places[found].Statement.Line, Parts = [places[found].Statement] });
+                var count = statement.Parts.Count;
+                kept.Add(statement with { File = places[found].File, Line = places[found].Statement.Line, Parts = [.. places.Slice(found, count).Select(p => p.Statement)] });
             }
-            else if (statement.Text == "COMMIT" && statement.Duration >= WorthTelling)
+            else if (rehearsal.Files is null || statement.Application != Session.Application || (statement.Text == "COMMIT" && statement.Duration >= WorthTelling))
                 kept.Add(statement);
         }
 
         return trace.With(kept);
+
+        // From the last place on, and from the top again: another program's order need not be that of the names.
+        int Find(TracedStatement statement) => statement.Parts.Count == 0 ? -1
+            : FindFrom(next, places.Count, statement.Parts) is var later and >= 0 ? later
+            : rehearsal.Files is null ? FindFrom(0, next, statement.Parts) : -1;
+
+        int FindFrom(int from, int to, IReadOnlyList<SqlStatement> parts)
+        {
+            for (var at = from; at + parts.Count <= to; at++)
+            {
+                if (parts.Select((p, i) => p.Text == places[at + i].Statement.Text).All(same => same))
+                    return at;
+            }
+
+            return -1;
+        }
+    }
+
+    // Of files that pgd runs all of them: of a run that was interrupted it is not known which ones began.
+    private IEnumerable<(string File, IReadOnlyList<SqlStatement> Statements)> Sources()
+    {
+        if (rehearsal.Files is { } files)
+            return SqlFile.Find(files.WorkingDirectory, files.Pattern).Select(file => (file.Path, file.Parse().Statements));
+        var (root, sources) = (Path.GetFullPath(rehearsal.Command!.WorkingDirectory ?? "."), new List<(string, IReadOnlyList<SqlStatement>)>());
+        foreach (var path in rehearsal.Sources.Select(SqlFile.Normalize).Distinct(StringComparer.Ordinal).Order(NaturalOrder.Instance))
+        {
+            try
+            {
+                sources.Add((path, SqlFile.Read(root, path).Split()));
+            }
+            catch (PgdException)
+            {
+                // Another program's files need not be SQL alone.
+            }
+        }
+
+        return sources;
     }
 }

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.RegularExpressions;
 using Microsoft.Extensions.FileSystemGlobbing;
 
 namespace Pgd.Migrations;
@@ -8,7 +9,7 @@ namespace Pgd.Migrations;
 /// <param name="Path">Relative to the working folder, with slashes.</param>
 /// <param name="Sha256">Of its bytes.</param>
 /// <param name="Content">Its bytes.</param>
-internal sealed record SqlFile(string Path, string Sha256, byte[] Content)
+internal sealed partial record SqlFile(string Path, string Sha256, byte[] Content)
 {
     /// <summary>The files that match, in the order in which they run.</summary>
     /// <exception cref="PgdException">None does (<see cref="ExitCode.Misuse"/>): a mistyped pattern must not pass for a migration that worked.</exception>
@@ -48,7 +49,13 @@ internal sealed record SqlFile(string Path, string Sha256, byte[] Content)
 
     /// <summary>Takes the content apart.</summary>
     /// <exception cref="PgdException">It is not UTF-8, or not SQL alone (<see cref="ExitCode.Misuse"/>).</exception>
-    public SqlScript Parse()
+    public SqlScript Parse() => SqlScript.Parse(Path, Text());
+
+    /// <summary>Takes the content of another program's file apart, as far as that goes: what psql understands, and transactions, do not matter.</summary>
+    /// <exception cref="PgdException">It is not UTF-8, or has something that does not close (<see cref="ExitCode.Misuse"/>).</exception>
+    public IReadOnlyList<SqlStatement> Split() => SqlScript.Split(PsqlCommand.Replace(Text(), ""));
+
+    private string Text()
     {
         var bytes = Content.AsSpan();
         if (bytes.StartsWith(Encoding.UTF8.Preamble))
@@ -65,8 +72,11 @@ internal sealed record SqlFile(string Path, string Sha256, byte[] Content)
 
         return text.Contains('\0')
             ? throw new PgdException(ExitCode.Misuse, $"{Path} has a NUL character: it is not text in UTF-8", "Save it as UTF-8, for example with iconv.")
-            : SqlScript.Parse(Path, text);
+            : text;
     }
+
+    [GeneratedRegex(@"^\\.*$", RegexOptions.Multiline)]
+    private static partial Regex PsqlCommand { get; }
 
     private static string Relative(string root, string path) =>
         Normalize(System.IO.Path.IsPathRooted(path) ? System.IO.Path.GetRelativePath(root, path) : path);

@@ -85,6 +85,15 @@ internal sealed class Trace : IDisposable
         return trace;
     }
 
+    /// <summary>Lets the server run as before; nobody wants to know what was seen.</summary>
+    public async Task AbandonAsync(CancellationToken cancellationToken)
+    {
+        _sampler.Stop();
+        using var held = await _workspace.Branches.LockAsync(_branch, cancellationToken).ConfigureAwait(false);
+        var (project, record) = Require(_workspace, _branch);
+        await RestartAsync(new BranchServer(_workspace, project, record, record.Generation)).ConfigureAwait(false);
+    }
+
     public void Dispose() => _sampler.Dispose();
 
     // Through the unix socket comes nobody but us.

@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Net.NetworkInformation;
+using System.Net.Sockets;
 using Pgd.IntegrationTests.Branches;
 using Xunit;
 
@@ -13,7 +15,8 @@ public sealed class InternalNetwork(InternalNetwork.Fenced fixture) : IClassFixt
     public async Task A_branch_reaches_nobody_and_is_reached_from_here()
     {
         // A server that every network with a way out leads to: published on an address of this machine.
-        var gateway = LabCommand.Run("docker", "network", "inspect", "--format", "{{(index .IPAM.Config 0).Gateway}}", "bridge").Trim();
+        var bridge = LabCommand.Run("docker", "network", "inspect", "--format", "{{index .Options \"com.docker.network.bridge.name\"}}", "bridge").Trim();
+        var gateway = NetworkInterface.GetAllNetworkInterfaces().Single(i => i.Name == bridge).GetIPProperties().UnicastAddresses.First(a => a.Address.AddressFamily == AddressFamily.InterNetwork).Address.ToString();
         var (elsewhere, port) = ($"pgd-test-{Guid.NewGuid():N}", ScratchServer.FreePort());
         LabCommand.Run("docker", "run", "--detach", "--name", elsewhere, "--publish", $"{gateway}:{port}:5432", "--env", "POSTGRES_PASSWORD=secret", Lab.Current.Docker.Image(17), "postgres", "-c", "listen_addresses=*");
         try

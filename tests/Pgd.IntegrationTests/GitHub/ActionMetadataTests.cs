@@ -54,12 +54,12 @@ public sealed partial class ActionMetadataTests
     {
         Assert.Equal(
             [
-                "command", "project", "parent", "branch", "database", "role", "roles", "migrate", "migrate-files", "migrate-ledger", "migrate-working-directory",
+                "command", "project", "parent", "branch", "database", "role", "roles", "migrate", "migrate-files", "migrate-ledger", "migrate-working-directory", "migrate-deadline",
                 "anonymize", "on-push", "ttl", "comment", "fork-policy", "label", "drafts", "github-token", "host", "keep-on-failure", "sweep-limit", "version",
             ],
             Names("inputs"));
         Assert.Equal(
-            ["branch", "created", "host", "port", "database", "user", "url", "env-file", "expires-at", "report-file", "comment-url", "skipped"],
+            ["branch", "created", "host", "port", "database", "user", "url", "env-file", "expires-at", "migration", "migration-report", "report-file", "comment-url", "skipped"],
             Names("outputs"));
     }
 

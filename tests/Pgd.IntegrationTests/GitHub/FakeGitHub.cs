@@ -12,7 +12,7 @@ using Microsoft.Extensions.Logging;
 namespace Pgd.IntegrationTests.GitHub;
 
 /// <summary>
-/// A stand-in for GitHub's API, as far as pull requests and their comments go: it has a state, pages, tokens, and bad days on demand.
+/// A stand-in for GitHub's API, as far as pull requests, their comments and the marks on their commits go: it has a state, pages, tokens, and bad days on demand.
 /// <see cref="Prism"/> stands in front of it and proves that its answers are GitHub's.
 /// </summary>
 internal sealed class FakeGitHub : IAsyncDisposable
@@ -20,6 +20,7 @@ internal sealed class FakeGitHub : IAsyncDisposable
     private const int DefaultPage = 30;
     private const int LargestPage = 100;
     private const int LongestBody = 65536;
+    private const int LongestDescription = 140;
     private readonly WebApplication _server;
     private readonly Lock _lock = new();
     private readonly Dictionary<string, FakeRepository> _repositories = new(StringComparer.OrdinalIgnoreCase);
@@ -68,8 +69,8 @@ internal sealed class FakeGitHub : IAsyncDisposable
     }
 
     /// <summary>A token such as every job gets: <c>github-actions[bot]</c> writes with it.</summary>
-    public FakeToken WorkflowToken(bool mayComment = true) =>
-        Add(new(NewTokenValue("ghs_"), FakeUser.ActionsBot) { IsInstallation = true, MayComment = mayComment });
+    public FakeToken WorkflowToken(bool mayComment = true, bool mayMark = true) =>
+        Add(new(NewTokenValue("ghs_"), FakeUser.ActionsBot) { IsInstallation = true, MayComment = mayComment, MayMark = mayMark });
 
     /// <summary>A person's token.</summary>
     public FakeToken PersonalToken(FakeUser user) => Add(new(NewTokenValue("ghp_"), user));
@@ -134,6 +135,7 @@ internal sealed class FakeGitHub : IAsyncDisposable
         Get("/repos/{owner}/{repo}/issues/comments/{comment:long}", call => new(200, call.Comment.ToJson(call.Repository, Api)));
         On("PATCH", "/repos/{owner}/{repo}/issues/comments/{comment:long}", UpdateComment);
         On("DELETE", "/repos/{owner}/{repo}/issues/comments/{comment:long}", DeleteComment);
+        On("POST", "/repos/{owner}/{repo}/statuses/{sha}", CreateStatus);
         _server.MapFallback(context => WriteAsync(context, Answer.NotFound));
     }
 
@@ -166,6 +168,18 @@ internal sealed class FakeGitHub : IAsyncDisposable
         return new(204, null);
     }
 
+    private Answer CreateStatus(Call call)
+    {
+        if (!call.Token.MayMark)
+            return Refuse("Resource not accessible by integration");
+        var asked = JsonNode.Parse(call.Request.Body)!;
+        if (asked["description"]?.GetValue<string>().Length > LongestDescription)
+            return Invalid($"description is too long (maximum is {LongestDescription} characters)", "Status");
+        var status = new FakeStatus(FakeComment.NextId(), call.Sha, call.Token.User, asked["state"]!.GetValue<string>(), asked["context"]!.GetValue<string>(), asked["description"]?.GetValue<string>(), asked["target_url"]?.GetValue<string>());
+        call.Repository.Statuses.Add(status);
+        return new(201, status.ToJson(call.Repository, Api));
+    }
+
     private static Answer Checked(Call call, Func<string, Answer> write)
     {
         var body = JsonNode.Parse(call.Request.Body)?["body"]?.GetValue<string>();
@@ -174,11 +188,11 @@ internal sealed class FakeGitHub : IAsyncDisposable
             : write(body);
     }
 
-    private static Answer Invalid(string message) => new(422, new JsonObject
+    private static Answer Invalid(string message, string resource = "IssueComment") => new(422, new JsonObject
     {
         ["message"] = "Validation Failed",
         ["documentation_url"] = "https://docs.github.com/rest",
-        ["errors"] = new JsonArray(new JsonObject { ["resource"] = "IssueComment", ["code"] = "unprocessable", ["field"] = "data", ["message"] = message }),
+        ["errors"] = new JsonArray(new JsonObject { ["resource"] = resource, ["code"] = "unprocessable", ["field"] = "data", ["message"] = message }),
     });
 
     private static Answer Refuse(string message) => Answer.Error(403, message);
@@ -376,6 +390,8 @@ internal sealed class FakeGitHub : IAsyncDisposable
 
         public FakeComment Comment =>
             Repository.Comments.SingleOrDefault(comment => comment.Id.ToString(CultureInfo.InvariantCulture) == Route("comment")) ?? throw new KeyNotFoundException();
+
+        public string Sha => Repository.PullRequests.Any(pull => pull.HeadSha == Route("sha")) ? Route("sha")! : throw new KeyNotFoundException();
 
         private string? Route(string name) => Context.GetRouteValue(name) as string;
     }

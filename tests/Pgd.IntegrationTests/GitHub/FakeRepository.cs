@@ -23,6 +23,9 @@ internal sealed partial class FakeRepository(string fullName, long id)
     /// <summary>All comments, the oldest first.</summary>
     public IReadOnlyList<FakeComment> Comments => [.. _comments];
 
+    /// <summary>What was said of commits, the oldest first.</summary>
+    public List<FakeStatus> Statuses { get; } = [];
+
     /// <summary>All pull requests.</summary>
     public IReadOnlyCollection<FakePullRequest> PullRequests => _pullRequests.Values;
 
@@ -67,6 +70,26 @@ internal sealed partial class FakeRepository(string fullName, long id)
 
     [GeneratedRegex(@"(?<kind>/(pulls|pull|issues))/2\b")]
     private static partial Regex NumberInAddress();
+}
+
+/// <summary>A mark on a commit.</summary>
+internal sealed record FakeStatus(long Id, string Sha, FakeUser Creator, string State, string Context, string? Description, string? TargetUrl)
+{
+    /// <summary>As the API answers.</summary>
+    public JsonObject ToJson(FakeRepository repository, string api) => new()
+    {
+        ["url"] = $"{api}/repos/{repository.FullName}/statuses/{Sha}",
+        ["avatar_url"] = $"https://avatars.githubusercontent.com/u/{Creator.Id}",
+        ["id"] = Id,
+        ["node_id"] = $"SC_{Id}",
+        ["state"] = State,
+        ["description"] = Description,
+        ["target_url"] = TargetUrl,
+        ["context"] = Context,
+        ["created_at"] = "2019-05-15T15:20:33Z",
+        ["updated_at"] = "2019-05-15T15:20:33Z",
+        ["creator"] = FakeComment.UserJson(Creator, api),
+    };
 }
 
 /// <summary>A comment on the stand-in.</summary>

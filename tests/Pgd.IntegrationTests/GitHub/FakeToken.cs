@@ -15,6 +15,9 @@ internal sealed record FakeToken(string Value, FakeUser User)
 
     /// <summary>Whether it may write comments.</summary>
     public bool MayComment { get; init; } = true;
+
+    /// <summary>Whether it may mark commits.</summary>
+    public bool MayMark { get; init; } = true;
 }
 
 /// <summary>A request as it arrived, and the status that it got.</summary>

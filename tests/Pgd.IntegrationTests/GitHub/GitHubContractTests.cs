@@ -128,6 +128,22 @@ public sealed class GitHubContractTests(GitHubFixture github) : IClassFixture<Gi
     }
 
     [Fact]
+    public async Task A_commit_is_marked_and_a_description_of_more_than_140_characters_is_refused()
+    {
+        var pull = _repository.Open(10);
+        As(github.Fake.WorkflowToken());
+
+        using var marked = await _client.PostAsJsonAsync($"repos/{_repository.FullName}/statuses/{pull.HeadSha}", new { state = "success", context = "pgd/migration", description = new string('x', 140), target_url = "https://ci.example/1" });
+        using var tooLong = await _client.PostAsJsonAsync($"repos/{_repository.FullName}/statuses/{pull.HeadSha}", new { state = "success", context = "pgd/migration", description = new string('x', 141) });
+        using var noState = await _client.PostAsJsonAsync($"repos/{_repository.FullName}/statuses/{pull.HeadSha}", new { state = "fine" });
+        using var elsewhere = await _client.PostAsJsonAsync($"repos/{_repository.FullName}/statuses/{new string('0', 40)}", new { state = "success", context = "x" });
+
+        Assert.True(marked.StatusCode == HttpStatusCode.Created, await marked.Content.ReadAsStringAsync());
+        Assert.Equal(("success", "pgd/migration"), (Assert.Single(_repository.Statuses).State, _repository.Statuses[0].Context));
+        Assert.Equal((HttpStatusCode.UnprocessableEntity, HttpStatusCode.UnprocessableEntity, HttpStatusCode.NotFound), (tooLong.StatusCode, noState.StatusCode, elsewhere.StatusCode));
+    }
+
+    [Fact]
     public async Task A_comment_longer_than_65536_characters_is_refused()
     {
         _repository.Open(6);

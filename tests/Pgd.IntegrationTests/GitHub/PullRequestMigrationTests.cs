@@ -286,5 +286,77 @@ public sealed class PullRequestMigrationTests(StoryFixture lab) : IClassFixture<
         Assert.Equal(0, (await job.OpenedAsync()).ExitCode);
     }
 
+    [Fact]
+    public async Task What_a_migration_would_do_to_production_is_told_and_over_its_budget_it_fails_the_step()
+    {
+        var job = NewJob(18);
+        job.WriteFile("pgd.yml", "migrations:\n  files: db/migrations/*.sql\nbudget:\n  max-rewrite-bytes: 8kB\n  deny: [drop-column]\n");
+        job.AddMigration("db/migrations/001_wide.sql", "set lock_timeout = '3s';\nalter table customers\n  alter column id type bigint;\n");
+        job.AddMigration("db/migrations/002_index.sql", "-- pgd: allow index-not-concurrent because the table is small\ncreate index on customers (name);\n");
+
+        var result = await job.OpenedAsync();
+
+        Assert.True((int)ExitCode.BudgetExceeded == result.ExitCode, result.Log.Text);
+        var body = Assert.Single(job.Pull.Comments).Body;
+        Assert.StartsWith("### ❌ 2 migrations ran on `shop/pr-18`", body.Split('\n')[1], StringComparison.Ordinal);
+        foreach (var told in (string[])["over 1 budget", "max-rewrite-bytes", "ACCESS EXCLUSIVE on `public.customers`", "**type-change**", "~~**index-not-concurrent**~~", "allowed: the table is small", "+    id bigint", "dotnet pgd branch url shop/pr-18"])
+            Assert.True(body.Contains(told, StringComparison.Ordinal), $"{told}\n{body}");
+        Assert.Contains(result.Log.Text.Split('\n'), l => l.StartsWith("::error file=db/migrations/001_wide.sql,line=2,title=type-change::", StringComparison.Ordinal));
+        Assert.DoesNotContain("title=index-not-concurrent", result.Log.Text, StringComparison.Ordinal);
+        var status = Assert.Single(job.Repository.Statuses);
+        Assert.Equal((job.Pull.HeadSha, "failure", "pgd/migration"), (status.Sha, status.State, status.Context));
+        Assert.Equal(("over-budget", "shop/pr-18"), (result.Outputs["migration"], result.Outputs["branch"]));
+        Assert.Equal("bigint", await lab.QueryAsync("shop/pr-18", "select data_type from information_schema.columns where table_name = 'customers' and column_name = 'id'"));
+        Assert.True(File.Exists(Path.Combine(result.Outputs["migration-report"], "report.html")));
+        Assert.Contains("public.customers", lab.Run("migrate", "report", Path.Combine(result.Outputs["migration-report"], "report.json")), StringComparison.Ordinal);
+        Assert.Empty(await lab.GitHub.Prism.ViolationsAsync());
+    }
+
+    [Fact]
+    public async Task What_another_program_takes_from_a_SQL_file_of_the_pull_request_is_found_there()
+    {
+        StoryFixture.RequirePsql();
+        var job = NewJob(19);
+        job.With["migrate"] = "psql -X -q -v ON_ERROR_STOP=1 -f db/up.sql";
+        job.AddMigration("db/up.sql", "\\set ON_ERROR_STOP 1\n-- for the search\ncreate index by_name\n  on customers (name);\n\n-- pgd: allow drop-column because it was a draft\nalter table customers add draft int; alter table customers drop column draft;\n");
+
+        var result = await job.OpenedAsync();
+
+        Assert.True(result.ExitCode == 0, result.Log.Text);
+        Assert.Contains(result.Log.Text.Split('\n'), l => l.StartsWith("::error file=db/up.sql,line=3,title=index-not-concurrent::", StringComparison.Ordinal));
+        Assert.Contains("db/up.sql#L3)", Assert.Single(job.Pull.Comments).Body, StringComparison.Ordinal);
+        Assert.Equal("success", Assert.Single(job.Repository.Statuses).State);
+        Assert.Equal("passed", result.Outputs["migration"]);
+    }
+
+    [Fact]
+    public async Task A_migration_that_does_not_end_is_interrupted_at_its_deadline()
+    {
+        var job = NewJob(20);
+        job.With["migrate-files"] = "db/migrations/*.sql";
+        job.With["migrate-deadline"] = "1s";
+        job.AddMigration("db/migrations/001_slow.sql", "select pg_sleep(300);");
+
+        var result = await job.OpenedAsync();
+
+        Assert.Equal((int)ExitCode.MigrationFailed, result.ExitCode);
+        Assert.Contains("had not ended after 1 s, and was interrupted", Assert.Single(job.Pull.Comments).Body, StringComparison.Ordinal);
+        Assert.False(lab.Exists("shop/pr-20"));
+    }
+
+    [Fact]
+    public async Task A_token_that_may_not_mark_commits_is_a_warning_that_names_the_right()
+    {
+        var job = NewJob(21);
+        job.Token = lab.GitHub.Fake.WorkflowToken(mayMark: false);
+        job.With["migrate"] = "true";
+
+        var result = await job.OpenedAsync();
+
+        Assert.Equal(0, result.ExitCode);
+        Assert.Contains(result.Log.Annotations, a => a.Level == "warning" && a.Message.Contains("statuses: write", StringComparison.Ordinal));
+        Assert.Single(job.Pull.Comments);
+    }
+
     private PullRequestJob NewJob(int number) => new(lab, number);
 }

@@ -48,7 +48,7 @@ public sealed partial class WorkflowTests
         {
             var permissions = job!["permissions"]!.AsObject().Select(permission => $"{permission.Key}: {permission.Value}").ToList();
             var checksOut = Steps(job).Any(step => step["uses"]?.GetValue<string>().StartsWith("actions/checkout@", StringComparison.Ordinal) == true);
-            Assert.Equal(checksOut ? ["contents: read", "pull-requests: write"] : ["pull-requests: write"], permissions);
+            Assert.Equal(checksOut ? ["contents: read", "pull-requests: write", "statuses: write"] : ["pull-requests: write"], permissions);
         }
     }
 

@@ -75,6 +75,7 @@ public abstract class ArchiveSuite(ShopFixture fixture)
         await TurnAsync();
         var start = (await InfoAsync()).Needs.Single(n => n.Snapshot == "shop/main@early").FirstPart;
         await RecycledAsync(start);
+        await HandedOverAsync();
         var (missing, damaged) = (Parts().First(p => string.CompareOrdinal(PartOf(p), start) > 0), Parts().Last());
         File.Move(missing, Path.Combine(_shop.Root, "kept-part"));
         var whole = await File.ReadAllBytesAsync(damaged);

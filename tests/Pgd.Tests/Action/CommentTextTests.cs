@@ -35,18 +35,18 @@ public sealed class CommentTextTests
     {
         Anonymized = true,
         PathPrefix = "backend/",
-        Run = new()
+        Migration = Reports.Of(new()
         {
             Duration = TimeSpan.FromSeconds(75.2),
             Files = [File("db/0007_orders_status.sql", 1210, 3), File("db/0008_orders_index.sql", 74_000, 1, transaction: false)],
             AlreadyApplied = 1,
-        },
+        }),
     };
 
     private static UpReport FileFailed => Ready with
     {
         BranchDeleted = true,
-        Run = new()
+        Migration = Reports.Of(new()
         {
             Duration = TimeSpan.FromSeconds(2.3),
             Files = [File("db/0007_orders_status.sql", 1210, 3), File("db/0008_unique.sql", 1090, 2, succeeded: false)],
@@ -59,18 +59,18 @@ public sealed class CommentTextTests
                 SqlState = "23505",
                 Statement = "create unique index customers_email_key\n  on customers (email);",
             },
-        },
+        }),
     };
 
     private static UpReport CommandFailed => Ready with
     {
         IsCommand = true,
-        Run = new()
+        Migration = Reports.Of(new()
         {
             Duration = TimeSpan.FromSeconds(12),
             OutputTail = ["Applying 0007_orders_status", "django.db.utils.ProgrammingError: relation \"orders\" does not exist"],
             Error = new() { Message = "bash ended with status 1", ExitStatus = 1 },
-        },
+        }),
     };
 
     /// <summary>In words that were a setting's name, and may be anything.</summary>
@@ -96,8 +96,34 @@ public sealed class CommentTextTests
     [Fact]
     public void A_migration_file_that_failed() => Snapshot.Match(Comment(FileFailed));
 
+    private static UpReport Heavy => FilesRan with { Migration = Reports.Heavy with { Run = FilesRan.Run! } };
+
     [Fact]
-    public void A_command_that_ran() => Snapshot.Match(Comment(CommandFailed with { Run = CommandFailed.Run! with { Error = null, OutputTail = ["Applied 2 migrations"] } }));
+    public void Migrations_that_would_hurt_production_and_exceed_their_budget() => Snapshot.Match(Comment(Heavy));
+
+    [Fact]
+    public void What_a_rehearsal_saw_as_a_page_of_its_own() => Snapshot.Match(RehearsalText.Page(Reports.Heavy));
+
+    [Fact]
+    public void What_a_rehearsal_saw_as_one_HTML_file() => Snapshot.Match(RehearsalHtml.Page(Reports.Heavy));
+
+    [Fact]
+    public void A_schema_that_differs_by_70_kB_is_cut_before_anything_that_is_said_of_locks()
+    {
+        var report = Heavy with { Migration = Heavy.Migration! with { Schema = Reports.Heavy.Schema! with { Text = string.Concat(Enumerable.Range(1, 1400).Select(i => $"+column {i:0000} of a very wide table that has a name of its own\n")) } } };
+
+        var text = Comment(report);
+
+        Assert.InRange(text.Length, 60_000, Page.CommentLimit);
+        foreach (var kept in (string[])["max-exclusive-lock", "type-change", "ACCESS EXCLUSIVE on `public.orders`", "+column 0001 ", "0008_orders_index.sql"])
+            Assert.Contains(kept, text, StringComparison.Ordinal);
+        Assert.DoesNotContain("+column 1400 ", text, StringComparison.Ordinal);
+        Assert.Contains("+column 1400 ", UpText.Summary(report, 1024 * 1024), StringComparison.Ordinal);
+        Assert.Equal(0, text.Split('\n').Count(l => l.StartsWith("```", StringComparison.Ordinal)) % 2);
+    }
+
+    [Fact]
+    public void A_command_that_ran() => Snapshot.Match(Comment(CommandFailed with { Migration = Reports.Of(CommandFailed.Run! with { Error = null, OutputTail = ["Applied 2 migrations"] }) }));
 
     [Fact]
     public void A_command_that_failed_on_a_branch_that_stays() => Snapshot.Match(Comment(CommandFailed));
@@ -117,7 +143,7 @@ public sealed class CommentTextTests
     [Fact]
     public void Hostile_text_stays_what_it_is() => Snapshot.Match(Comment(FileFailed with
     {
-        Run = FileFailed.Run! with
+        Migration = Reports.Of(FileFailed.Run! with
         {
             Files = [File("db/`x` | @octocat #1 <img>.sql", 3, 1, succeeded: false)],
             OutputTail = ["``` <!-- /pgd:migrations -->", "\u001B[31m@octocat\u001B[0m see #1", "</details><script>"],
@@ -130,7 +156,7 @@ public sealed class CommentTextTests
                 Statement = "do $$ begin raise '````'; end $$ -- <!-- pgd:shop:42 -->",
                 Hint = "GH-1 https://github.com/octo/shop/issues/1",
             },
-        },
+        }),
     }));
 
     [Fact]
@@ -138,11 +164,11 @@ public sealed class CommentTextTests
     {
         var report = FileFailed with
         {
-            Run = FileFailed.Run! with
+            Migration = Reports.Of(FileFailed.Run! with
             {
                 Files = [.. Enumerable.Range(1, 2000).Select(i => File($"db/{i:0000}.sql", 1, 1))],
                 OutputTail = [.. Enumerable.Range(1, 500).Select(i => $"line {i} {new string('x', 200)}")],
-            },
+            }),
         };
 
         var text = Comment(report);
@@ -163,7 +189,7 @@ public sealed class CommentTextTests
     {
         var error = FileFailed.Run!.Error! with { Statement = string.Join('\n', Enumerable.Repeat(new string('x', 5000), 100)), Message = string.Join('\n', Enumerable.Repeat(new string('y', 5000), 100)) };
 
-        var text = Comment(FileFailed with { Run = FileFailed.Run! with { Error = error } });
+        var text = Comment(FileFailed with { Migration = Reports.Of(FileFailed.Run! with { Error = error }) });
 
         Assert.InRange(text.Length, 60_000, Page.CommentLimit);
         Assert.Equal(0, text.Split('\n').Count(l => l.StartsWith("```", StringComparison.Ordinal)) % 2);
@@ -172,7 +198,7 @@ public sealed class CommentTextTests
     [Fact]
     public void The_end_of_a_long_output_is_what_stays()
     {
-        var report = CommandFailed with { Run = CommandFailed.Run! with { OutputTail = [.. Enumerable.Range(1, 1000).Select(i => $"line {i} {new string('x', 200)}")] } };
+        var report = CommandFailed with { Migration = Reports.Of(CommandFailed.Run! with { OutputTail = [.. Enumerable.Range(1, 1000).Select(i => $"line {i} {new string('x', 200)}")] }) };
 
         var text = Comment(report);
 
@@ -184,7 +210,7 @@ public sealed class CommentTextTests
     [Fact]
     public void The_limit_of_a_summary_counts_bytes()
     {
-        var report = CommandFailed with { Run = CommandFailed.Run! with { OutputTail = [.. Enumerable.Range(1, 1000).Select(i => new string('語', 900))] } };
+        var report = CommandFailed with { Migration = Reports.Of(CommandFailed.Run! with { OutputTail = [.. Enumerable.Range(1, 1000).Select(i => new string('語', 900))] }) };
 
         Assert.InRange(System.Text.Encoding.UTF8.GetByteCount(UpText.Summary(report, 1024 * 1024)), 1_000_000, 1024 * 1024);
     }

@@ -1,5 +1,6 @@
 using Pgd.Action;
 using Pgd.Libpq;
+using Pgd.Lint;
 using Pgd.Migrations;
 
 namespace Pgd.Tests.Action;
@@ -19,9 +20,7 @@ internal sealed class FakeEngine : IPreviewEngine
 
     public Dictionary<(long Repository, int Number), DateTimeOffset> Closed { get; } = [];
 
-    public MigrationCommand? Command { get; private set; }
-
-    public MigrationFiles? Files { get; private set; }
+    public Rehearsal? Rehearsal { get; private set; }
 
     public bool Created { get; set; } = true;
 
@@ -32,6 +31,11 @@ internal sealed class FakeEngine : IPreviewEngine
     public PgdException? DeleteFailure { get; set; }
 
     public MigrationRun Run { get; set; } = new() { Duration = TimeSpan.FromSeconds(1.44) };
+
+    /// <summary>What the migrations did; its run and budgets are those below.</summary>
+    public MigrationReport Traced { get; set; } = Reports.Of(new() { Duration = TimeSpan.Zero });
+
+    public IReadOnlyList<ExceededBudget> Exceeded { get; set; } = [];
 
     /// <summary>What a migration command prints.</summary>
     public IReadOnlyList<string> Prints { get; set; } = [];
@@ -81,18 +85,14 @@ internal sealed class FakeEngine : IPreviewEngine
     public Task<ConnectionUrl> ConnectAsync(BranchName name, string? database, string? role, CancellationToken cancellationToken) =>
         Task.FromResult(new ConnectionUrl { Host = "127.0.0.1", Port = 21003, Database = database ?? "shop", User = role ?? "shop", Password = Password });
 
-    public Task<MigrationRun> RunCommandAsync(MigrationCommand command, CancellationToken cancellationToken)
+    public Task<MigrationReport> RehearseAsync(Rehearsal rehearsal, CancellationToken cancellationToken)
     {
-        Command = command;
+        Rehearsal = rehearsal;
         foreach (var line in Prints)
-            command.Output(line);
-        return RunAsync(cancellationToken);
-    }
-
-    public Task<MigrationRun> RunFilesAsync(MigrationFiles files, CancellationToken cancellationToken)
-    {
-        Files = files;
-        return RunAsync(cancellationToken);
+            rehearsal.Command!.Output(line);
+        WhileMigrating?.Invoke();
+        cancellationToken.ThrowIfCancellationRequested();
+        return Task.FromResult(Traced with { Run = Run, Exceeded = Exceeded });
     }
 
     public Task<PreviewDown> DownAsync(long repositoryId, int pullRequest, string? project, DateTimeOffset? closedAt, CancellationToken cancellationToken)
@@ -121,12 +121,5 @@ internal sealed class FakeEngine : IPreviewEngine
         Deletes.Add(name);
         Branches.RemoveAll(b => b.Name == name);
         return Task.CompletedTask;
-    }
-
-    private Task<MigrationRun> RunAsync(CancellationToken cancellationToken)
-    {
-        WhileMigrating?.Invoke();
-        cancellationToken.ThrowIfCancellationRequested();
-        return Task.FromResult(Run);
     }
 }

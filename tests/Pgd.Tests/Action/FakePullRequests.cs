@@ -29,6 +29,10 @@ internal sealed class FakePullRequests : IPullRequests
 
     public PgdException? CommentFailure { get; set; }
 
+    public List<(string Sha, CommitStatus Status)> Statuses { get; } = [];
+
+    public PgdException? StatusFailure { get; set; }
+
     public void Open(int number, string sha, params string[] labels) => Pulls[number] = new() { Number = number, IsOpen = true, HeadSha = sha, Labels = labels };
 
     public void Close(int number) => Pulls[number] = Pulls[number] with { IsOpen = false };
@@ -68,6 +72,14 @@ internal sealed class FakePullRequests : IPullRequests
     {
         Writes.Add($"delete {id}");
         Comments.RemoveAll(c => c.Id == id);
+        return Task.CompletedTask;
+    }
+
+    public Task SetStatusAsync(string sha, CommitStatus status, CancellationToken cancellationToken)
+    {
+        if (StatusFailure is not null)
+            throw StatusFailure;
+        Statuses.Add((sha, status));
         return Task.CompletedTask;
     }
 

@@ -93,6 +93,27 @@ public sealed class GitHubClientTests : IDisposable
     }
 
     [Fact]
+    public async Task A_commit_is_marked_in_no_more_words_than_GitHub_takes()
+    {
+        github.Answer(201, "{}");
+
+        await client.SetStatusAsync("abc", new("pgd/migration", Succeeded: false, new string('x', 200), "https://ci.example/1"), default);
+
+        var sent = github.Requests[0];
+        Assert.EndsWith("/statuses/abc", sent.Line, StringComparison.Ordinal);
+        var body = System.Text.Json.JsonDocument.Parse(sent.Body).RootElement;
+        Assert.Equal(("failure", "pgd/migration", "https://ci.example/1", true), (body.GetProperty("state").GetString(), body.GetProperty("context").GetString(), body.GetProperty("target_url").GetString(), body.GetProperty("description").GetString()!.Length is > 130 and <= 140));
+    }
+
+    [Fact]
+    public async Task Who_may_not_mark_a_commit_is_told_which_right_is_missing()
+    {
+        github.Answer(403, """{ "message": "Resource not accessible by integration" }""");
+
+        Assert.Equal("Give the job the permission statuses: write.", (await FailsAsync(() => client.SetStatusAsync("abc", new("pgd/migration", true, "x", null), default))).Hint);
+    }
+
+    [Fact]
     public async Task An_error_of_the_server_passes_and_the_waits_grow()
     {
         github.Answer(502, "<html>");

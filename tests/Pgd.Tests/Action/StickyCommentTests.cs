@@ -129,6 +129,8 @@ public sealed class StickyCommentTests
 
         public Task DeleteCommentAsync(long id, CancellationToken cancellationToken) => host.DeleteCommentAsync(id, cancellationToken);
 
+        public Task SetStatusAsync(string sha, Pgd.Action.CommitStatus status, CancellationToken cancellationToken) => host.SetStatusAsync(sha, status, cancellationToken);
+
         public Task<string> GetLoginAsync(CancellationToken cancellationToken) => host.GetLoginAsync(cancellationToken);
     }
 }

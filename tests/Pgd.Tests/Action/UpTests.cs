@@ -144,7 +144,7 @@ public sealed class UpTests : IDisposable
         Assert.Equal((ExitCode.MigrationFailed, true), (result.ExitCode, result.DeletedAfterFailure));
         Assert.Equal("shop/pr-42", Assert.Single(stage.Engine.Deletes).ToString());
         Assert.Contains("::error file=db/2.sql,line=3,title=A migration failed on shop/pr-42::relation \"t\" does not exist (SQLSTATE 42P01)\n", stage.Log, StringComparison.Ordinal);
-        Assert.Equal(["branch", "comment-url", "created", "report-file"], stage.Outputs().Keys.Order(StringComparer.Ordinal));
+        Assert.Equal(["branch", "comment-url", "created", "migration", "migration-report", "report-file"], stage.Outputs().Keys.Order(StringComparer.Ordinal));
         Assert.Contains("was deleted with its failed migration", Assert.Single(stage.Host.Comments).Body, StringComparison.Ordinal);
     }
 
@@ -191,7 +191,7 @@ public sealed class UpTests : IDisposable
 
         await stage.PlayAsync();
 
-        var files = stage.Engine.Files!;
+        var files = stage.Engine.Rehearsal!.Files!;
         Assert.Equal(["db/3.sql", "db/4.sql"], files.Added);
         Assert.Equal(["db/2.sql", "db/5.sql"], files.Modified);
         Assert.Equal(Path.Combine(stage.Workspace, "backend"), files.WorkingDirectory);
@@ -205,7 +205,7 @@ public sealed class UpTests : IDisposable
 
         await stage.PlayAsync();
 
-        Assert.Equal(("public.ledger", 0), (stage.Engine.Files!.Ledger, stage.Engine.Files.Added!.Count));
+        Assert.Equal(("public.ledger", 0), (stage.Engine.Rehearsal!.Files!.Ledger, stage.Engine.Rehearsal.Files.Added!.Count));
     }
 
     [Fact]
@@ -286,6 +286,90 @@ public sealed class UpTests : IDisposable
         Assert.Equal((ExitCode.Done, null), (result.ExitCode, result.CommentUrl));
         Assert.Contains("::warning::No comment on the pull request: The token in github-token may not do this. Give the job the permission pull-requests: write. The step summary has it all.", stage.Log, StringComparison.Ordinal);
         Assert.Contains("`shop/pr-42` is ready", stage.Summary, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Migrations_that_exceed_a_budget_end_with_9_and_leave_the_branch()
+    {
+        stage.Inputs = stage.Inputs with { MigrateFiles = "db/*.sql", Budget = new() { MaxExclusiveLock = TimeSpan.FromSeconds(2) } };
+        stage.Engine.Traced = Reports.Heavy;
+        stage.Engine.Exceeded = Reports.Heavy.Exceeded;
+
+        var result = await stage.PlayAsync();
+
+        Assert.Equal((ExitCode.BudgetExceeded, false), (result.ExitCode, result.DeletedAfterFailure));
+        Assert.Equal(TimeSpan.FromSeconds(2), stage.Engine.Rehearsal!.Budget.MaxExclusiveLock);
+        Assert.Empty(stage.Engine.Deletes);
+        Assert.Equal("over-budget", stage.Outputs()["migration"]);
+        Assert.Equal(["report.html", "report.json", "report.md"], Directory.GetFiles(stage.Outputs()["migration-report"]).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.StartsWith("### ❌", Assert.Single(stage.Host.Comments).Body.Split('\n')[1], StringComparison.Ordinal);
+        Assert.Contains("::error title=Over budget%3A max-exclusive-lock::71.4 s, 69.4 s too long; 2.00 s is allowed (public.orders)\n", stage.Log, StringComparison.Ordinal);
+        Assert.Contains("::error file=db/0007_orders_status.sql,line=2,title=type-change::public.orders is written anew (2.5 GB) while nobody can read it. ", stage.Log, StringComparison.Ordinal);
+        // It may.
+        Assert.DoesNotContain("drop-column", stage.Log, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(true, true)]
+    [InlineData(false, false)]
+    public async Task The_commit_is_marked_with_what_came_of_its_migrations(bool succeeds, bool marked)
+    {
+        stage.Inputs = stage.Inputs with { MigrateFiles = "db/*.sql" };
+        if (!succeeds)
+            stage.Engine.Run = Failed;
+
+        await stage.PlayAsync();
+
+        var (sha, status) = Assert.Single(stage.Host.Statuses);
+        Assert.Equal((StoryStage.Sha, "pgd/migration", marked, stage.Runner.RunUrl), (sha, status.Context, status.Succeeded, status.Url));
+        Assert.Equal(succeeds ? "shop/pr-42 is ready, without a migration to run" : "db/2.sql failed on shop/pr-42", status.Description);
+    }
+
+    [Fact]
+    public async Task Migrations_that_could_not_be_tried_mark_the_commit_too()
+    {
+        stage.Inputs = stage.Inputs with { Migrate = "make migrate" };
+        stage.Engine.UpFailure = new(ExitCode.NoRoom, "There is no free port in 21000-21999");
+
+        await Assert.ThrowsAsync<PgdException>(() => stage.PlayAsync());
+
+        Assert.False(Assert.Single(stage.Host.Statuses).Status.Succeeded);
+    }
+
+    [Fact]
+    public async Task Without_migrations_or_without_a_comment_the_commit_is_not_marked()
+    {
+        await stage.PlayAsync();
+        stage.Inputs = stage.Inputs with { Migrate = "make migrate", Comment = CommentMode.Summary };
+        await stage.PlayAsync();
+
+        Assert.Empty(stage.Host.Statuses);
+    }
+
+    [Fact]
+    public async Task Without_the_right_to_mark_a_commit_the_job_goes_on_and_says_which_right_that_is()
+    {
+        stage.Inputs = stage.Inputs with { Migrate = "make migrate" };
+        stage.Host.StatusFailure = new(ExitCode.Failed, "the token in github-token may not do this", "Give the job the permission statuses: write.");
+
+        var result = await stage.PlayAsync();
+
+        Assert.Equal(ExitCode.Done, result.ExitCode);
+        Assert.Contains("::warning::No commit status pgd/migration: the token in github-token may not do this. Give the job the permission statuses: write.", stage.Log, StringComparison.Ordinal);
+        Assert.Single(stage.Host.Comments);
+    }
+
+    [Fact]
+    public async Task The_SQL_files_that_a_pull_request_touches_say_where_a_commands_statements_stand()
+    {
+        stage.Write("backend/db/3.sql");
+        stage.Inputs = stage.Inputs with { Migrate = "make migrate", MigrateWorkingDirectory = "backend", MigrateDeadline = TimeSpan.FromMinutes(5) };
+        stage.Host.Files.AddRange([new("backend/db/3.sql", FileChange.Added), new("backend/db/2.sql", FileChange.Modified), new("backend/db/1.sql", FileChange.Removed), new("backend/readme.md", FileChange.Added), new("db/9.sql", FileChange.Added)]);
+
+        await stage.PlayAsync();
+
+        Assert.Equal(["db/3.sql", "db/2.sql"], stage.Engine.Rehearsal!.Sources);
+        Assert.Equal(TimeSpan.FromMinutes(5), stage.Engine.Rehearsal.Deadline);
     }
 
     [Theory]

@@ -23,6 +23,13 @@ public sealed class RepositoryConfigurationFile : IDisposable
               files: db/migrations/*.sql
               ledger: public.migrations
               working-directory: server
+              deadline: 30m
+            budget:
+              max-duration: 10m
+              max-exclusive-lock: 1500ms
+              max-rewrite-bytes: 0
+              max-wal-bytes: 10GB
+              deny: [drop-column, type-change]
             anonymize:
               - db/anonymize.sql
               - db/more.sql
@@ -40,7 +47,10 @@ public sealed class RepositoryConfigurationFile : IDisposable
         var configuration = RepositoryFile.Load(_folder.Path);
 
         Assert.Equal(("shop", "staging", "shop", "app"), (configuration.Project, configuration.Parent, configuration.Database, configuration.Role));
-        Assert.Equal(new MigrationSettings { Files = "db/migrations/*.sql", Ledger = "public.migrations", WorkingDirectory = "server" }, configuration.Migrations);
+        Assert.Equal(new MigrationSettings { Files = "db/migrations/*.sql", Ledger = "public.migrations", WorkingDirectory = "server", Deadline = TimeSpan.FromMinutes(30) }, configuration.Migrations);
+        var budget = configuration.Budget;
+        Assert.Equal((TimeSpan.FromMinutes(10), TimeSpan.FromSeconds(1.5), 0L, 10L << 30), (budget.MaxDuration, budget.MaxExclusiveLock, budget.MaxRewriteBytes, budget.MaxWalBytes));
+        Assert.Equal(["drop-column", "type-change"], budget.Deny);
         Assert.Equal(["db/anonymize.sql", "db/more.sql"], configuration.Anonymize);
         Assert.Equal(
             new PolicySettings
@@ -77,6 +87,9 @@ public sealed class RepositoryConfigurationFile : IDisposable
     [InlineData("policy:\n  sweep-limit: 99999999999", "2: \"policy.sweep-limit\" must be a whole number, not \"99999999999\"", null)]
     [InlineData("policy:\n  comment: maybe", "2: \"policy.comment\" cannot be \"maybe\": it is one of true, summary, false", null)]
     [InlineData("migrations:\n  command: make\n  files: a.sql", "3: \"migrations.files\" and \"migrations.command\" exclude each other", null)]
+    [InlineData("budget:\n  max-lock: 2s", "2: unknown key \"budget.max-lock\"", "Keys here: max-duration, max-exclusive-lock, max-rewrite-bytes, max-wal-bytes, deny.")]
+    [InlineData("budget:\n  max-duration: long", "2: \"budget.max-duration\": \"long\" is not a duration", "Write a number and a unit (s, m, h, d, w), for example 30m, 12h or 7d; never or 0 for none.")]
+    [InlineData("budget:\n  deny:\n    - truncate\n    - drop-colum", "4: \"budget.deny\": there is no rule \"drop-colum\" to deny", "Did you mean \"drop-column\"?")]
     public void Mistakes_are_named_with_their_line(string text, string message, string? hint)
     {
         var file = _folder.Write("pgd.yml", text);

@@ -28,15 +28,6 @@ internal static class MigrateReport
             });
     }
 
-    /// <summary>Writes a report in each of its forms.</summary>
-    public static async Task WriteAsync(MigrationReport report, string folder, CancellationToken cancellationToken)
-    {
-        Directory.CreateDirectory(folder);
-        await File.WriteAllTextAsync(Path.Combine(folder, "report.json"), JsonSerializer.Serialize(report, MigrationReportJson.Shape) + "\n", cancellationToken);
-        await File.WriteAllTextAsync(Path.Combine(folder, "report.md"), RehearsalText.Page(report), cancellationToken);
-        await File.WriteAllTextAsync(Path.Combine(folder, "report.html"), RehearsalHtml.Page(report), cancellationToken);
-    }
-
     private static MigrationReport Read(string file)
     {
         try

@@ -41,7 +41,8 @@ internal static class MigrateRun
                 var (branch, words, patterns) = (run.Branch(name), run.Values(command), run.Values(files));
                 if (words.Count == 0 == (patterns.Count == 0))
                     throw new PgdException(ExitCode.Misuse, words.Count == 0 ? "it is not said what to run" : "a command and files are two migrations", $"Name one: dotnet pgd migrate run {branch} -- COMMAND, or --files 'GLOB'");
-                var budget = MigrationBudget.Parse(run[maxDuration], run[maxLock], run[maxRewrite], run[maxWal], run.Values(deny));
+                var repository = RepositoryFile.Load(run.Session.WorkingDirectory);
+                var budget = repository.Budget.With(run[maxDuration], run[maxLock], run[maxRewrite], run[maxWal], run.Values(deny));
                 var connection = await run.Workspace.Branches.ConnectAsync(branch, run[database], run[role], cancellationToken);
                 // What it prints is no result of ours.
                 void Hear(string line) => run.Session.Error.WriteLine(PlainText.Clean(line));
@@ -50,12 +51,12 @@ internal static class MigrateRun
                     Branch = branch,
                     Connection = connection,
                     Budget = budget,
-                    Deadline = run[deadline] is { } most ? Duration.Parse(most) : null,
+                    Deadline = run[deadline] is { } most ? Duration.Parse(most) : repository.Migrations.Deadline,
                     Command = words.Count == 0 ? null : new() { Branch = branch, Connection = connection, Script = string.Join(' ', words.Select(Quoted)), WorkingDirectory = run.Session.WorkingDirectory, Output = Hear },
                     Files = patterns.Count == 0 ? null : new() { Branch = branch, Connection = connection, WorkingDirectory = run.Session.WorkingDirectory, Pattern = string.Join('\n', patterns), Ledger = run[ledger], Added = null, Output = Hear },
                 }, cancellationToken);
                 if (run[reports] is { } folder)
-                    await MigrateReport.WriteAsync(report, Path.GetFullPath(folder, run.Session.WorkingDirectory), cancellationToken);
+                    await RehearsalFiles.WriteAsync(report, Path.GetFullPath(folder, run.Session.WorkingDirectory), cancellationToken);
                 run.Show(report, () => MigrationReportJson.Shape, MigrationReportText.Write);
                 return (int)report.ExitCode;
             });
