@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Pgd.Libpq;
 using Pgd.Linux;
+using Pgd.Migrations;
 using Pgd.Postgres;
 using Pgd.Processes;
 using Pgd.Recovery;
@@ -102,7 +103,13 @@ public sealed class Branches
     internal Task<bool> DeleteAsync(BranchName name, bool ifExists, bool withSnapshots, Func<BranchRecord, bool> still, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(name);
-        return _workspace.Audit.RecordAsync("branch delete", name.ToString(), null, () => RemoveAsync(name, ifExists, withSnapshots, still, cancellationToken));
+        return _workspace.Audit.RecordAsync("branch delete", name.ToString(), null, async () =>
+        {
+            // What a rehearsal was killed in the middle of is in nobody's way.
+            foreach (var second in SecondBranch.LeftOf(_workspace, name))
+                await RemoveAsync(second, ifExists: true, withSnapshots: true, static _ => true, cancellationToken).ConfigureAwait(false);
+            return await RemoveAsync(name, ifExists, withSnapshots, still, cancellationToken).ConfigureAwait(false);
+        });
     }
 
     private async Task<bool> RemoveAsync(BranchName name, bool ifExists, bool withSnapshots, Func<BranchRecord, bool> still, CancellationToken cancellationToken)
@@ -964,7 +971,7 @@ public sealed class Branches
 
     internal BranchRecord RequireOwn(BranchName name) => RequireReady(name) is { IsAdopted: false } own ? own : throw AdoptedCluster.NotOurs(name);
 
-    private BranchServer RequireRunning(ProjectRecord project, BranchRecord branch)
+    internal BranchServer RequireRunning(ProjectRecord project, BranchRecord branch)
     {
         var server = new BranchServer(_workspace, project, branch, branch.Generation);
         return server.IsRunning() ? server

@@ -83,13 +83,15 @@ done
     echo
 } >"$state/control/command"
 
-# There may be a /dev/kvm with which nothing runs: the firmware has to say its first word.
+# There may be a /dev/kvm with which nothing runs, or the firmware and no kernel: that has to say its first words.
 kvm_works() {
     [[ -w /dev/kvm ]] || return
-    local said process status=0
-    exec {said}< <(exec "${qemu[@]}" -accel kvm -cpu host -m 64 -display none -nodefaults -no-user-config -chardev stdio,id=said -device isa-debugcon,iobase=0x402,chardev=said </dev/null 2>/dev/null)
+    local said process line status=1
+    exec {said}< <(exec "${qemu[@]}" -accel kvm -cpu host -m 256 -display none -nodefaults -no-user-config -no-reboot -kernel "$cache/vmlinuz" -append 'console=ttyS0 earlyprintk=ttyS0 panic=-1' -serial stdio </dev/null 2>/dev/null)
     process=$!
-    read -r -N 1 -t 3 -u "$said" || status=1
+    while read -r -t 5 -u "$said" line; do
+        [[ $line != *'Linux version'* ]] || { status=0 && break; }
+    done
     kill "$process" 2>/dev/null || true
     exec {said}<&-
     return "$status"

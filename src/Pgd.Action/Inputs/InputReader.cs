@@ -23,6 +23,8 @@ internal sealed class InputReader(IReadOnlyDictionary<string, string> environmen
             MigrateFiles = migrations.Files,
             MigrateLedger = migrations.Ledger,
             MigrateWorkingDirectory = migrations.WorkingDirectory,
+            MigrateDown = migrations.Command is null ? null : migrations.Down,
+            MigrateRerun = migrations.Command is not null && migrations.Rerun == true,
             MigrateDeadline = input.Span("migrate-deadline") ?? migrations.Deadline,
             Budget = repository.Budget,
             Anonymize = input.Lines("anonymize") ?? repository.Anonymize,
@@ -71,12 +73,16 @@ internal sealed class InputReader(IReadOnlyDictionary<string, string> environmen
             Files = own ? files : below.Files,
             Ledger = Text("migrate-ledger") ?? below.Ledger,
             WorkingDirectory = Text("migrate-working-directory") ?? below.WorkingDirectory,
+            Down = Text("migrate-down") ?? below.Down,
+            Rerun = below.Rerun,
             Deadline = below.Deadline,
         };
         if (settings.Command is not null && settings.Files is not null)
             throw new PgdException(ExitCode.Misuse, "pgd.yml gives both a migration command and migration files", "Keep one of migrations.command and migrations.files.");
         if (Text("migrate-ledger") is not null && settings.Files is null)
             throw new PgdException(ExitCode.Misuse, "the input migrate-ledger is given without migrate-files", "A ledger records which of the files ran: give migrate-files too.");
+        if (Text("migrate-down") is not null && settings.Command is null)
+            throw new PgdException(ExitCode.Misuse, "the input migrate-down is given without migrate", "A file that takes NAME.sql back is NAME.down.sql beside it, and needs no input.");
         return settings;
     }
 

@@ -28,6 +28,12 @@ public sealed record StoryInputs
 
     public string? MigrateWorkingDirectory { get; init; }
 
+    /// <summary>A command for bash that takes <see cref="Migrate"/> back, to be tried on a branch of its own.</summary>
+    public string? MigrateDown { get; init; }
+
+    /// <summary>Whether <see cref="Migrate"/> is run a second time on a branch of its own, where it should change nothing.</summary>
+    public bool MigrateRerun { get; init; }
+
     /// <summary>How long the migrations may take before they are interrupted; null or zero for as long as they take.</summary>
     public TimeSpan? MigrateDeadline { get; init; }
 

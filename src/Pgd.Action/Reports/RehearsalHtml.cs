@@ -3,6 +3,7 @@ using System.Net;
 using System.Text;
 using Pgd.Lint;
 using Pgd.Migrations;
+using Pgd.Schema;
 using Pgd.Tracing;
 
 namespace Pgd.Action.Reports;
@@ -48,12 +49,19 @@ public static class RehearsalHtml
             html.Append($"<p class=\"bad\">{Text(error.Message)}{(error.SqlState is { } state ? $" (SQLSTATE {Text(state)})" : "")}{(error.File is { } file ? $" <code>{Text(file)}:{error.Line?.ToString(CultureInfo.InvariantCulture)}</code>" : "")}</p>\n");
         foreach (var exceeded in report.Exceeded)
             html.Append($"<p class=\"bad\">Over budget: <code>{Text(exceeded.Name)}</code> {Text(exceeded.Limit)}: {Text(exceeded.Actual)} ({Text(exceeded.Where)})</p>\n");
+        if (report.Rollback is { } rollback)
+            html.Append($"<p class=\"{(rollback.Succeeded ? "dim" : "bad")}\">Way back: {Text(rollback.Summary)}</p>\n");
+        if (report.Rerun is { } rerun)
+            html.Append($"<p class=\"{(rerun.Succeeded ? "dim" : "bad")}\">Run again: {Text(rerun.Summary)}</p>\n");
         Facts(html, trace);
         Timeline(html, trace);
         Statements(html, trace);
         Findings(html, report);
         Tables(html, trace);
-        Schema(html, report);
+        Schema(html, "Schema", report.Schema);
+        Schema(html, "Left after the way back", report.Rollback?.Left);
+        Schema(html, "Different the second time", report.Rollback?.Different);
+        Schema(html, "Changed when run again", report.Rerun?.Schema);
         Log(html, report);
         return html.Append("</body>\n</html>\n").ToString();
     }
@@ -151,11 +159,11 @@ public static class RehearsalHtml
         html.Append("</table></div>\n");
     }
 
-    private static void Schema(StringBuilder html, MigrationReport report)
+    private static void Schema(StringBuilder html, string title, SchemaDiff? schema)
     {
-        if (report.Schema is not { IsEmpty: false } schema)
+        if (schema is not { IsEmpty: false })
             return;
-        html.Append($"<h2>Schema</h2>\n<p>{Text(schema.Summary)}</p>\n<div class=\"wide\"><pre>");
+        html.Append($"<h2>{title}</h2>\n<p>{Text(schema.Summary)}</p>\n<div class=\"wide\"><pre>");
         foreach (var line in schema.Text.TrimEnd('\n').Split('\n'))
             html.Append(line switch { ['+', ..] => $"<span class=\"add\">{Text(line)}</span>\n", ['-', ..] => $"<span class=\"del\">{Text(line)}</span>\n", ['@', ..] => $"<b>{Text(line)}</b>\n", _ => Text(line) + "\n" });
         html.Append("</pre></div>\n");

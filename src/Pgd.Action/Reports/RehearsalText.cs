@@ -1,6 +1,7 @@
 using System.Globalization;
 using Pgd.Lint;
 using Pgd.Migrations;
+using Pgd.Schema;
 using Pgd.Tracing;
 
 namespace Pgd.Action.Reports;
@@ -29,6 +30,8 @@ public static class RehearsalText
     /// <summary>What stands against it most, to be put behind that it ran; empty if nothing does.</summary>
     internal static string Consequence(MigrationReport report, Func<string, string> code) => report switch
     {
+        { Rollback.Succeeded: false } => ", and cannot be taken back",
+        { Rerun.Succeeded: false } => ", and is not done when it is run again",
         { Exceeded.Count: > 0 } => $", over {Words.Count(report.Exceeded.Count, "budget")}",
         { Level: FindingLevel.Error } => $", and {Words.Count(report.Findings.Count(f => f is { Level: FindingLevel.Error, WaivedBecause: null }), "thing")} would hurt production",
         { Trace.WorstLock: { } worst } when worst.Held >= TimeSpan.FromSeconds(1) => $", and held up {worst.Blocks.InWords()} of {code(worst.Relation)} for {Measured.Time(worst.Held)}",
@@ -43,6 +46,8 @@ public static class RehearsalText
         if (report.Exceeded.Count > 0)
             yield return new() { Lines = [.. report.Exceeded.Select(e => $"- **over budget** {Markdown.Code(e.Name)} {Markdown.Text(e.Limit)}: {Markdown.Text(e.Actual)} ({Markdown.Text(e.Where)})")] };
         yield return new() { Lines = Summary(report) };
+        foreach (var section in Again(report))
+            yield return section;
         if (trace.Statements.Count > 0)
             yield return Statements(trace, place);
         if (report.Findings.Count > 0)
@@ -50,7 +55,7 @@ public static class RehearsalText
         if (trace.Tables.Count > 0)
             yield return Tables(trace);
         if (report.Schema is { IsEmpty: false } schema)
-            yield return Details($"Schema: {Markdown.Text(schema.Summary)}", "diff", [.. schema.Text.TrimEnd('\n').Split('\n').Select(l => Markdown.CodeLine(l, 1000))], expendability: 4);
+            yield return Schema("Schema", schema);
         if (trace.Gaps.Count > 0)
             yield return new() { Lines = [.. trace.Gaps.Select(g => $"- not seen: {Markdown.Text(g)}")] };
     }
@@ -69,6 +74,25 @@ public static class RehearsalText
             facts.Add(("Temporary files", Measured.Size(trace.TemporaryBytes)));
         return ["| | |", "| :-- | :-- |", .. facts.Select(f => $"| {f.Item1} | {f.Item2} |")];
     }
+
+    private static IEnumerable<Section> Again(MigrationReport report)
+    {
+        var lines = new List<string>();
+        if (report.Rollback is { } rollback)
+            lines.Add($"- {(rollback.Succeeded ? "" : "❌ ")}**way back** {Markdown.Text(rollback.Summary)}");
+        if (report.Rerun is { } rerun)
+            lines.Add($"- {(rerun.Succeeded ? "" : "❌ ")}**run again** {Markdown.Text(rerun.Summary)}");
+        if (lines.Count > 0)
+            yield return new() { Lines = lines };
+        foreach (var (title, diff) in (IEnumerable<(string, SchemaDiff?)>)[("Left after the way back", report.Rollback?.Left), ("Different the second time", report.Rollback?.Different), ("Changed when run again", report.Rerun?.Schema)])
+        {
+            if (diff is { IsEmpty: false })
+                yield return Schema(title, diff);
+        }
+    }
+
+    private static Section Schema(string title, SchemaDiff schema) =>
+        Details($"{title}: {Markdown.Text(schema.Summary)}", "diff", [.. schema.Text.TrimEnd('\n').Split('\n').Select(l => Markdown.CodeLine(l, 1000))], expendability: 4);
 
     private static Section Statements(MigrationTrace trace, Func<string, int?, (string Place, string? Url)> place)
     {

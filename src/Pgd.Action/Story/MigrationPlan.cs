@@ -51,6 +51,8 @@ internal sealed class MigrationPlan
         Deadline = inputs.MigrateDeadline,
         Budget = inputs.Budget,
         Sources = sources,
+        Down = inputs.MigrateDown,
+        Rerun = inputs.MigrateRerun,
         Command = inputs.Migrate is not { } script ? null : new() { Branch = branch, Connection = connection, Script = script, WorkingDirectory = checkout.WorkingDirectory, Output = output },
         Files = inputs.MigrateFiles is not { } pattern ? null : new()
         {

@@ -2,6 +2,7 @@ using System.Globalization;
 using Pgd.Action.Reports;
 using Pgd.Lint;
 using Pgd.Migrations;
+using Pgd.Schema;
 using Pgd.Tracing;
 
 namespace Pgd.Tool.Output;
@@ -27,7 +28,15 @@ internal static class MigrationReportText
             ("Temporary", trace.TemporaryBytes > 0 ? Measured.Size(trace.TemporaryBytes) : null),
             ("Left invalid", trace.InvalidIndexes.Count > 0 ? string.Join(", ", trace.InvalidIndexes) : null),
             ("Not validated", trace.UnvalidatedConstraints.Count > 0 ? string.Join(", ", trace.UnvalidatedConstraints) : null),
-            ("Schema", report.Schema?.Summary));
+            ("Schema", report.Schema?.Summary),
+            ("Way back", report.Rollback is { } rollback ? $"{(rollback.Succeeded ? "" : sheet.Screen.Red("failed") + "  ")}{PlainText.Line(rollback.Summary, 1000)}" : null),
+            ("Run again", report.Rerun is { } rerun ? $"{(rerun.Succeeded ? "" : sheet.Screen.Red("failed") + "  ")}{PlainText.Line(rerun.Summary, 1000)}" : null));
+        foreach (var diff in (IEnumerable<SchemaDiff?>)[report.Rollback?.Left, report.Rollback?.Different, report.Rerun?.Schema])
+        {
+            if (diff is { IsEmpty: false })
+                SchemaText.Write(diff, sheet);
+        }
+
         foreach (var gap in trace.Gaps)
             sheet.Line($"{sheet.Screen.Yellow("not seen")}  {gap}");
         if (trace.Statements.Count > 0)

@@ -48,6 +48,12 @@ public sealed record MigrationSettings
     /// <summary>The folder to run in.</summary>
     public string? WorkingDirectory { get; init; }
 
+    /// <summary>A command for bash that takes <see cref="Command"/> back.</summary>
+    public string? Down { get; init; }
+
+    /// <summary>Whether <see cref="Command"/> is run a second time, which should change nothing.</summary>
+    public bool? Rerun { get; init; }
+
     /// <summary>How long they may take before they are interrupted.</summary>
     public TimeSpan? Deadline { get; init; }
 }

@@ -40,6 +40,8 @@ public static class RepositoryFile
                 Files = migrations.Text("files"),
                 Ledger = migrations.Text("ledger"),
                 WorkingDirectory = migrations.Text("working-directory"),
+                Down = migrations.Text("down"),
+                Rerun = migrations.Flag("rerun"),
                 Deadline = migrations.Span("deadline"),
             },
             Budget = new()
@@ -68,6 +70,8 @@ public static class RepositoryFile
         migrations.RefuseUnknown();
         budget.RefuseUnknown();
         policy.RefuseUnknown();
+        if (configuration.Migrations is { Files: not null, Down: not null })
+            throw migrations.Misuse("down", "\"migrations.down\" takes a command back, and \"migrations.files\" have files NAME.down.sql for that");
         return configuration.Migrations is { Command: not null, Files: not null }
             ? throw migrations.Misuse("files", "\"migrations.files\" and \"migrations.command\" exclude each other")
             : configuration;

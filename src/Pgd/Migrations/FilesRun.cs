@@ -37,6 +37,15 @@ internal sealed class FilesRun(MigrationFiles files, IAppliedFiles applied, Time
         }
     }
 
+    /// <summary>Runs some files and nothing else: no ledger, and no record of what ran.</summary>
+    public async Task<MigrationRun> RunOnlyAsync(IEnumerable<string> paths, CancellationToken cancellationToken)
+    {
+        var start = clock.GetTimestamp();
+        var root = Path.GetFullPath(files.WorkingDirectory);
+        var (done, error) = await RunAsync([.. paths.Select(path => SqlFile.Read(root, path)).Select(file => (file, file.Parse()))], ledger: null, since: null, cancellationToken);
+        return new() { Duration = clock.GetElapsedTime(start), Files = done, Error = error };
+    }
+
     private async Task<(List<MigrationFile> Done, MigrationError? Error)> RunAsync(
         List<(SqlFile File, SqlScript Script)> scripts, Ledger? ledger, Applied? since, CancellationToken cancellationToken)
     {

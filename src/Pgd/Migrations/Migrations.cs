@@ -42,6 +42,9 @@ public sealed class Migrations
         return new FilesRun(files, applied, clock).RunAsync(cancellationToken);
     }
 
+    /// <summary>Runs some files of a migration, and keeps no record of it.</summary>
+    internal Task<MigrationRun> RunOnlyAsync(MigrationFiles files, IEnumerable<string> paths, CancellationToken cancellationToken) => new FilesRun(files, applied, clock).RunOnlyAsync(paths, cancellationToken);
+
     /// <summary>
     /// Runs a migration and watches what it does: each statement, the locks that it takes and for how long, what it has written anew, how much write-ahead log. The branch's server is
     /// restarted before and after. A failing migration is a result, not an exception.

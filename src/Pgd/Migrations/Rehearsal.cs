@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Serialization;
 using Pgd.Libpq;
 using Pgd.Lint;
@@ -26,6 +27,15 @@ public sealed record Rehearsal
     /// read, or are not SQL alone, are passed over.
     /// </summary>
     public IReadOnlyCollection<string> Sources { get; init; } = [];
+
+    /// <summary>
+    /// What takes it back, for bash, where it is a <see cref="Command"/>: tried on a branch of its own, and the migration once more after it. Of <see cref="Files"/> each may have a file beside
+    /// it that takes it back, and needs none here: <c>NAME.down.sql</c> for <c>NAME.sql</c> or <c>NAME.up.sql</c>.
+    /// </summary>
+    public string? Down { get; init; }
+
+    /// <summary>Whether to run the <see cref="Command"/> a second time, on a branch of its own: it should change nothing.</summary>
+    public bool Rerun { get; init; }
 
     /// <summary>How long it may take before it is interrupted, and then ended; null or zero for as long as it takes.</summary>
     public TimeSpan? Deadline { get; init; }
@@ -56,12 +66,83 @@ public sealed record MigrationReport
     [JsonIgnore]
     public FindingLevel? Level => Findings.Where(f => f.WaivedBecause is null).Select(f => (FindingLevel?)f.Level).Max();
 
+    /// <summary>How it was taken back; null if that was not to be tried.</summary>
+    public RollbackCheck? Rollback { get; init; }
+
+    /// <summary>What it did when it was run a second time; null if that was not to be tried.</summary>
+    public RerunCheck? Rerun { get; init; }
+
     /// <summary>The budgets that it exceeds.</summary>
     public required IReadOnlyList<ExceededBudget> Exceeded { get; init; }
 
-    /// <summary>What it comes to, as a command's exit status: done, failed, or over its budget.</summary>
-    public ExitCode ExitCode => !Run.Succeeded ? ExitCode.MigrationFailed : Exceeded.Count > 0 ? ExitCode.BudgetExceeded : ExitCode.Done;
+    /// <summary>What it comes to, as a command's exit status: done, failed (also where only the way back or the second time did), or over its budget.</summary>
+    public ExitCode ExitCode => !Run.Succeeded || Rollback is { Succeeded: false } || Rerun is { Succeeded: false } ? ExitCode.MigrationFailed : Exceeded.Count > 0 ? ExitCode.BudgetExceeded : ExitCode.Done;
 
     /// <summary>How the schema differs from the parent's now; null if that could not be asked.</summary>
     public SchemaDiff? Schema { get; init; }
 }
+
+/// <summary>How a migration was taken back and run again, on a branch of its own that was made from the migrated one.</summary>
+public sealed record RollbackCheck
+{
+    /// <summary>Files that nothing takes back: then none of it was tried.</summary>
+    public IReadOnlyList<string> Missing { get; init; } = [];
+
+    /// <summary>How the way back went; null if it was not tried.</summary>
+    public MigrationRun? Down { get; init; }
+
+    /// <summary>How the schema was after it, compared with before the migration: empty if all of it was taken back.</summary>
+    public SchemaDiff? Left { get; init; }
+
+    /// <summary>How the migration went once more after that; null if the way back failed.</summary>
+    public MigrationRun? Again { get; init; }
+
+    /// <summary>How the schema was after that, compared with after the first time: empty if it is the same.</summary>
+    public SchemaDiff? Different { get; init; }
+
+    /// <summary>Whether it can be taken back, and run again; also where there is nothing to try.</summary>
+    public bool Succeeded => Down is null || (Down.Succeeded && Left!.IsEmpty && Again!.Succeeded && Different!.IsEmpty);
+
+    /// <summary>The same in words.</summary>
+    [JsonIgnore]
+    public string Summary => this switch
+    {
+        { Down: null } => $"not tried: nothing takes {string.Join(", ", Missing.Take(5))}{(Missing.Count > 5 ? ", …" : "")} back",
+        { Down: { Error: { } error } down } => $"failed after {Measured.Time(down.Duration)}: {error.Message}",
+        { Left: { IsEmpty: false } left } => $"ran in {Measured.Time(Down.Duration)} and leaves a difference: {left.Summary}",
+        { Again.Error: { } error } => $"ran in {Measured.Time(Down.Duration)}, but the migration then fails: {error.Message}",
+        { Different: { IsEmpty: false } different } => $"ran in {Measured.Time(Down.Duration)}, but the migration then comes to something else: {different.Summary}",
+        _ => $"ran in {Measured.Time(Down.Duration)}, the schema was as before, and the migration ran again in {Measured.Time(Again!.Duration)}",
+    };
+}
+
+/// <summary>What a migration did when it was run a second time, on a branch of its own that was made from the migrated one.</summary>
+public sealed record RerunCheck
+{
+    /// <summary>How that went.</summary>
+    public required MigrationRun Run { get; init; }
+
+    /// <summary>How the schema was after it, compared with before it.</summary>
+    public required SchemaDiff Schema { get; init; }
+
+    /// <summary>The tables in which it wrote, with how many rows; those in which tools keep their lock do not count.</summary>
+    public required IReadOnlyList<WrittenTable> Written { get; init; }
+
+    /// <summary>Whether it changed nothing.</summary>
+    public bool Succeeded => Run.Succeeded && Schema.IsEmpty && Written.Count == 0;
+
+    /// <summary>The same in words.</summary>
+    [JsonIgnore]
+    public string Summary => this switch
+    {
+        { Run: { Error: { } error } run } => $"failed after {Measured.Time(run.Duration)}: {error.Message}",
+        { Schema.IsEmpty: false } => $"changes the schema: {Schema.Summary}",
+        { Written.Count: > 0 } => $"writes: {string.Join(", ", Written.Select(w => string.Create(CultureInfo.InvariantCulture, $"{w.Rows:N0} {(w.Rows == 1 ? "row" : "rows")} of {w.Name}")))}",
+        _ => $"changed nothing, in {Measured.Time(Run.Duration)}",
+    };
+}
+
+/// <summary>A table in which something was written.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Rows">How many rows were inserted, updated and deleted.</param>
+public sealed record WrittenTable(string Name, long Rows);

@@ -16,6 +16,7 @@ internal sealed class RehearsalRun(Workspace workspace, Migrations migrations, R
     public async Task<MigrationReport> RunAsync(CancellationToken cancellationToken)
     {
         rehearsal.Budget.Check();
+        var before = ReadSchema(cancellationToken);
         using var trace = await Trace.BeginAsync(workspace, rehearsal.Branch, rehearsal.Connection.Database, cancellationToken).ConfigureAwait(false);
         MigrationRun run;
         try
@@ -30,26 +31,65 @@ internal sealed class RehearsalRun(Workspace workspace, Migrations migrations, R
 
         var traced = Placed(await trace.EndAsync(_mask, CancellationToken.None).ConfigureAwait(false));
         var findings = Findings.Of(traced);
+        var (rollback, rerun) = run.Succeeded ? await TryAgainAsync(run, before, cancellationToken).ConfigureAwait(false) : (null, null);
         return new()
         {
             Branch = rehearsal.Branch,
             Run = run,
             Trace = traced,
             Findings = findings,
+            Rollback = rollback,
+            Rerun = rerun,
             Exceeded = rehearsal.Budget.Exceeded(traced, findings),
             Schema = await CompareAsync(cancellationToken).ConfigureAwait(false),
         };
     }
 
-    private async Task<MigrationRun> RunWatchedAsync(CancellationToken cancellationToken)
+    private Task<MigrationRun> RunWatchedAsync(CancellationToken cancellationToken) =>
+        UntilDeadlineAsync(limit => rehearsal.Command is { } command ? migrations.RunCommandAsync(command, limit) : migrations.RunFilesAsync(rehearsal.Files!, limit), cancellationToken);
+
+    /// <summary>On a branch of its own: the way back, where there is one, and the same once more, where that was asked for.</summary>
+    private async Task<(RollbackCheck?, RerunCheck?)> TryAgainAsync(MigrationRun run, IReadOnlyList<SchemaObject>? before, CancellationToken cancellationToken)
+    {
+        List<string> up = [.. run.Files.Select(f => f.Path)];
+        List<string?> down = rehearsal.Files is { } files ? [.. up.Select(path => SqlFile.Down(files.WorkingDirectory, path))] : [];
+        RollbackCheck? rollback = null;
+        if (down.Any(d => d is not null) && down.Contains(null))
+            rollback = new() { Missing = [.. up.Where((_, i) => down[i] is null)] };
+        var takesBack = before is not null && rollback is null && (rehearsal.Down is not null || down.Count > 0) && !down.Contains(null);
+        if (!takesBack && !rehearsal.Rerun)
+            return (rollback, null);
+        var second = await SecondBranch.CreateAsync(workspace, rehearsal.Branch, rehearsal.Connection, cancellationToken).ConfigureAwait(false);
+        await using var _ = second.ConfigureAwait(false);
+        var rerun = rehearsal is { Rerun: true, Command: { } again } ? await second.RerunAsync(command => UntilDeadlineAsync(limit => migrations.RunCommandAsync(command, limit), cancellationToken), again, cancellationToken).ConfigureAwait(false) : null;
+        if (takesBack)
+        {
+            rollback = await second.TakeBackAsync(before!, () => RunThereAsync(rehearsal.Down ?? "", ((IEnumerable<string?>)down).Reverse()!), () => RunThereAsync(rehearsal.Command?.Script ?? "", up), cancellationToken).ConfigureAwait(false);
+        }
+
+        return (rollback, rerun);
+
+        Task<MigrationRun> RunThereAsync(string script, IEnumerable<string> paths) => UntilDeadlineAsync(
+            limit => rehearsal.Command is { } command ? migrations.RunCommandAsync(second.Here(command) with { Script = script }, limit) : migrations.RunOnlyAsync(second.Here(rehearsal.Files!), paths, limit), cancellationToken);
+    }
+
+    // Before our own triggers are in it.
+    private IReadOnlyList<SchemaObject>? ReadSchema(CancellationToken cancellationToken)
+    {
+        if (rehearsal.Down is null && !(rehearsal.Files is { } files && SqlFile.Find(files.WorkingDirectory, files.Pattern).Any(f => SqlFile.Down(files.WorkingDirectory, f.Path) is not null)))
+            return null;
+        var (project, record) = (workspace.State.RequireProject(rehearsal.Branch.Project), workspace.Branches.RequireOwn(rehearsal.Branch));
+        return SecondBranch.Schema(workspace.Branches.RequireRunning(project, record), rehearsal.Branch, rehearsal.Connection.Database, project.PostgresMajor, cancellationToken);
+    }
+
+    private async Task<MigrationRun> UntilDeadlineAsync(Func<CancellationToken, Task<MigrationRun>> work, CancellationToken cancellationToken)
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         if (rehearsal.Deadline is { Ticks: > 0 } most)
             deadline.CancelAfter(most);
         try
         {
-            return rehearsal.Command is { } command ? await migrations.RunCommandAsync(command, deadline.Token).ConfigureAwait(false)
-                : await migrations.RunFilesAsync(rehearsal.Files!, deadline.Token).ConfigureAwait(false);
+            return await work(deadline.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {

@@ -11,6 +11,9 @@ namespace Pgd.Migrations;
 /// <param name="Content">Its bytes.</param>
 internal sealed partial record SqlFile(string Path, string Sha256, byte[] Content)
 {
+    private const string UpEnd = ".up.sql";
+    private const string DownEnd = ".down.sql";
+
     /// <summary>The files that match, in the order in which they run.</summary>
     /// <exception cref="PgdException">None does (<see cref="ExitCode.Misuse"/>): a mistyped pattern must not pass for a migration that worked.</exception>
     public static IReadOnlyList<SqlFile> Find(string workingDirectory, string pattern)
@@ -27,7 +30,9 @@ internal sealed partial record SqlFile(string Path, string Sha256, byte[] Conten
                 matcher.AddInclude(Relative(root, line));
         }
 
-        var paths = matcher.GetResultsInFullPath(root).Select(path => Relative(root, path)).Distinct(StringComparer.Ordinal).ToList();
+        // The way back is no migration, unless it is asked for by name.
+        var all = pattern.Contains(DownEnd, StringComparison.Ordinal);
+        var paths = matcher.GetResultsInFullPath(root).Select(path => Relative(root, path)).Where(path => all || !path.EndsWith(DownEnd, StringComparison.Ordinal)).Distinct(StringComparer.Ordinal).ToList();
         if (paths.Count == 0)
         {
             throw new PgdException(ExitCode.Misuse, $"no file in {root} matches {pattern.Trim()}",
@@ -36,6 +41,13 @@ internal sealed partial record SqlFile(string Path, string Sha256, byte[] Conten
 
         paths.Sort(NaturalOrder.Instance);
         return [.. paths.Select(path => Read(root, path))];
+    }
+
+    /// <summary>The file beside one that takes it back; null if there is none.</summary>
+    public static string? Down(string root, string path)
+    {
+        var stem = path.EndsWith(UpEnd, StringComparison.Ordinal) ? path[..^UpEnd.Length] : path.EndsWith(".sql", StringComparison.Ordinal) ? path[..^".sql".Length] : path;
+        return System.IO.Path.Exists(System.IO.Path.Combine(root, stem + DownEnd)) ? stem + DownEnd : null;
     }
 
     /// <summary>A path in the form in which files are found: relative, with slashes, without <c>./</c>.</summary>

@@ -54,7 +54,7 @@ public sealed partial class ActionMetadataTests
     {
         Assert.Equal(
             [
-                "command", "project", "parent", "branch", "database", "role", "roles", "migrate", "migrate-files", "migrate-ledger", "migrate-working-directory", "migrate-deadline",
+                "command", "project", "parent", "branch", "database", "role", "roles", "migrate", "migrate-files", "migrate-ledger", "migrate-working-directory", "migrate-down", "migrate-deadline",
                 "anonymize", "on-push", "ttl", "comment", "fork-policy", "label", "drafts", "github-token", "host", "keep-on-failure", "sweep-limit", "version",
             ],
             Names("inputs"));

@@ -25,4 +25,22 @@ public sealed class KilledRehearsals
         Assert.False(Directory.Exists(Path.Combine(dev.Directory, "trace")));
         Assert.Equal(before, root.SteadyListing());
     }
+
+    [Fact]
+    public async Task What_the_way_back_was_tried_on_goes_with_its_branch_and_is_in_nobodys_way()
+    {
+        using var root = await ToolRoot.WithProjectAsync("reflink");
+        var before = root.SteadyListing();
+        await root.MakeAsync("dev");
+
+        var killed = root.ToolWith(new() { ["PGD_KILL_AT"] = "rehearsal:second" }, "migrate", "run", "shop/dev", "--down", "true", "--", "true");
+        Assert.True(killed.Status == 137, killed.ToString());
+        Assert.Contains("shop/rehearsal-", root.Succeed("branch", "list"), StringComparison.Ordinal);
+        // It does not live for ever either.
+        Assert.Contains("expires", root.Succeed("branch", "list", "--json"), StringComparison.Ordinal);
+
+        root.Succeed("migrate", "run", "shop/dev", "--down", "true", "--", "true");
+        root.Succeed("branch", "delete", "shop/dev");
+        Assert.Equal(before, root.SteadyListing());
+    }
 }

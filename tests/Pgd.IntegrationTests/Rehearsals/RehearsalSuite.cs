@@ -106,6 +106,72 @@ public abstract class RehearsalSuite(ShopFixture fixture)
         }
     }
 
+    [Theory]
+    [InlineData("alter table orders add note text", "alter table orders drop column note", true, "the schema was as before, and the migration ran again in")]
+    [InlineData("alter table orders add note text; create index on orders (note)", "alter table orders rename column note to old_note", false, "leaves a difference: 1 column added, 1 index added")]
+    [InlineData("create table if not exists extra (i int)", "select 1 / 0", false, "failed after")]
+    [InlineData("alter table orders add note text; do $$ begin if exists (select from done) then raise 'done'; end if; end $$; insert into done values (1)", "alter table orders drop column note", false, "but the migration then fails")]
+    public async Task The_way_back_is_tried_where_nobody_sees_it(string up, string down, bool succeeds, string told)
+    {
+        var report = await RehearseAsync($"psql -qXv ON_ERROR_STOP=1 <<'SQL'\n{up}\nSQL", r => r with { Down = $"psql -qXv ON_ERROR_STOP=1 -c '{down}'" }, setup: "create table done (i int)");
+
+        Assert.Equal((succeeds, succeeds ? ExitCode.Done : ExitCode.MigrationFailed), (report.Rollback!.Succeeded, report.ExitCode));
+        Assert.Contains(told, report.Rollback.Summary, StringComparison.Ordinal);
+        Assert.Null(report.Rerun);
+        Assert.DoesNotContain(_shop.Workspace.State.Branches("shop"), b => b.Name.StartsWith("rehearsal-", StringComparison.Ordinal));
+        // What was tried there is not here.
+        Assert.Null(report.Run.Error);
+        Assert.DoesNotContain("old_note", report.Schema!.Text, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("create table if not exists extra (i int)", true, "changed nothing, in")]
+    [InlineData("create table if not exists extra_lock (i int); insert into extra_lock values (1)", true, "changed nothing, in")]
+    [InlineData("insert into orders select max(id) + generate_series(1, 3), 1 from orders", false, "writes: 3 rows of public.orders")]
+    [InlineData("alter table orders add note text", false, "failed after")]
+    [InlineData("create index on orders (amount)", false, "changes the schema: 1 index added")]
+    public async Task A_second_time_should_change_nothing(string up, bool succeeds, string told)
+    {
+        var before = await _shop.SumAsync("main");
+        var report = await RehearseAsync($"psql -qXv ON_ERROR_STOP=1 -c '{up}'", r => r with { Rerun = true });
+
+        Assert.Equal((succeeds, succeeds ? ExitCode.Done : ExitCode.MigrationFailed), (report.Rerun!.Succeeded, report.ExitCode));
+        Assert.Contains(told, report.Rerun.Summary, StringComparison.Ordinal);
+        Assert.DoesNotContain(_shop.Workspace.State.Branches("shop"), b => b.Name.StartsWith("rehearsal-", StringComparison.Ordinal));
+        Assert.Equal(before, await _shop.SumAsync("main"));
+    }
+
+    [Theory]
+    [InlineData("1.sql,1.down.sql,2.up.sql,2.down.sql", "ran in")]
+    [InlineData("1.sql,2.up.sql,2.down.sql", "not tried: nothing takes 1.sql back")]
+    [InlineData("1.sql,2.up.sql", null)]
+    public async Task Files_are_taken_back_in_the_other_order_by_those_beside_them(string files, string? told)
+    {
+        var content = new Dictionary<string, string>
+        {
+            ["1.sql"] = "create table first (i int primary key);",
+            ["1.down.sql"] = "drop table first;",
+            ["2.up.sql"] = "create table second (i int references first);",
+            ["2.down.sql"] = "drop table second;",
+        };
+        var folder = Directory.CreateTempSubdirectory("pgd-rehearsal-").FullName;
+        try
+        {
+            foreach (var file in files.Split(','))
+                await File.WriteAllTextAsync(Path.Combine(folder, file), content[file]);
+            var report = await RehearseAsync(null, r => r with { Files = new() { Branch = r.Branch, Connection = r.Connection, WorkingDirectory = folder, Pattern = "*.sql", Added = null, Output = _ => { } } });
+
+            Assert.Equal(ExitCode.Done, report.ExitCode);
+            Assert.Equal(["1.sql", "2.up.sql"], report.Run.Files.Select(f => f.Path));
+            Assert.Equal(told is null, report.Rollback is null);
+            Assert.StartsWith(told ?? "", report.Rollback?.Summary ?? "", StringComparison.Ordinal);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
     [Fact]
     public async Task One_that_writes_what_looks_like_our_notes_has_its_report()
     {

@@ -107,6 +107,29 @@ public sealed class CommentTextTests
     [Fact]
     public void What_a_rehearsal_saw_as_one_HTML_file() => Snapshot.Match(RehearsalHtml.Page(Reports.Heavy));
 
+    [Theory]
+    [InlineData(true, "✅", "ran on `shop/pr-42` in 12 s\n", "- **way back** ran in 1\\.5 s, the schema was as before, and the migration ran again in 12 s")]
+    [InlineData(false, "❌", ", and cannot be taken back\n", "- ❌ **way back** ran in 1\\.5 s and leaves a difference:\u200b 1 column changed, 1 index added")]
+    public void How_a_migration_was_taken_back(bool succeeds, string icon, string verdict, string told)
+    {
+        var nothing = Reports.Heavy.Schema! with { Objects = [], Groups = [], Text = "" };
+        var run = CommandFailed.Run! with { Error = null, OutputTail = [] };
+        var text = Comment(CommandFailed with
+        {
+            Migration = Reports.Of(run) with
+            {
+                Trace = Reports.Heavy.Trace with { Locks = [] },
+                Rollback = new() { Down = new() { Duration = TimeSpan.FromSeconds(1.5) }, Left = succeeds ? nothing : Reports.Heavy.Schema, Again = run, Different = nothing },
+                Rerun = new() { Run = run, Schema = nothing, Written = [] },
+            },
+        });
+
+        Assert.StartsWith($"### {icon} ", text, StringComparison.Ordinal);
+        foreach (var part in (string[])[verdict, told, "- **run again** changed nothing, in 12 s"])
+            Assert.True(text.Contains(part, StringComparison.Ordinal), $"{part}\n{text}");
+        Assert.Equal(!succeeds, text.Contains("Left after the way back", StringComparison.Ordinal));
+    }
+
     [Fact]
     public void A_schema_that_differs_by_70_kB_is_cut_before_anything_that_is_said_of_locks()
     {

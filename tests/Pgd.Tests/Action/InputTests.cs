@@ -56,6 +56,18 @@ public sealed class InputTests
     }
 
     [Fact]
+    public void The_way_back_is_that_of_a_command_and_files_have_theirs_beside_them()
+    {
+        var file = new RepositoryConfiguration { Migrations = new() { Command = "make up", Down = "make down", Rerun = true, Deadline = TimeSpan.FromMinutes(5) } };
+
+        var (own, files) = (Read(file, ("PGD_INPUT_MIGRATE_DOWN", "make back"), ("PGD_INPUT_MIGRATE_DEADLINE", "1h")), Read(file, ("PGD_INPUT_MIGRATE_FILES", "*.sql")));
+
+        Assert.Equal(("make up", "make back", true, TimeSpan.FromHours(1)), (own.Migrate, own.MigrateDown, own.MigrateRerun, own.MigrateDeadline));
+        Assert.Equal((null, null, false, TimeSpan.FromMinutes(5)), (files.Migrate, files.MigrateDown, files.MigrateRerun, files.MigrateDeadline));
+        Assert.Contains("without migrate", Refused("migrate-down", "make down").Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Anonymization_files_come_one_on_each_line_and_in_their_order()
     {
         Assert.Equal(["b.sql", "a/*.sql"], Read(null, ("PGD_INPUT_ANONYMIZE", "b.sql\r\n\n  a/*.sql  \n")).Anonymize);

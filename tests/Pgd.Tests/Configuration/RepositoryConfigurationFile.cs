@@ -87,6 +87,7 @@ public sealed class RepositoryConfigurationFile : IDisposable
     [InlineData("policy:\n  sweep-limit: 99999999999", "2: \"policy.sweep-limit\" must be a whole number, not \"99999999999\"", null)]
     [InlineData("policy:\n  comment: maybe", "2: \"policy.comment\" cannot be \"maybe\": it is one of true, summary, false", null)]
     [InlineData("migrations:\n  command: make\n  files: a.sql", "3: \"migrations.files\" and \"migrations.command\" exclude each other", null)]
+    [InlineData("migrations:\n  files: a.sql\n  down: make down", "3: \"migrations.down\" takes a command back, and \"migrations.files\" have files NAME.down.sql for that", null)]
     [InlineData("budget:\n  max-lock: 2s", "2: unknown key \"budget.max-lock\"", "Keys here: max-duration, max-exclusive-lock, max-rewrite-bytes, max-wal-bytes, deny.")]
     [InlineData("budget:\n  max-duration: long", "2: \"budget.max-duration\": \"long\" is not a duration", "Write a number and a unit (s, m, h, d, w), for example 30m, 12h or 7d; never or 0 for none.")]
     [InlineData("budget:\n  deny:\n    - truncate\n    - drop-colum", "4: \"budget.deny\": there is no rule \"drop-colum\" to deny", "Did you mean \"drop-column\"?")]

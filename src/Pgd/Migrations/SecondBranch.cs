@@ -1,0 +1,128 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Security.Cryptography;
+using Pgd.Libpq;
+using Pgd.Linux;
+using Pgd.Postgres;
+using Pgd.Schema;
+using Pgd.State;
+
+namespace Pgd.Migrations;
+
+/// <summary>
+/// A branch of the migrated one, on which is tried what must not touch that: the way back, and a second time. It is made when the first time has succeeded, so its state is that of a first run, which
+/// need not be repeated.
+/// </summary>
+internal sealed class SecondBranch : IAsyncDisposable
+{
+    // Whoever was killed cannot delete it.
+    private static readonly TimeSpan Lifetime = TimeSpan.FromDays(1);
+
+    // The statistics of a session that has ended: older servers send them on, and write them down twice a second.
+    private static readonly TimeSpan StatisticsDelay = TimeSpan.FromSeconds(1.2);
+
+    private static readonly TimeSpan LongestEnd = TimeSpan.FromSeconds(5);
+
+    private const string Others = "select count(*)::text from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'";
+
+    private readonly Workspace _workspace;
+    private readonly BranchName _name;
+    private readonly ConnectionUrl _connection;
+    private readonly BranchServer _server;
+    private readonly int _major;
+
+    private SecondBranch(Workspace workspace, BranchName name, ConnectionUrl connection, BranchServer server, int major) =>
+        (_workspace, _name, _connection, _server, _major) = (workspace, name, connection, server, major);
+
+    /// <summary>The label by which one is known; its value is the id of the branch that it was made from.</summary>
+    public const string Label = "pgd.rehearsal";
+
+    public static async Task<SecondBranch> CreateAsync(Workspace workspace, BranchName first, ConnectionUrl connection, CancellationToken cancellationToken)
+    {
+        var (project, record) = (workspace.State.RequireProject(first.Project), workspace.State.RequireBranch(first));
+        var name = BranchName.Of(first.Project, $"rehearsal-{RandomNumberGenerator.GetHexString(8, lowercase: true)}");
+        await workspace.Branches.CreateAsync(new()
+        {
+            Name = name,
+            From = first.Branch,
+            TimeToLive = Lifetime,
+            Roles = [connection.User],
+            Labels = new Dictionary<string, string> { [Label] = record.Id },
+        }, cancellationToken).ConfigureAwait(false);
+        Fault.Here("rehearsal:second");
+        try
+        {
+            var own = await workspace.Branches.ConnectAsync(name, connection.Database, connection.User, cancellationToken).ConfigureAwait(false);
+            var made = workspace.State.RequireBranch(name);
+            return new(workspace, name, own, new(workspace, project, made, made.Generation), project.PostgresMajor);
+        }
+        catch
+        {
+            await workspace.Branches.DeleteAsync(name, ifExists: true, withSnapshots: true, CancellationToken.None).ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>Those that were left by a rehearsal that was killed.</summary>
+    public static IEnumerable<BranchName> LeftOf(Workspace workspace, BranchName first) =>
+        workspace.State.FindBranch(first) is { } record ? [.. workspace.State.Branches(first.Project).Where(b => b.Labels.GetValueOrDefault(Label) == record.Id).Select(b => b.FullName)] : [];
+
+    /// <summary>Runs a command a second time.</summary>
+    /// <param name="run">What runs it.</param>
+    /// <param name="command">The command.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public async Task<RerunCheck> RerunAsync(Func<MigrationCommand, Task<MigrationRun>> run, MigrationCommand command, CancellationToken cancellationToken)
+    {
+        command.Output($"The same again, on {_name}:");
+        var (schema, written) = (Schema(cancellationToken), await WrittenAsync(cancellationToken).ConfigureAwait(false));
+        var again = await run(Here(command)).ConfigureAwait(false);
+        var now = await WrittenAsync(cancellationToken).ConfigureAwait(false);
+        return new()
+        {
+            Run = again,
+            Schema = SchemaDiff.Of(_name, _name, _connection.Database, schema, Schema(cancellationToken)),
+            Written = [.. now.Select(t => new WrittenTable(t.Key, t.Value - written.GetValueOrDefault(t.Key))).Where(t => t.Rows > 0 && !t.Name.EndsWith("lock", StringComparison.OrdinalIgnoreCase)).OrderBy(t => t.Name, StringComparer.Ordinal)],
+        };
+    }
+
+    /// <summary>Takes a migration back, and runs it again.</summary>
+    /// <param name="before">The schema before it ran at all.</param>
+    /// <param name="down">What takes it back.</param>
+    /// <param name="up">What runs it.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public async Task<RollbackCheck> TakeBackAsync(IReadOnlyList<SchemaObject> before, Func<Task<MigrationRun>> down, Func<Task<MigrationRun>> up, CancellationToken cancellationToken)
+    {
+        var first = Schema(cancellationToken);
+        var check = new RollbackCheck { Down = await down().ConfigureAwait(false) };
+        if (!check.Down.Succeeded)
+            return check;
+        check = check with { Left = SchemaDiff.Of(_name, _name, _connection.Database, before, Schema(cancellationToken)), Again = await up().ConfigureAwait(false) };
+        return check with { Different = SchemaDiff.Of(_name, _name, _connection.Database, first, Schema(cancellationToken)) };
+    }
+
+    public MigrationCommand Here(MigrationCommand command) => command with { Branch = _name, Connection = _connection };
+
+    public MigrationFiles Here(MigrationFiles files) => files with { Branch = _name, Connection = _connection };
+
+    public async ValueTask DisposeAsync() => await _workspace.Branches.DeleteAsync(_name, ifExists: true, withSnapshots: true, CancellationToken.None).ConfigureAwait(false);
+
+    public static IReadOnlyList<SchemaObject> Schema(BranchServer server, BranchName name, string database, int major, CancellationToken cancellationToken)
+    {
+        using var connection = server.Connect(cancellationToken, database);
+        return SchemaReader.Read(connection, name, major, privileges: false, cancellationToken);
+    }
+
+    private IReadOnlyList<SchemaObject> Schema(CancellationToken cancellationToken) => Schema(_server, _name, _connection.Database, _major, cancellationToken);
+
+    private async Task<Dictionary<string, long>> WrittenAsync(CancellationToken cancellationToken)
+    {
+        using var connection = _server.Connect(cancellationToken, _connection.Database);
+        // A session counts when it has ended, which may be a moment after its program did.
+        for (var wait = Stopwatch.StartNew(); wait.Elapsed < LongestEnd && connection.Scalar(Others, cancellationToken) != "0";)
+            await Task.Delay(20, cancellationToken).ConfigureAwait(false);
+        if (_major < 15)
+            await Task.Delay(StatisticsDelay, cancellationToken).ConfigureAwait(false);
+        return connection.Query("select format('%I.%I', schemaname, relname), (n_tup_ins + n_tup_upd + n_tup_del)::text from pg_stat_user_tables", cancellationToken)
+            .ToDictionary(r => r[0]!, r => long.Parse(r[1]!, CultureInfo.InvariantCulture), StringComparer.Ordinal);
+    }
+}
