@@ -143,7 +143,7 @@ public static class RehearsalHtml
                 html.Append($"<p>{Text(finding.Message)} <span class=\"dim\">{Text(finding.Place)}</span>{(finding.WaivedBecause is { } reason ? $" <span class=\"dim\">(allowed: {Text(reason)})</span>" : "")}</p>\n");
             }
 
-            html.Append($"<p class=\"dim\">{Text(first.Why)}</p><p>→ {Text(first.Instead)}</p></li>\n");
+            html.Append($"{(first.Why.Length > 0 ? $"<p class=\"dim\">{Text(first.Why)}</p>" : "")}{(first.Instead.Length > 0 ? $"<p>→ {Text(first.Instead)}</p>" : "")}</li>\n");
         }
 
         html.Append("</ul>\n");

@@ -125,7 +125,7 @@ public static class RehearsalText
             if (finding.WaivedBecause is { } reason)
                 lines.Add($"  allowed: {Markdown.Text(reason)}");
             else if (explained.Add(finding.Rule))
-                lines.Add($"  {Markdown.Text(finding.Why)} → {Markdown.Text(finding.Instead)}");
+                lines.Add($"  {string.Join(" → ", new[] { finding.Why, finding.Instead }.Where(t => t.Length > 0).Select(t => Markdown.Text(t)))}");
         }
 
         var open = report.Findings.Count(f => f.WaivedBecause is null);

@@ -150,7 +150,7 @@ internal sealed class Up(StoryContext context)
         foreach (var level in migration.Findings.Where(f => f.WaivedBecause is null).OrderByDescending(f => f.Level).GroupBy(Level))
         {
             foreach (var finding in level.Take(ShownAnnotations))
-                context.Log.Annotate(level.Key, finding.Rule, $"{finding.Message}. {finding.Why} Instead: {finding.Instead}", finding.File is { } file ? plan.PathPrefix + file : null, finding.Line);
+                context.Log.Annotate(level.Key, finding.Rule, string.Join(' ', new[] { $"{finding.Message}.", finding.Why, finding.Instead.Length > 0 ? $"Instead: {finding.Instead}" : "" }.Where(t => t.Length > 0)), finding.File is { } file ? plan.PathPrefix + file : null, finding.Line);
         }
 
         return migration;

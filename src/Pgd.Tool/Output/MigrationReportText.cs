@@ -46,6 +46,12 @@ internal static class MigrationReportText
             sheet.Table(["#", "TIME", "STATEMENT", "STRONGEST LOCK", "HELD", "WAL"], [.. trace.Statements.Select(s => Row(s, locks.GetValueOrDefault(s.Number)))]);
         }
 
+        WriteFindings(report, sheet);
+    }
+
+    /// <summary>The findings alone, with what each of them means.</summary>
+    public static void WriteFindings(MigrationReport report, Sheet sheet)
+    {
         var explained = new HashSet<string>();
         foreach (var finding in report.Findings)
         {
@@ -57,8 +63,10 @@ internal static class MigrationReportText
             }
             else if (explained.Add(finding.Rule))
             {
-                sheet.Line($"  {finding.Why}");
-                sheet.Line($"  → {finding.Instead}");
+                if (finding.Why.Length > 0)
+                    sheet.Line($"  {finding.Why}");
+                if (finding.Instead.Length > 0)
+                    sheet.Line($"  → {finding.Instead}");
             }
         }
     }

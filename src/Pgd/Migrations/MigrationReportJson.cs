@@ -14,12 +14,16 @@ namespace Pgd.Migrations;
     WriteIndented = true,
     Converters = [typeof(Milliseconds), typeof(BlocksList), typeof(CamelCase<LockMode>), typeof(CamelCase<RelationKind>), typeof(CamelCase<SchemaKind>), typeof(CamelCase<SchemaChange>), typeof(CamelCase<FindingLevel>), typeof(CamelCase<ExitCode>)])]
 [JsonSerializable(typeof(MigrationReport))]
+[JsonSerializable(typeof(IReadOnlyList<LintFinding>))]
 public sealed partial class MigrationReportJson : JsonSerializerContext
 {
     private static MigrationReportJson Readable => field ??= new(new(Default.Options) { TypeInfoResolver = null, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
 
     /// <summary>The form, with text left readable.</summary>
     public static JsonTypeInfo<MigrationReport> Shape => Readable.MigrationReport;
+
+    /// <summary>That of its findings alone.</summary>
+    public static JsonTypeInfo<IReadOnlyList<LintFinding>> FindingsShape => Readable.IReadOnlyListLintFinding;
 }
 
 internal sealed class Milliseconds : JsonConverter<TimeSpan>

@@ -31,6 +31,7 @@ internal sealed class RehearsalRun(Workspace workspace, Migrations migrations, R
 
         var traced = Placed(await trace.EndAsync(_mask, CancellationToken.None).ConfigureAwait(false));
         var findings = Findings.Of(traced);
+        (traced, findings) = await SecondOpinionAsync(run, traced, findings, cancellationToken).ConfigureAwait(false);
         var (rollback, rerun) = run.Succeeded ? await TryAgainAsync(run, before, cancellationToken).ConfigureAwait(false) : (null, null);
         return new()
         {
@@ -47,6 +48,25 @@ internal sealed class RehearsalRun(Workspace workspace, Migrations migrations, R
 
     private Task<MigrationRun> RunWatchedAsync(CancellationToken cancellationToken) =>
         UntilDeadlineAsync(limit => rehearsal.Command is { } command ? migrations.RunCommandAsync(command, limit) : migrations.RunFilesAsync(rehearsal.Files!, limit), cancellationToken);
+
+    private async Task<(MigrationTrace, IReadOnlyList<LintFinding>)> SecondOpinionAsync(MigrationRun run, MigrationTrace traced, IReadOnlyList<LintFinding> findings, CancellationToken cancellationToken)
+    {
+        var (folder, files) = rehearsal.Files is { } sql ? (sql.WorkingDirectory, run.Files.ToLookup(f => f.Transaction, f => f.Path))
+            : (rehearsal.Command!.WorkingDirectory ?? ".", rehearsal.Sources.Where(s => !SqlFile.IsDown(s)).ToLookup(_ => false));
+        if (files.Count == 0 || !Squawk.IsInstalled)
+            return (traced, findings);
+        try
+        {
+            var more = new List<LintFinding>();
+            foreach (var group in files)
+                more.AddRange(await Squawk.FindAsync(Path.GetFullPath(folder), [.. group], group.Key, workspace.State.RequireProject(rehearsal.Branch.Project).PostgresMajor, traced, findings, cancellationToken).ConfigureAwait(false));
+            return (traced, [.. findings, .. more.OrderBy(f => f.Statement).ThenBy(f => f.Line)]);
+        }
+        catch (PgdException e)
+        {
+            return (traced with { Gaps = [.. traced.Gaps, e.Message] }, findings);
+        }
+    }
 
     /// <summary>On a branch of its own: the way back, where there is one, and the same once more, where that was asked for.</summary>
     private async Task<(RollbackCheck?, RerunCheck?)> TryAgainAsync(MigrationRun run, IReadOnlyList<SchemaObject>? before, CancellationToken cancellationToken)

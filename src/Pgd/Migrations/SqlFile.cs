@@ -32,7 +32,7 @@ internal sealed partial record SqlFile(string Path, string Sha256, byte[] Conten
 
         // The way back is no migration, unless it is asked for by name.
         var all = pattern.Contains(DownEnd, StringComparison.Ordinal);
-        var paths = matcher.GetResultsInFullPath(root).Select(path => Relative(root, path)).Where(path => all || !path.EndsWith(DownEnd, StringComparison.Ordinal)).Distinct(StringComparer.Ordinal).ToList();
+        var paths = matcher.GetResultsInFullPath(root).Select(path => Relative(root, path)).Where(path => all || !IsDown(path)).Distinct(StringComparer.Ordinal).ToList();
         if (paths.Count == 0)
         {
             throw new PgdException(ExitCode.Misuse, $"no file in {root} matches {pattern.Trim()}",
@@ -42,6 +42,9 @@ internal sealed partial record SqlFile(string Path, string Sha256, byte[] Conten
         paths.Sort(NaturalOrder.Instance);
         return [.. paths.Select(path => Read(root, path))];
     }
+
+    /// <summary>Whether it is one that takes another back.</summary>
+    public static bool IsDown(string path) => path.EndsWith(DownEnd, StringComparison.Ordinal);
 
     /// <summary>The file beside one that takes it back; null if there is none.</summary>
     public static string? Down(string root, string path)

@@ -11,6 +11,6 @@ internal sealed partial record Waiver(string Rule, string Reason)
     public static IReadOnlyList<Waiver> Parse(string said) =>
         Form.Match(said) is { Success: true } match ? [.. match.Groups["rules"].Value.Split([',', ' ', '\t'], StringSplitOptions.RemoveEmptyEntries).Select(rule => new Waiver(rule, match.Groups["reason"].Value.Trim()))] : [];
 
-    [GeneratedRegex(@"\Aallow\s+(?<rules>[a-z-]+(?:\s*,\s*[a-z-]+)*)\s+because\s+(?<reason>\S.*)\z", RegexOptions.ExplicitCapture)]
+    [GeneratedRegex(@"\Aallow\s+(?<rules>[a-z/-]+(?:\s*,\s*[a-z/-]+)*)\s+because\s+(?<reason>\S.*)\z", RegexOptions.ExplicitCapture)]
     private static partial Regex Form { get; }
 }

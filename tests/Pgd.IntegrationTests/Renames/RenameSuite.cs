@@ -160,6 +160,10 @@ public abstract class RenameSuite(ShopFixture fixture)
         await _shop.Workspace.Projects.RenameAsync("store", "shop", default);
         Assert.Equal(urls, await UrlsAsync("shop"));
         Assert.Equal(BranchStatus.Stopped, (await _shop.GetAsync("asleep")).Status);
+        // What its server reads is written by its next start.
+        await _shop.StartAsync("asleep");
+        Assert.Equal(sums.Item1, await SumAsync("shop", "asleep"));
+        await _shop.StopAsync("asleep");
         Assert.DoesNotContain(_shop.Since(before), line => !line.Contains("process ", StringComparison.Ordinal) && !line.Contains("/below", StringComparison.Ordinal) && !line.Contains(" s/", StringComparison.Ordinal) && !line.Contains("container ", StringComparison.Ordinal)
             // What a dataset was cloned from is handed to its clone, wherever that is by then.
             && !line.Contains(" snapshot ", StringComparison.Ordinal));
