@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the built benchmark with the published tool: bench.sh SCALE ROUNDS [STORAGE]
+# Runs the built benchmark with the published tool: bench.sh SCALE ROUNDS [WHAT]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 [[ $EUID -eq 0 ]] || {

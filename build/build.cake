@@ -54,12 +54,12 @@ Task("docs").Does(() =>
 
 Task("bench").Does(() =>
 {
-    Options("scale", "rounds", "storage", "yes");
+    Options("scale", "rounds", "only", "yes");
     Bash("build/packages.sh", [.. Flag("yes"), "server", "client", "pgbench", "btrfs", "xfs", "ext4", "mount", "docker", "debootstrap"]);
     Quietly("Building", "dotnet", ["build", "build/Bench", "--configuration", configuration, "-nologo"]);
-    string[] bench = ["build/bench.sh", Argument("scale", "100"), Argument("rounds", "9"), .. HasArgument("storage") ? new[] { Argument<string>("storage") } : []];
+    string[] bench = ["build/bench.sh", Argument("scale", "100"), Argument("rounds", "9"), .. HasArgument("only") ? new[] { Argument<string>("only") } : []];
     // ZFS needs a machine that has it.
-    if (Argument("storage", "").StartsWith("zfs") && string.IsNullOrEmpty(EnvironmentVariable("PGD_TEST_POOL")))
+    if (Argument("only", "").StartsWith("zfs") && string.IsNullOrEmpty(EnvironmentVariable("PGD_TEST_POOL")))
         Bash("tests/zfs-vm/run.sh", ["--docker", "--disk", "16G", "--rw", "artifacts", "--", "bash", .. bench]);
     else
         Bash(bench[0], bench[1..]);

@@ -19,17 +19,15 @@ internal sealed class Benchmark(Tool tool, int scale, int rounds) : IDisposable
     private readonly List<string> _roots = [];
     private string? _processes;
 
-    public void Run(IReadOnlyList<string> storages)
+    public void Run(IReadOnlyList<string> all)
     {
         try
         {
-            foreach (var storage in storages)
-                MeasureCreate(storage);
-            // In an emulated machine they would take an hour.
-            if (storages.Contains("btrfs"))
-                MeasureRecovery();
-            if (!storages.Any(IsOnZfs))
-                MeasureList();
+            foreach (var one in all)
+            {
+                System.Action measure = one switch { "recovery" => MeasureRecovery, "rehearsal" => MeasureRehearsal, "list" => MeasureList, _ => () => MeasureCreate(one) };
+                measure();
+            }
         }
         finally
         {
@@ -187,6 +185,40 @@ internal sealed class Benchmark(Tool tool, int scale, int rounds) : IDisposable
 
         static string Sql(SourceServer server, params string[] statements) => string.Concat(statements.Select(statement => LabCommand.Run("psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align",
             "--host", server.SocketFolder, "--port", server.Port, "--username", "postgres", "--dbname", "postgres", "--command", statement)));
+    }
+
+    // The same migration, watched and not, each on a new branch: rows are written one by one and all at once, a table and an index are written anew.
+    private void MeasureRehearsal()
+    {
+        var root = NewProject("btrfs", "btrfs", scale);
+        var file = Path.Combine(NewFolder("btrfs"), "migration.sql");
+        File.WriteAllText(file, $"""
+            alter table pgbench_accounts add column note text;
+            update pgbench_accounts set note = 'x' where aid % 10 = 0;
+            create index on pgbench_accounts (note);
+            alter table pgbench_accounts alter column aid type bigint;
+            {string.Concat(Enumerable.Range(1, 2000).Select(i => $"insert into pgbench_history (tid, bid, aid, delta, mtime) values (1, 1, {i}, 1, now());\n"))}
+            """);
+        var psql = new[] { "psql", "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--file", file };
+        var (plain, watched) = (new Series(), new Series());
+        for (var round = 0; round <= rounds; round++)
+        {
+            Progress($"rehearsal: round {round} of {rounds}");
+            foreach (var isWatched in round % 2 == 0 ? new[] { true, false } : [false, true])
+            {
+                Tool.Time(root, tool.Program, "branch", "create", "bench/b");
+                if (isWatched)
+                    watched.Add(JsonDocument.Parse(Tool.Time(root, tool.Program, ["migrate", "run", "bench/b", "--json", "--", .. psql]).Output).RootElement.GetProperty("run").GetProperty("duration").GetDouble());
+                else
+                    plain.Add(double.Parse(Tool.Time(root, tool.Program, ["branch", "exec", "bench/b", "--", "bash", "-c", "s=$(date +%s%N); \"$@\" >/dev/null; e=$(date +%s%N); echo $(((e - s) / 1000))", "bash", .. psql]).Output, CultureInfo.InvariantCulture) / 1000);
+                Tool.Time(root, tool.Program, "branch", "delete", "bench/b");
+                Settle(root);
+            }
+        }
+
+        var cost = watched.Median / plain.Median;
+        _rows.Add(new("a migration", "psql", plain, null, null));
+        _rows.Add(new("", "the same, watched by dotnet pgd migrate run", watched, $"{Number(cost, "F2")}×", new("≤ 1.05×", cost <= 1.05)));
     }
 
     private void MeasureList()

@@ -13,14 +13,14 @@ static int Measure(string[] args)
 {
     if (args is not [var tool, var scale, var rounds, .. var only])
     {
-        Console.Error.WriteLine("Usage: Bench TOOL-FOLDER SCALE ROUNDS [STORAGE]");
+        Console.Error.WriteLine("Usage: Bench TOOL-FOLDER SCALE ROUNDS [WHAT]");
         return 2;
     }
 
     try
     {
         using var bench = new Benchmark(new(tool), int.Parse(scale), int.Parse(rounds));
-        bench.Run(only is [var storage] ? [storage] : ["btrfs", "reflink", "copy", "btrfs" + Benchmark.InDocker]);
+        bench.Run(only is [var one] ? [one] : ["btrfs", "reflink", "copy", "btrfs" + Benchmark.InDocker, "recovery", "rehearsal", "list"]);
         return 0;
     }
     catch (InvalidOperationException error)

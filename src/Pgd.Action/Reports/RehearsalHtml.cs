@@ -28,7 +28,7 @@ public static class RehearsalHtml
         .facts dt { color: var(--dim); font-size: .8rem; } .facts dd { margin: 0; font-weight: 600; overflow-wrap: anywhere; }
         .wide { overflow-x: auto; border: 1px solid var(--line); border-radius: 8px; }
         table { border-collapse: collapse; width: 100%; font-size: .875rem; } th, td { padding: .4rem .7rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); } tr:last-child td { border-bottom: 0; }
-        th { color: var(--dim); font-weight: 600; white-space: nowrap; } td.n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; } td.sql { min-width: 18rem; overflow-wrap: anywhere; white-space: pre-wrap; }
+        th { color: var(--dim); font-weight: 600; white-space: nowrap; } th.n, td.n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; } td.sql { min-width: 18rem; overflow-wrap: anywhere; white-space: pre-wrap; }
         svg { display: block; width: 100%; } svg text { fill: var(--text); font: 12px system-ui, sans-serif; } svg .tick { stroke: var(--line); } svg .dim { fill: var(--dim); }
         .reads { fill: var(--reads); } .writes { fill: var(--writes); } .schema { fill: var(--schema); }
         .key span { white-space: nowrap; margin-right: 1em; } .key span::before { content: ""; display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin-right: .35em; } .key .r::before { background: var(--reads); } .key .w::before { background: var(--writes); } .key .s::before { background: var(--schema); }
@@ -53,6 +53,8 @@ public static class RehearsalHtml
             html.Append($"<p class=\"{(rollback.Succeeded ? "dim" : "bad")}\">Way back: {Text(rollback.Summary)}</p>\n");
         if (report.Rerun is { } rerun)
             html.Append($"<p class=\"{(rerun.Succeeded ? "dim" : "bad")}\">Run again: {Text(rerun.Summary)}</p>\n");
+        foreach (var gap in trace.Gaps)
+            html.Append($"<p class=\"warn\">Not seen: {Text(gap)}</p>\n");
         Facts(html, trace);
         Timeline(html, trace);
         Statements(html, trace);
@@ -70,8 +72,8 @@ public static class RehearsalHtml
     {
         var rewrites = trace.Statements.SelectMany(s => s.Rewrites).ToList();
         html.Append("<dl class=\"facts\">\n");
-        Fact("Holds up", trace.WorstLock is { } worst ? $"{worst.Blocks.InWords()} of {worst.Relation} for {Measured.Time(worst.Held)}" : "nobody");
-        Fact("Writes anew", rewrites.Count == 0 ? "nothing" : $"{Measured.Size(rewrites.Sum(r => r.Bytes))} in {Words.Count(rewrites.Select(r => r.Relation).Distinct().Count(), "table or index", "tables and indexes")}");
+        Fact("Held up", trace.WorstLock is { } worst ? $"{worst.Blocks.InWords()} of {worst.Relation} for {Measured.Time(worst.Held)}" : "nobody");
+        Fact("Written anew", rewrites.Count == 0 ? "nothing" : $"{Measured.Size(rewrites.Sum(r => r.Bytes))} in {Words.Count(rewrites.Select(r => r.Relation).Distinct().Count(), "table or index", "tables and indexes")}");
         Fact("Write-ahead log", Measured.Size(trace.WalBytes));
         if (trace.TemporaryBytes > 0)
             Fact("Temporary files", Measured.Size(trace.TemporaryBytes));
@@ -112,7 +114,7 @@ public static class RehearsalHtml
     private static void Statements(StringBuilder html, MigrationTrace trace)
     {
         var locks = trace.StrongestLocks();
-        html.Append("<h2>Statements</h2>\n<div class=\"wide\"><table><tr><th>#<th>Time<th>Statement<th>Strongest lock<th>Held<th>Log</tr>\n");
+        html.Append("<h2>Statements</h2>\n<div class=\"wide\"><table><tr><th class=\"n\">#<th class=\"n\">Time<th>Statement<th>Strongest lock<th class=\"n\">Held<th class=\"n\">Log</tr>\n");
         foreach (var statement in trace.Statements.Take(MostStatements))
         {
             var strongest = locks.GetValueOrDefault(statement.Number);
@@ -153,7 +155,7 @@ public static class RehearsalHtml
     {
         if (trace.Tables.Count == 0)
             return;
-        html.Append("<h2>Tables</h2>\n<div class=\"wide\"><table><tr><th>Table<th>Before<th>After<th>Rows<th>Dead rows</tr>\n");
+        html.Append("<h2>Tables</h2>\n<div class=\"wide\"><table><tr><th>Table<th class=\"n\">Before<th class=\"n\">After<th class=\"n\">Rows<th class=\"n\">Dead rows</tr>\n");
         foreach (var table in trace.Tables)
             html.Append(CultureInfo.InvariantCulture, $"<tr><td>{Text(table.Name)}<td class=\"n\">{(table.BytesBefore is { } before ? Measured.Size(before) : "new")}<td class=\"n\">{(table.BytesAfter is { } after ? Measured.Size(after) : "gone")}<td class=\"n\">{table.Rows:N0}<td class=\"n\">{table.DeadRows:N0}</tr>\n");
         html.Append("</table></div>\n");

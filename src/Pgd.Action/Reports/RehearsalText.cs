@@ -66,8 +66,8 @@ public static class RehearsalText
         var rewrites = trace.Statements.SelectMany(s => s.Rewrites).ToList();
         List<(string, string)> facts =
         [
-            ("Holds up", trace.WorstLock is { } worst ? $"{worst.Blocks.InWords()} of {Markdown.Cell(worst.Relation)} for **{Measured.Time(worst.Held)}**" : "nobody"),
-            ("Writes anew", rewrites.Count == 0 ? "nothing" : $"{Measured.Size(rewrites.Sum(r => r.Bytes))}: {string.Join(", ", rewrites.Select(r => Markdown.Cell(r.Relation)).Distinct().Take(5))}{(rewrites.Count > 5 ? ", …" : "")}"),
+            ("Held up", trace.WorstLock is { } worst ? $"{worst.Blocks.InWords()} of {Markdown.Cell(worst.Relation)} for **{Measured.Time(worst.Held)}**" : "nobody"),
+            ("Written anew", rewrites.Count == 0 ? "nothing" : $"{Measured.Size(rewrites.Sum(r => r.Bytes))}: {string.Join(", ", rewrites.Select(r => Markdown.Cell(r.Relation)).Distinct().Take(5))}{(rewrites.Count > 5 ? ", …" : "")}"),
             ("Write-ahead log", Measured.Size(trace.WalBytes)),
         ];
         if (trace.TemporaryBytes > 0)

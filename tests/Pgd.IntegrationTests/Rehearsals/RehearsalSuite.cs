@@ -209,6 +209,31 @@ public abstract class RehearsalSuite(ShopFixture fixture)
     }
 
     [Fact]
+    public async Task One_that_takes_every_connection_has_a_report_and_leaves_none_of_them()
+    {
+        var report = await RehearseAsync("psql -qXc 'alter table orders add note text'; for i in $(seq 120); do setsid psql -qX -c 'select pg_sleep(600)' >/dev/null 2>&1 & done; until psql -qX -c 'select 1' 2>&1 | grep 'too many clients'; do :; done; exit 3", role: "postgres");
+
+        Assert.Equal((ExitCode.MigrationFailed, 3), (report.ExitCode, report.Run.Error!.ExitStatus));
+        Assert.Contains("too many clients", string.Join('\n', report.Run.OutputTail), StringComparison.Ordinal);
+        Assert.Contains(report.Trace.Locks, l => l is { Relation: "public.orders", Mode: LockMode.AccessExclusive });
+        // What it left behind could not be asked for either, or it could.
+        Assert.All(report.Trace.Gaps, g => Assert.Contains("too many clients", g, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task One_that_prints_100_MB_has_a_report_of_its_end()
+    {
+        var heard = 0L;
+        var report = await RehearseAsync("exec 2>/dev/null; yes 'a line of forty characters, more or less' | head -c 60000000 || true; tr '\\0' x < /dev/zero | head -c 40000000 || true; echo; printf 'the end \\033[31mred\\n'", r => r with { Command = r.Command! with { Output = line => heard += line.Length + 1 } });
+
+        Assert.Null(report.Run.Error);
+        Assert.StartsWith("the end ", report.Run.OutputTail[^1], StringComparison.Ordinal);
+        Assert.InRange(report.Run.OutputTail.Sum(l => l.Length), 100, 1_000_000);
+        Assert.InRange(heard, 50_000_000, 110_000_000);
+        Assert.InRange(System.Text.Encoding.UTF8.GetByteCount(Pgd.Action.Reports.RehearsalHtml.Page(report)), 1000, 2_000_000);
+    }
+
+    [Fact]
     public async Task One_that_drops_the_database_has_a_report_that_says_so()
     {
         var report = await RehearseAsync("psql -qX -d postgres -c 'drop database shop with (force)'", role: "postgres");
