@@ -114,7 +114,7 @@ public static class RehearsalHtml
     private static void Statements(StringBuilder html, MigrationTrace trace)
     {
         var locks = trace.StrongestLocks();
-        html.Append("<h2>Statements</h2>\n<div class=\"wide\"><table><tr><th class=\"n\">#<th class=\"n\">Time<th>Statement<th>Strongest lock<th class=\"n\">Held<th class=\"n\">Log</tr>\n");
+        html.Append("<h2>Statements</h2>\n<div class=\"wide\"><table><tr><th class=\"n\">#<th class=\"n\">Time<th>Statement<th>Strongest lock<th class=\"n\">Held<th class=\"n\">Rows<th class=\"n\">Log</tr>\n");
         foreach (var statement in trace.Statements.Take(MostStatements))
         {
             var strongest = locks.GetValueOrDefault(statement.Number);
@@ -123,7 +123,7 @@ public static class RehearsalHtml
                 html.Append(CultureInfo.InvariantCulture, $"\n<span class=\"dim\">{Text(file)}:{statement.Line}</span>");
             if (statement.Error is { } error)
                 html.Append($"\n<span class=\"bad\">{Text(error.Message)}</span>");
-            html.Append($"<td>{(strongest is null ? "" : $"{strongest.Mode.Sql()}<br><span class=\"dim\">{Text(strongest.Relation)}</span>")}<td class=\"n\">{(strongest is null ? "" : Measured.Time(strongest.Held))}<td class=\"n\">{(statement.WalIsApproximate ? "~" : "")}{Measured.Size(statement.WalBytes)}</tr>\n");
+            html.Append($"<td>{(strongest is null ? "" : $"{strongest.Mode.Sql()}<br><span class=\"dim\">{Text(strongest.Relation)}</span>")}<td class=\"n\">{(strongest is null ? "" : Measured.Time(strongest.Held))}<td class=\"n\">{statement.Rows?.ToString("N0", CultureInfo.InvariantCulture)}<td class=\"n\">{(statement.WalIsApproximate ? "~" : "")}{Measured.Size(statement.WalBytes)}</tr>\n");
         }
 
         html.Append("</table></div>\n");

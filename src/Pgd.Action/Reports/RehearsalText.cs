@@ -100,7 +100,7 @@ public static class RehearsalText
         var worst = trace.Statements.OrderByDescending(s => s.Error is not null).ThenByDescending(s => locks.GetValueOrDefault(s.Number) is { HoldsUp: true } l ? l.Held : TimeSpan.Zero).ThenByDescending(s => s.Duration).ToList();
         return new()
         {
-            Head = ["| # | Time | Statement | Strongest lock | Held | Log |", "| --: | --: | :-- | :-- | --: | --: |"],
+            Head = ["| # | Time | Statement | Strongest lock | Held | Rows | Log |", "| --: | --: | :-- | :-- | --: | --: | --: |"],
             Lines = [.. worst.Take(MostStatements).Select(s => Row(s, locks.GetValueOrDefault(s.Number), place))],
             Tail = worst.Count > MostStatements ? ["", $"{Words.Count(worst.Count - MostStatements, "statement")} more took less."] : [],
             Expendability = 1,
@@ -111,7 +111,7 @@ public static class RehearsalText
     {
         var where = statement.File is { } file && place(file, statement.Line) is var (shown, url) ? $" {Markdown.Link(Markdown.Cell(shown), url)}" : "";
         return $"| {statement.Number} | {Measured.Time(statement.Duration)} | {(statement.Error is null ? "" : "❌ ")}{Markdown.Cell(statement.Text, StatementLength)}{where} | {(strongest is null ? "" : $"{Icon(strongest.Blocks)}{strongest.Mode.Sql()} on {Markdown.Cell(strongest.Relation)}")} | "
-            + $"{(strongest is null ? "" : Measured.Time(strongest.Held))} | {(statement.WalIsApproximate ? "~" : "")}{Measured.Size(statement.WalBytes)} |";
+            + $"{(strongest is null ? "" : Measured.Time(strongest.Held))} | {statement.Rows?.ToString("N0", CultureInfo.InvariantCulture)} | {(statement.WalIsApproximate ? "~" : "")}{Measured.Size(statement.WalBytes)} |";
     }
 
     private static Section Findings(MigrationReport report, Func<string, int?, (string Place, string? Url)> place)

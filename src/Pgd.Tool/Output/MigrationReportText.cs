@@ -43,7 +43,7 @@ internal static class MigrationReportText
         {
             var locks = trace.StrongestLocks();
             sheet.Line();
-            sheet.Table(["#", "TIME", "STATEMENT", "STRONGEST LOCK", "HELD", "WAL"], [.. trace.Statements.Select(s => Row(s, locks.GetValueOrDefault(s.Number)))]);
+            sheet.Table(["#", "TIME", "STATEMENT", "STRONGEST LOCK", "HELD", "ROWS", "WAL"], [.. trace.Statements.Select(s => Row(s, locks.GetValueOrDefault(s.Number)))]);
         }
 
         WriteFindings(report, sheet);
@@ -79,7 +79,7 @@ internal static class MigrationReportText
     };
 
     private static string[] Row(TracedStatement statement, TracedLock? strongest) =>
-        [statement.Number.ToString(CultureInfo.InvariantCulture), Measured.Time(statement.Duration), Short(statement.Text), strongest is null ? "" : $"{strongest.Mode.Sql()} on {strongest.Relation}", strongest is null ? "" : Measured.Time(strongest.Held),
+        [statement.Number.ToString(CultureInfo.InvariantCulture), Measured.Time(statement.Duration), Short(statement.Text), strongest is null ? "" : $"{strongest.Mode.Sql()} on {strongest.Relation}", strongest is null ? "" : Measured.Time(strongest.Held), statement.Rows?.ToString("N0", CultureInfo.InvariantCulture) ?? "",
             $"{(statement.WalIsApproximate ? "~" : "")}{Measured.Size(statement.WalBytes)}"];
 
     private static string Short(string text)

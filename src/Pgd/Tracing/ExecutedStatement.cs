@@ -27,6 +27,9 @@ internal sealed partial record ExecutedStatement
 
     public IReadOnlyList<TraceNote> Notes { get; init; } = [];
 
+    /// <summary>What is known of the plans that it executed, in order.</summary>
+    public IReadOnlyList<StatementPlan> Plans { get; init; } = [];
+
     public long TemporaryBytes { get; init; }
 
     /// <summary>The entry that tells why it failed.</summary>
@@ -57,6 +60,7 @@ internal sealed partial record ExecutedStatement
     private sealed class Pending
     {
         private List<TraceNote> _notes = [];
+        private List<StatementPlan> _plans = [];
         private long _temporary, _begun, _ended;
         private string? _transaction;
 
@@ -69,6 +73,12 @@ internal sealed partial record ExecutedStatement
                 if (_begun == 0 && note.At > 0)
                     _begun = note.At;
                 _transaction = entry.IsInTransaction ? entry.Transaction : _transaction;
+                return null;
+            }
+
+            if (StatementPlan.Of(entry) is { } plan)
+            {
+                _plans.Add(plan);
                 return null;
             }
 
@@ -108,10 +118,11 @@ internal sealed partial record ExecutedStatement
                 Transaction = entry.IsInTransaction ? entry.Transaction : _transaction,
                 LeavesTransactionOpen = failure is null && entry.IsInTransaction,
                 Notes = _notes,
+                Plans = _plans,
                 TemporaryBytes = _temporary,
                 Failure = failure,
             };
-            (_notes, _temporary, _begun, _transaction, _ended) = ([], 0, 0, null, end);
+            (_notes, _plans, _temporary, _begun, _transaction, _ended) = ([], [], 0, 0, null, end);
             return executed;
         }
     }

@@ -107,6 +107,9 @@ public sealed record TracedStatement
     /// <summary>The tables and indexes that it had written anew.</summary>
     public IReadOnlyList<Rewrite> Rewrites { get; init; } = [];
 
+    /// <summary>How many rows it inserted, updated, deleted or returned; null where that was not told: of a statement that took less than 10 ms, or that has no plan, and where the server has no <c>auto_explain</c>.</summary>
+    public long? Rows { get; init; }
+
     /// <summary>The write-ahead log that it wrote, in bytes.</summary>
     public required long WalBytes { get; init; }
 

@@ -38,10 +38,13 @@ internal sealed class Trace : IDisposable
         var undo = new Undo(workspace.Reporter);
         await using var _ = undo.ConfigureAwait(false);
         undo.Push($"start {branch} as it was", () => RestartAsync(server));
+        IReadOnlyDictionary<string, string> plans;
+        using (var asked = server.Connect(cancellationToken, database))
+            plans = StatementPlan.Settings(asked, project.PostgresMajor, cancellationToken);
         await server.StopAsync(StopMode.Fast, cancellationToken).ConfigureAwait(false);
         var volume = server.RequireVolume();
         TraceFolder.Make(volume, workspace.Runtimes.Named(project.Runtime), database);
-        using (await server.StartAsync(open: true, listen: true, TraceSettings.Of(volume, project.PostgresMajor), cancellationToken).ConfigureAwait(false))
+        using (await server.StartAsync(open: true, listen: true, TraceSettings.Of(volume, project.PostgresMajor, plans), cancellationToken).ConfigureAwait(false))
         {
         }
 

@@ -184,6 +184,7 @@ internal sealed class TraceReader
         var (first, last) = (part.Notes.FirstOrDefault(n => n.Lsn > 0), part.Notes.LastOrDefault(n => n.Lsn > 0));
         // What was told from inside the session comes from the very begin and end of the command.
         var isExact = first is { Event: "ddl_command_start", IsNested: false } && last is { Event: "ddl_command_end", IsNested: false };
+        var plan = part.Plans.Count == 0 ? null : new StatementPlan(0, part.Plans.Sum(p => p.Rows), part.Plans.All(p => p.WalBytes is not null) ? part.Plans.Sum(p => p.WalBytes) : null);
         return new()
         {
             Number = number,
@@ -194,8 +195,9 @@ internal sealed class TraceReader
             Start = Time(part.Start - start),
             Duration = Time(part.End - part.Start),
             Rewrites = Rewrites(number - 1),
-            WalBytes = Math.Max(0, isExact ? last!.Lsn - first!.Lsn : LsnAt(part.End) - LsnAt(part.Start)),
-            WalIsApproximate = !isExact,
+            Rows = plan?.Rows,
+            WalBytes = Math.Max(0, isExact ? last!.Lsn - first!.Lsn : plan?.WalBytes ?? LsnAt(part.End) - LsnAt(part.Start)),
+            WalIsApproximate = !isExact && plan?.WalBytes is null,
             TemporaryBytes = part.IsLast ? part.Executed.TemporaryBytes : 0,
             LockTimeout = part.Notes.FirstOrDefault(n => n.LockTimeout is not null)?.LockTimeout is { } timeout ? Timeout(timeout) : null,
             Error = part.Failure is { } failure ? Error(failure) : null,
@@ -360,6 +362,8 @@ internal sealed class TraceReader
 
         public required IReadOnlyList<TraceNote> Notes { get; init; }
 
+        public required IReadOnlyList<StatementPlan> Plans { get; init; }
+
         /// <summary>Whether it is the last of what was sent together.</summary>
         public required bool IsLast { get; init; }
 
@@ -386,18 +390,21 @@ internal sealed class TraceReader
             var groups = statements.Count > 1 ? Groups(statements, executed.Notes) : [];
             if (groups.Count <= 1)
             {
-                yield return new() { Executed = executed, Text = statements.Count == 1 ? statements[0].Text : executed.Text, Statements = statements, Start = executed.Start, End = executed.End, Notes = executed.Notes, IsLast = true };
+                yield return new() { Executed = executed, Text = statements.Count == 1 ? statements[0].Text : executed.Text, Statements = statements, Start = executed.Start, End = executed.End, Notes = executed.Notes, Plans = executed.Plans, IsLast = true };
                 yield break;
             }
 
-            var start = executed.Start;
+            var (start, told) = (executed.Start, 0);
             for (var i = 0; i < groups.Count; i++)
             {
                 // Up to where the next one says that it begins, or where its own note says that it ended.
                 var isLast = i == groups.Count - 1;
                 var end = isLast ? executed.End : groups[i + 1].Notes.FirstOrDefault(n => n.At > 0)?.At ?? groups[i].Notes.LastOrDefault(n => n.At > 0)?.At ?? start;
                 end = Math.Clamp(end, start, Math.Max(start, executed.End));
-                yield return new() { Executed = executed, Text = string.Join(";\n", groups[i].Statements.Select(s => s.Text)), Statements = groups[i].Statements, Start = start, End = end, Notes = groups[i].Notes, IsLast = isLast };
+                // The first that had not ended when it was told.
+                var plans = executed.Plans.Skip(told).TakeWhile(p => isLast || p.At <= end).ToList();
+                told += plans.Count;
+                yield return new() { Executed = executed, Plans = plans, Text = string.Join(";\n", groups[i].Statements.Select(s => s.Text)), Statements = groups[i].Statements, Start = start, End = end, Notes = groups[i].Notes, IsLast = isLast };
                 start = end;
             }
         }

@@ -10,9 +10,10 @@ internal static class TraceSettings
 
     /// <param name="volume">The server's volume.</param>
     /// <param name="major">Its version.</param>
-    public static Dictionary<string, string> Of(Volume volume, int major)
+    /// <param name="more">What else it is started with.</param>
+    public static Dictionary<string, string> Of(Volume volume, int major, IReadOnlyDictionary<string, string> more)
     {
-        var settings = new Dictionary<string, string>
+        var settings = new Dictionary<string, string>(more)
         {
             ["logging_collector"] = "on",
             ["log_destination"] = "csvlog",

@@ -65,6 +65,35 @@ public abstract class RehearsalSuite(ShopFixture fixture)
         Assert.Contains(report.Trace.Tables, t => t is { Name: "public.sorted", BytesBefore: null, BytesAfter: > 5_000_000 });
     }
 
+    [Theory]
+    [InlineData("insert into big select i, i from generate_series(100001, 200000) i", 100_000)]
+    [InlineData("update big set amount = amount + 1 where id <= 40000", 40_000)]
+    [InlineData("delete from big where id > 10000", 30_000)]
+    [InlineData("create table copied as select * from big b, generate_series(1, 3)", 120_000)]
+    [InlineData("insert into big select i, i from generate_series(1, 60000) i on conflict do nothing", 20_000)]
+    [InlineData("with gone as (delete from big where id <= 35000 returning *) insert into big select id + 1000000, amount from gone", 35_000)]
+    public async Task How_many_rows_a_statement_had_to_do_with(string sql, long rows)
+    {
+        var report = await RehearseAsync(setup: "create table big as select i as id, i as amount from generate_series(1, 40000) i; alter table big add primary key (id)", script: $"psql -qXv ON_ERROR_STOP=1 -c '{sql}'");
+
+        var statement = report.Trace.Statements.Single();
+        Assert.Equal(rows, statement.Rows);
+        Assert.False(statement.WalIsApproximate);
+        // At least 30 bytes of each row, and no more than all of what was written.
+        Assert.InRange(statement.WalBytes, rows * 30, report.Trace.WalBytes);
+    }
+
+    [Fact]
+    public async Task Rows_of_statements_that_were_sent_together_are_told_apart_and_triggers_make_the_log_an_estimate()
+    {
+        var report = await RehearseAsync(
+            setup: "create table big as select i as id, i as amount from generate_series(1, 40000) i; create table copy (i int); create function note() returns trigger language plpgsql as 'begin insert into copy values (new.id); return new; end'; create trigger t after update on big for each row execute function note()",
+            script: "psql -qXv ON_ERROR_STOP=1 -c 'insert into big select i, i from generate_series(1, 50000) i; alter table big add note text; update big set amount = 0 where id <= 30000'");
+
+        Assert.Equal([50_000L, null, 60_000L], report.Trace.Statements.Select(s => s.Rows));
+        Assert.Equal([false, false, true], report.Trace.Statements.Select(s => s.WalIsApproximate));
+    }
+
     [Fact]
     public async Task Who_looks_at_the_locks_a_hundred_times_a_second_does_not_fill_the_log_with_it()
     {
@@ -211,7 +240,7 @@ public abstract class RehearsalSuite(ShopFixture fixture)
     [Fact]
     public async Task One_that_takes_every_connection_has_a_report_and_leaves_none_of_them()
     {
-        var report = await RehearseAsync("psql -qXc 'alter table orders add note text'; for i in $(seq 120); do setsid psql -qX -c 'select pg_sleep(600)' >/dev/null 2>&1 & done; until psql -qX -c 'select 1' 2>&1 | grep 'too many clients'; do :; done; exit 3", role: "postgres");
+        var report = await RehearseAsync("psql -qXc 'alter table orders add note text'; for i in $(seq 120); do setsid psql -qX -c 'select pg_sleep(600)' >/dev/null 2>&1 & done; until (psql -qX -c 'select 1' 2>&1 || true) | grep 'too many clients'; do :; done; exit 3", role: "postgres");
 
         Assert.Equal((ExitCode.MigrationFailed, 3), (report.ExitCode, report.Run.Error!.ExitStatus));
         Assert.Contains("too many clients", string.Join('\n', report.Run.OutputTail), StringComparison.Ordinal);
@@ -296,7 +325,7 @@ public abstract class RehearsalSuite(ShopFixture fixture)
             var rehearsal = new Rehearsal { Branch = name, Connection = connection, Command = script is null ? null : new() { Branch = name, Connection = connection, Script = script, Output = _ => { } } };
             var report = await _shop.Workspace.Migrations.RehearseAsync((with ?? (r => r))(rehearsal), default);
             // As it was: it serves, tells nobody what it executes, and nothing of ours is in it.
-            var (branch, answer) = (await _shop.GetAsync("rehearsed"), await Sql.AskAsync(await _shop.Workspace.Branches.ConnectAsync(name, "postgres", "postgres", default), "select current_setting('log_destination') || ' ' || current_setting('logging_collector')"));
+            var (branch, answer) = (await _shop.GetAsync("rehearsed"), await Sql.AskAsync(await _shop.Workspace.Branches.ConnectAsync(name, "postgres", "postgres", default), "select current_setting('log_destination') || ' ' || current_setting('logging_collector') || current_setting('session_preload_libraries')"));
             Assert.Equal("stderr off", answer);
             Assert.False(Directory.Exists(Path.Combine(branch.Directory, "trace")));
             var log = await _shop.LogAsync("rehearsed");

@@ -31,7 +31,7 @@ internal static class Reports
                     TemporaryBytes = 471_859_200,
                 },
                 Statement(3, "alter table orders drop column legacy_note -- <script>alert('x')</script> | @octocat", 71_401, 8, 12_288),
-                Statement(4, "create index concurrently orders_status on orders (status)", 71_500, 3_700, 221_000_000) with { File = "db/0008_orders_index.sql", Line = 1, Transaction = 2, WalIsApproximate = true },
+                Statement(4, "create index concurrently orders_status on orders (status)", 71_500, 3_700, 221_000_000) with { File = "db/0008_orders_index.sql", Line = 1, Rows = 20_000_000, Transaction = 2, WalIsApproximate = true },
             ],
             Locks =
             [
