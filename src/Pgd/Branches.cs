@@ -103,13 +103,7 @@ public sealed class Branches
     internal Task<bool> DeleteAsync(BranchName name, bool ifExists, bool withSnapshots, Func<BranchRecord, bool> still, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(name);
-        return _workspace.Audit.RecordAsync("branch delete", name.ToString(), null, async () =>
-        {
-            // What a rehearsal was killed in the middle of is in nobody's way.
-            foreach (var second in SecondBranch.LeftOf(_workspace, name))
-                await RemoveAsync(second, ifExists: true, withSnapshots: true, static _ => true, cancellationToken).ConfigureAwait(false);
-            return await RemoveAsync(name, ifExists, withSnapshots, still, cancellationToken).ConfigureAwait(false);
-        });
+        return _workspace.Audit.RecordAsync("branch delete", name.ToString(), null, () => RemoveAsync(name, ifExists, withSnapshots, still, cancellationToken));
     }
 
     private async Task<bool> RemoveAsync(BranchName name, bool ifExists, bool withSnapshots, Func<BranchRecord, bool> still, CancellationToken cancellationToken)
@@ -126,7 +120,8 @@ public sealed class Branches
         if (!still(branch))
             return false;
         RefuseHalfRenamed(branch);
-        if (_workspace.State.Branches(name.Project).Where(b => b.Parent == name.Branch).Select(b => b.FullName).ToList() is { Count: > 0 } children)
+        var left = SecondBranch.LeftOf(_workspace, name).ToList();
+        if (_workspace.State.Branches(name.Project).Where(b => b.Parent == name.Branch).Select(b => b.FullName).Except(left).ToList() is { Count: > 0 } children)
             throw new PgdException(ExitCode.Unsafe, $"{string.Join(", ", children)} {(children.Count == 1 ? "was" : "were")} made from {name}", "Delete them first.");
         Protection.Refuse(branch, "deleted");
         // Nobody takes one meanwhile: that needs the branch's lock.
@@ -139,6 +134,9 @@ public sealed class Branches
 
         foreach (var snapshot in snapshots)
             Protection.Refuse(snapshot, "deleted");
+        // What a rehearsal was killed in the middle of is in nobody's way.
+        foreach (var second in left)
+            await RemoveAsync(second, ifExists: true, withSnapshots: true, static _ => true, cancellationToken).ConfigureAwait(false);
         using var snapshotsHeld = await _workspace.Locks.AcquireAsync(cancellationToken, snapshots.Select(s => LockRequest.Snapshot(name, s.Id, exclusive: true))).ConfigureAwait(false);
         await DestroyAsync(project, branch).ConfigureAwait(false);
         return true;

@@ -17,7 +17,8 @@ internal static class GitHubRetry
 
     private const int Retries = 4;
 
-    private static readonly ResiliencePropertyKey<TimeSpan> Waited = new("waited");
+    // No field: with one of a library's structs in it, this type could not be looked at before that library is found, as Cake does with all types.
+    private static ResiliencePropertyKey<TimeSpan> Waited => new("waited");
 
     /// <summary>The pipeline for requests that may be repeated; <paramref name="onlyWhenNotDone"/> is for those that may not, unless the host says that it did nothing.</summary>
     public static ResiliencePipeline<HttpResponseMessage> Pipeline(TimeProvider time, bool onlyWhenNotDone) =>

@@ -22,7 +22,7 @@ internal static class MigrationText
         var sections = new List<Section>();
         if (run.Error is { } error)
             sections.Add(Failure(error, report));
-        if (migration.Trace.Statements.Count > 0)
+        if (migration is { Trace.Statements.Count: > 0 } or { Trace.Gaps.Count: > 0 } or { Exceeded.Count: > 0 } or { Rollback: not null } or { Rerun: not null })
             sections.AddRange(RehearsalText.Sections(migration, (file, line) => (string.Create(CultureInfo.InvariantCulture, $"{report.PathPrefix}{file}:{line}"), Address(report, file, line))));
         if (run.Files.Count > 0)
             sections.Add(Table(run, report));

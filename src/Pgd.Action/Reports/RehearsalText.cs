@@ -20,6 +20,13 @@ public static class RehearsalText
     }
 
     /// <summary>One line: whether it may run, and what stands against it most.</summary>
+    public static string Verdict(MigrationReport report)
+    {
+        ArgumentNullException.ThrowIfNull(report);
+        return Verdict(report, static name => PlainText.Line(name));
+    }
+
+    /// <summary>One line: whether it may run, and what stands against it most.</summary>
     /// <param name="report">The report.</param>
     /// <param name="code">How names are shown.</param>
     internal static string Verdict(MigrationReport report, Func<string, string> code)
@@ -31,7 +38,7 @@ public static class RehearsalText
     internal static string Consequence(MigrationReport report, Func<string, string> code) => report switch
     {
         { Rollback.Succeeded: false } => ", and cannot be taken back",
-        { Rerun.Succeeded: false } => ", and is not done when it is run again",
+        { Rerun.Succeeded: false } => ", and changes things when it is run again",
         { Exceeded.Count: > 0 } => $", over {Words.Count(report.Exceeded.Count, "budget")}",
         { Level: FindingLevel.Error } => $", and {Words.Count(report.Findings.Count(f => f is { Level: FindingLevel.Error, WaivedBecause: null }), "thing")} would hurt production",
         { Trace.WorstLock: { } worst } when worst.Held >= TimeSpan.FromSeconds(1) => $", and held up {worst.Blocks.InWords()} of {code(worst.Relation)} for {Measured.Time(worst.Held)}",
@@ -44,7 +51,7 @@ public static class RehearsalText
     {
         var trace = report.Trace;
         if (report.Exceeded.Count > 0)
-            yield return new() { Lines = [.. report.Exceeded.Select(e => $"- **over budget** {Markdown.Code(e.Name)} {Markdown.Text(e.Limit)}: {Markdown.Text(e.Actual)} ({Markdown.Text(e.Where)})")] };
+            yield return new() { Lines = [.. report.Exceeded.GroupBy(e => (e.Name, e.Limit)).Select(Exceeded)], Expendability = 1 };
         yield return new() { Lines = Summary(report) };
         foreach (var section in Again(report))
             yield return section;
@@ -57,7 +64,15 @@ public static class RehearsalText
         if (report.Schema is { IsEmpty: false } schema)
             yield return Schema("Schema", schema);
         if (trace.Gaps.Count > 0)
-            yield return new() { Lines = [.. trace.Gaps.Select(g => $"- not seen: {Markdown.Text(g)}")] };
+            yield return new() { Lines = [.. trace.Gaps.Select(g => $"- not seen: {Markdown.Text(g)}")], Expendability = 3 };
+    }
+
+    // A rule that is denied may be broken by hundreds of statements.
+    private static string Exceeded(IGrouping<(string Name, string Limit), ExceededBudget> budget)
+    {
+        var (first, count) = (budget.First(), budget.Count());
+        var where = string.Join(", ", budget.Select(e => e.Where).Distinct().Take(5)) + (count > 5 ? ", …" : "");
+        return $"- **over budget** {Markdown.Code(first.Name)} {Markdown.Text(first.Limit)}: {(count > 1 ? $"{Words.Count(count, "time")}, first: " : "")}{Markdown.Text(first.Actual)} ({Markdown.Text(where)})";
     }
 
     private static string[] Summary(MigrationReport report)

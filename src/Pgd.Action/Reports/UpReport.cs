@@ -54,9 +54,10 @@ internal sealed record UpReport
     /// <summary>Why there is no branch, or no migration could be tried on it.</summary>
     public PgdException? Failure { get; init; }
 
-    /// <summary>Whether the job fails although the migrations ran: the branch is as good as any.</summary>
-    public bool OverBudget => Migration?.ExitCode == ExitCode.BudgetExceeded;
+    /// <summary>What the job ends with.</summary>
+    public ExitCode ExitCode => Failure?.ExitCode ?? Migration?.ExitCode ?? ExitCode.Done;
 
+    /// <summary>Whether the branch is not what the pull request asked for. Migrations that ran and that the job fails for all the same, for their budget or their way back, leave one as good as any.</summary>
     public bool Failed => Failure is not null || Run is { Succeeded: false };
 }
 

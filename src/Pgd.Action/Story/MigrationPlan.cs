@@ -30,9 +30,16 @@ internal sealed class MigrationPlan
         var plan = new MigrationPlan(inputs, new Checkout(context.Runner.Workspace, inputs.MigrateWorkingDirectory));
         if (inputs.Migrate is not null && context.PullRequests is { } pulls)
         {
-            // Only to say on which line a statement stands.
-            plan.sources.AddRange((await pulls.ListFilesAsync(context.Pull("up").Number, cancellationToken))
-                .Where(f => f.Change != FileChange.Removed && f.Path.EndsWith(".sql", StringComparison.OrdinalIgnoreCase)).Select(f => plan.checkout.Relative(f.Path)).OfType<string>());
+            // Only to say on which line a statement stands: that it cannot be asked fails nothing.
+            try
+            {
+                plan.sources.AddRange((await pulls.ListFilesAsync(context.Pull("up").Number, cancellationToken))
+                    .Where(f => f.Change != FileChange.Removed && f.Path.EndsWith(".sql", StringComparison.OrdinalIgnoreCase)).Select(f => plan.checkout.Relative(f.Path)).OfType<string>());
+            }
+            catch (PgdException e)
+            {
+                context.Log.Warning($"It is not known which SQL files the pull request changes, so findings name no lines: {e.Message}.");
+            }
         }
         else if (inputs is { MigrateFiles: { } pattern, MigrateLedger: null })
         {

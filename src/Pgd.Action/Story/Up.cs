@@ -108,7 +108,7 @@ internal sealed class Up(StoryContext context)
                 context.Log.Mask(secret);
             report = report with { Endpoint = new(connection.Host, connection.Port, connection.Database, connection.User) };
             if (plan is not null)
-                report = report with { Migration = await MigrateAsync(plan, name, connection, cancellationToken) };
+                report = report with { Migration = await MigrateAsync(plan, name, connection, GoesOnFailure(preview), cancellationToken) };
             if (report.Failed)
                 report = report with { BranchDeleted = await DropAsync(preview, cancellationToken) };
         }
@@ -134,9 +134,9 @@ internal sealed class Up(StoryContext context)
             .Concat(Enum.GetValues<UrlFormat>().Where(f => f is UrlFormat.Libpq or UrlFormat.Npgsql or UrlFormat.Jdbc).Select(connection.Format))
             .Distinct(StringComparer.Ordinal);
 
-    private async Task<MigrationReport> MigrateAsync(MigrationPlan plan, BranchName branch, ConnectionUrl connection, CancellationToken cancellationToken)
+    private async Task<MigrationReport> MigrateAsync(MigrationPlan plan, BranchName branch, ConnectionUrl connection, bool goes, CancellationToken cancellationToken)
     {
-        var migration = await context.Log.GroupAsync($"Migrations on {branch}", write => context.Engine.RehearseAsync(plan.Rehearsal(branch, connection, write), cancellationToken));
+        var migration = await context.Log.GroupAsync($"Migrations on {branch}", write => context.Engine.RehearseAsync(plan.Rehearsal(branch, connection, write) with { IsDeletedWhenCanceled = goes }, cancellationToken));
         // A command that was interrupted ends with a status of its own.
         cancellationToken.ThrowIfCancellationRequested();
         if (migration.Run.Error is { } error)
@@ -145,6 +145,10 @@ internal sealed class Up(StoryContext context)
             context.Log.Error($"A migration failed on {branch}", message, error.File is { } file ? plan.PathPrefix + file : null, error.Line);
         }
 
+        if (migration.Rollback is { Succeeded: false } rollback)
+            context.Log.Error("The way back", rollback.Summary);
+        if (migration.Rerun is { Succeeded: false } rerun)
+            context.Log.Error("Run again", rerun.Summary);
         foreach (var exceeded in migration.Exceeded.Where(e => e.Name != "deny"))
             context.Log.Error($"Over budget: {exceeded.Name}", $"{exceeded.Actual}; {exceeded.Limit} is allowed ({exceeded.Where})");
         foreach (var level in migration.Findings.Where(f => f.WaivedBecause is null).OrderByDescending(f => f.Level).GroupBy(Level))
@@ -161,11 +165,13 @@ internal sealed class Up(StoryContext context)
             : finding.Level == FindingLevel.Warning ? "warning" : "notice";
     }
 
+    // What this run neither made nor reset holds somebody's work: on-push: keep promised to leave it.
+    private bool GoesOnFailure(Preview preview) => !Inputs.KeepOnFailure && preview is not { Created: false, Reset: false };
+
     /// <summary>Deletes the branch of a failed or canceled run, unless it is to be kept. True when it is gone.</summary>
     private async Task<bool> DropAsync(Preview preview, CancellationToken cancellationToken)
     {
-        // What this run neither made nor reset holds somebody's work: on-push: keep promised to leave it.
-        if (Inputs.KeepOnFailure || preview is { Created: false, Reset: false })
+        if (!GoesOnFailure(preview))
             return false;
         try
         {
@@ -192,7 +198,7 @@ internal sealed class Up(StoryContext context)
         [
             ("branch", branch.Name.ToString()),
             ("created", preview.Created ? "true" : "false"),
-            ("migration", report.Migration is null ? null : report.OverBudget ? "over-budget" : report.Failed ? "failed" : "passed"),
+            ("migration", report.Migration is null ? null : report.ExitCode switch { ExitCode.Done => "passed", ExitCode.BudgetExceeded => "over-budget", _ => "failed" }),
             ("migration-report", reports),
         ];
         if (there)
@@ -214,7 +220,7 @@ internal sealed class Up(StoryContext context)
         {
             Verb = StoryVerb.Up,
             Outcome = preview.Created ? StoryOutcome.Created : preview.Reset ? StoryOutcome.Reset : StoryOutcome.Kept,
-            ExitCode = report.Failed ? ExitCode.MigrationFailed : report.Migration?.ExitCode ?? ExitCode.Done,
+            ExitCode = report.ExitCode,
             Text = UpText.Verdict(report),
             PullRequest = Pull.Number,
             Branch = branch.Name.ToString(),
@@ -237,7 +243,7 @@ internal sealed class Up(StoryContext context)
     {
         if (report.Migration is not { } migration || context.Runner.TemporaryFolder is not { } folder)
             return null;
-        var own = Path.Combine(folder, $"pgd-migration-{Pull.Number.ToString(CultureInfo.InvariantCulture)}");
+        var own = Path.Combine(folder, $"pgd-migration-{migration.Branch.Project}-{migration.Branch.Branch}");
         await RehearsalFiles.WriteAsync(migration, own, cancellationToken);
         return own;
     }
@@ -247,7 +253,7 @@ internal sealed class Up(StoryContext context)
         if (Inputs.Comment != CommentMode.False)
             await context.Summary.AppendAsync(UpText.Summary(report, StepSummary.Limit), cancellationToken);
         if (report.HeadSha is { } sha && (report.Migration is not null || (report.Failure is not null && (Inputs.Migrate ?? Inputs.MigrateFiles) is not null)))
-            await context.TryMarkAsync(sha, new(StatusContext, !report.Failed && !report.OverBudget, UpText.Verdict(report), report.RunUrl), cancellationToken);
+            await context.TryMarkAsync(sha, new(StatusContext, report.ExitCode == ExitCode.Done, UpText.Verdict(report), report.RunUrl), cancellationToken);
         return await context.TryCommentAsync(async comment =>
             await comment.PutAsync(Pull.Number, report.Project, report.Branch, UpText.Comment(report, Page.CommentLimit - StickyComment.MarkerRoom), cancellationToken));
     }

@@ -72,6 +72,8 @@ public static class RepositoryFile
         policy.RefuseUnknown();
         if (configuration.Migrations is { Files: not null, Down: not null })
             throw migrations.Misuse("down", "\"migrations.down\" takes a command back, and \"migrations.files\" have files NAME.down.sql for that");
+        if (configuration.Migrations is { Files: not null, Rerun: true })
+            throw migrations.Misuse("rerun", "\"migrations.rerun\" runs a command again, and \"migrations.files\" that ran do not run again");
         return configuration.Migrations is { Command: not null, Files: not null }
             ? throw migrations.Misuse("files", "\"migrations.files\" and \"migrations.command\" exclude each other")
             : configuration;

@@ -66,6 +66,10 @@ public sealed record MigrationBudget
         HoldBytes("max-rewrite-bytes", rewrites.Sum(r => r.Bytes), MaxRewriteBytes, string.Join(", ", rewrites.Select(r => r.Relation).Distinct()));
         HoldBytes("max-wal-bytes", trace.WalBytes, MaxWalBytes, "the migration");
         exceeded.AddRange(findings.Where(f => f.WaivedBecause is null && Deny.Contains(f.Rule)).Select(f => new ExceededBudget("deny", f.Rule, f.Message, f.Place)));
+        // Where nothing could be seen, nothing says that it was within its budget.
+        if (trace is { Statements.Count: 0, Gaps.Count: > 0 } && (MaxDuration is not null || MaxExclusiveLock is not null || MaxRewriteBytes is not null || MaxWalBytes is not null || Deny.Count > 0))
+            exceeded.Add(new("any", "known", "it is not known what the migration did", trace.Gaps[0]));
+
         return exceeded;
 
         void Hold(string name, TimeSpan actual, TimeSpan? limit, string where)
@@ -83,7 +87,7 @@ public sealed record MigrationBudget
 }
 
 /// <summary>A budget that a migration exceeded.</summary>
-/// <param name="Name">Which: <c>max-duration</c>, <c>max-exclusive-lock</c>, <c>max-rewrite-bytes</c>, <c>max-wal-bytes</c> or <c>deny</c>.</param>
+/// <param name="Name">Which: <c>max-duration</c>, <c>max-exclusive-lock</c>, <c>max-rewrite-bytes</c>, <c>max-wal-bytes</c> or <c>deny</c>; <c>any</c> where it could not be seen.</param>
 /// <param name="Limit">What it allows; for <c>deny</c> the rule.</param>
 /// <param name="Actual">What it came to.</param>
 /// <param name="Where">The table, file or statement.</param>

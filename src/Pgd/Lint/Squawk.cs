@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Pgd.Processes;
+using Pgd.Provisioning;
 using Pgd.Tracing;
 
 namespace Pgd.Lint;
@@ -34,10 +35,11 @@ internal static class Squawk
         ["require-timeout-settings"] = [Rule.MissingLockTimeout],
     };
 
-    /// <summary>Whether it is on this machine.</summary>
-    public static bool IsInstalled => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':', StringSplitOptions.RemoveEmptyEntries).Any(folder => File.Exists(Path.Combine(folder, Program)));
+    /// <summary>Where it is on this machine; null if it is not. By its path it is started: of a bare name the present folder would be asked first, and that is the pull request's.</summary>
+    public static string? Find() => SystemPrograms.Find(Program);
 
     /// <summary>What it finds beyond what was seen. Never an error in itself: it has not seen how large a table is, nor whether anybody uses it.</summary>
+    /// <param name="program">Where squawk is.</param>
     /// <param name="folder">Where the files are.</param>
     /// <param name="files">The files, relative to it.</param>
     /// <param name="inTransaction">Whether each of them runs in one transaction.</param>
@@ -46,11 +48,11 @@ internal static class Squawk
     /// <param name="seen">What was found in that.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="PgdException">It did not answer, or not as it should (<see cref="ExitCode.Failed"/>).</exception>
-    public static async Task<IReadOnlyList<LintFinding>> FindAsync(string folder, IReadOnlyList<string> files, bool inTransaction, int major, MigrationTrace trace, IReadOnlyList<LintFinding> seen, CancellationToken cancellationToken)
+    public static async Task<IReadOnlyList<LintFinding>> FindAsync(string program, string folder, IReadOnlyList<string> files, bool inTransaction, int major, MigrationTrace trace, IReadOnlyList<LintFinding> seen, CancellationToken cancellationToken)
     {
         string[] arguments = ["--reporter", "Json", "--pg-version", string.Create(CultureInfo.InvariantCulture, $"{major}.0"), .. inTransaction ? new[] { "--assume-in-transaction" } : [], "--", .. files];
         // The status only says whether there is something.
-        var result = await Shell.TryRunAsync(new Command(Program, arguments) { WorkingDirectory = folder }, cancellationToken).ConfigureAwait(false);
+        var result = await Shell.TryRunAsync(new Command(program, arguments) { WorkingDirectory = folder }, cancellationToken).ConfigureAwait(false);
         try
         {
             var said = JsonSerializer.Deserialize(result.Output, SquawkJson.Default.SquawkViolationArray) ?? [];

@@ -1,5 +1,7 @@
+using System.Diagnostics.CodeAnalysis;
 using Npgsql;
 using Pgd.Libpq;
+using Pgd.Tracing;
 
 namespace Pgd.Migrations;
 
@@ -75,7 +77,7 @@ internal sealed class FileRun(SqlFile file, SqlScript script, ConnectionUrl conn
                 Message = "the statement has a placeholder such as $1, and there is no value for it",
                 File = file.Path,
                 Line = statement.Line,
-                Statement = mask.Apply(statement.Short),
+                Statement = Shown(statement),
                 SqlState = exception.SqlState,
             }
         : lost
@@ -85,7 +87,7 @@ internal sealed class FileRun(SqlFile file, SqlScript script, ConnectionUrl conn
                 Message = mask.Apply(exception.MessageText),
                 File = file.Path,
                 Line = exception.Position > 0 && exception.InternalPosition == 0 ? statement?.LineAt(exception.Position) : statement?.Line,
-                Statement = mask.Apply(statement?.Short ?? step),
+                Statement = Shown(statement) ?? step,
                 SqlState = exception.SqlState,
                 Detail = Masked(exception.Detail),
                 Hint = Masked(exception.Hint),
@@ -96,11 +98,15 @@ internal sealed class FileRun(SqlFile file, SqlScript script, ConnectionUrl conn
         Message = mask.Apply($"The connection to the server was lost: {reason}"),
         File = file.Path,
         Line = statement?.Line,
-        Statement = mask.Apply(statement?.Short ?? step),
+        Statement = Shown(statement) ?? step,
         Hint = script.Transaction
             ? "Nothing of this file was kept, unless the connection was lost during COMMIT. The server's log may tell more: dotnet pgd branch logs."
             : "The statements before this one are in effect. The server's log may tell more: dotnet pgd branch logs.",
     };
+
+    // Without its passwords, whoever's they are.
+    [return: NotNullIfNotNull(nameof(statement))]
+    private string? Shown(SqlStatement? statement) => statement is null ? null : mask.Apply(StatementText.Shown(statement.Short));
 
     private string? Masked(string? text) => string.IsNullOrEmpty(text) ? null : mask.Apply(text);
 }

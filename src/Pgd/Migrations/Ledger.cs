@@ -1,4 +1,5 @@
 using System.Globalization;
+using Pgd.Schema;
 
 namespace Pgd.Migrations;
 
@@ -30,6 +31,9 @@ internal sealed class Ledger
             ? new Ledger(schema, table)
             : throw new PgdException(ExitCode.Misuse, $"\"{name}\" is not the name of a ledger table", "Write it as SCHEMA.TABLE, for example pgd.migrations.");
     }
+
+    /// <summary>Whether an object is it, or the schema that it is in, which is made with it.</summary>
+    public bool Is(SchemaObject other) => other.Name == $"{Plain(schema)}.{Plain(table)}" || (other.Kind == SchemaKind.Schema && other.Name == Plain(schema));
 
     /// <summary>Whether the table is there.</summary>
     /// <exception cref="PgdException">There is a table of that name that lacks our columns (<see cref="ExitCode.Misuse"/>).</exception>
@@ -86,6 +90,9 @@ internal sealed class Ledger
         SqlToken.QuotedIdentifier when scanner.Token[0] == '"' && scanner.Token.Length > 2 => scanner.Token[1..^1].ToString().Replace("\"\"", "\"", StringComparison.Ordinal),
         _ => null,
     };
+
+    // As quote_ident has it, but for words of SQL.
+    private static string Plain(string identifier) => identifier.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c == '_') && !char.IsAsciiDigit(identifier[0]) ? identifier : Quote(identifier);
 
     private static string Quote(string identifier) => $"\"{identifier.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
 }

@@ -37,6 +37,12 @@ public sealed record Rehearsal
     /// <summary>Whether to run the <see cref="Command"/> a second time, on a branch of its own: it should change nothing.</summary>
     public bool Rerun { get; init; }
 
+    /// <summary>Whether the way back is tried where there is one.</summary>
+    public bool TriesWayBack { get; init; } = true;
+
+    /// <summary>Whether the branch is deleted when the rehearsal is canceled: then its server need not be as it was.</summary>
+    public bool IsDeletedWhenCanceled { get; init; }
+
     /// <summary>How long it may take before it is interrupted, and then ended; null or zero for as long as it takes.</summary>
     public TimeSpan? Deadline { get; init; }
 
@@ -88,6 +94,9 @@ public sealed record RollbackCheck
     /// <summary>Files that nothing takes back: then none of it was tried.</summary>
     public IReadOnlyList<string> Missing { get; init; } = [];
 
+    /// <summary>Why it could not be tried although it was to be; null if it could.</summary>
+    public string? Problem { get; init; }
+
     /// <summary>How the way back went; null if it was not tried.</summary>
     public MigrationRun? Down { get; init; }
 
@@ -101,12 +110,13 @@ public sealed record RollbackCheck
     public SchemaDiff? Different { get; init; }
 
     /// <summary>Whether it can be taken back, and run again; also where there is nothing to try.</summary>
-    public bool Succeeded => Down is null || (Down.Succeeded && Left!.IsEmpty && Again!.Succeeded && Different!.IsEmpty);
+    public bool Succeeded => Problem is null && (Down is null || (Down.Succeeded && Left!.IsEmpty && Again!.Succeeded && Different!.IsEmpty));
 
     /// <summary>The same in words.</summary>
     [JsonIgnore]
     public string Summary => this switch
     {
+        { Problem: { } problem } => $"could not be tried: {problem}",
         { Down: null } => $"not tried: nothing takes {string.Join(", ", Missing.Take(5))}{(Missing.Count > 5 ? ", …" : "")} back",
         { Down: { Error: { } error } down } => $"failed after {Measured.Time(down.Duration)}: {error.Message}",
         { Left: { IsEmpty: false } left } => $"ran in {Measured.Time(Down.Duration)} and leaves a difference: {left.Summary}",
@@ -119,26 +129,30 @@ public sealed record RollbackCheck
 /// <summary>What a migration did when it was run a second time, on a branch of its own that was made from the migrated one.</summary>
 public sealed record RerunCheck
 {
+    /// <summary>Why it could not be tried; null if it could.</summary>
+    public string? Problem { get; init; }
+
     /// <summary>How that went.</summary>
-    public required MigrationRun Run { get; init; }
+    public MigrationRun? Run { get; init; }
 
     /// <summary>How the schema was after it, compared with before it.</summary>
-    public required SchemaDiff Schema { get; init; }
+    public SchemaDiff? Schema { get; init; }
 
-    /// <summary>The tables in which it wrote, with how many rows; those in which tools keep their lock do not count.</summary>
-    public required IReadOnlyList<WrittenTable> Written { get; init; }
+    /// <summary>The tables in which it wrote, with how many rows, also where that was rolled back; those in which tools keep their lock do not count.</summary>
+    public IReadOnlyList<WrittenTable> Written { get; init; } = [];
 
     /// <summary>Whether it changed nothing.</summary>
-    public bool Succeeded => Run.Succeeded && Schema.IsEmpty && Written.Count == 0;
+    public bool Succeeded => Problem is null && Run!.Succeeded && Schema!.IsEmpty && Written.Count == 0;
 
     /// <summary>The same in words.</summary>
     [JsonIgnore]
     public string Summary => this switch
     {
+        { Problem: { } problem } => $"could not be tried: {problem}",
         { Run: { Error: { } error } run } => $"failed after {Measured.Time(run.Duration)}: {error.Message}",
-        { Schema.IsEmpty: false } => $"changes the schema: {Schema.Summary}",
+        { Schema: { IsEmpty: false } schema } => $"changes the schema: {schema.Summary}",
         { Written.Count: > 0 } => $"writes: {string.Join(", ", Written.Select(w => string.Create(CultureInfo.InvariantCulture, $"{w.Rows:N0} {(w.Rows == 1 ? "row" : "rows")} of {w.Name}")))}",
-        _ => $"changed nothing, in {Measured.Time(Run.Duration)}",
+        _ => $"changed nothing, in {Measured.Time(Run!.Duration)}",
     };
 }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Npgsql;
 using Pgd.Lint;
 using Pgd.Schema;
 using Pgd.Tracing;
@@ -23,13 +24,14 @@ internal sealed class RehearsalRun(Workspace workspace, Migrations migrations, R
         {
             run = await RunWatchedAsync(cancellationToken).ConfigureAwait(false);
         }
-        catch
+        catch (Exception e)
         {
-            await trace.AbandonAsync(CancellationToken.None).ConfigureAwait(false);
+            if (e is not OperationCanceledException || !rehearsal.IsDeletedWhenCanceled)
+                await AbandonAsync(trace).ConfigureAwait(false);
             throw;
         }
 
-        var traced = Placed(await trace.EndAsync(_mask, CancellationToken.None).ConfigureAwait(false));
+        var traced = Placed(await trace.EndAsync(_mask, CancellationToken.None).ConfigureAwait(false), run);
         var findings = Findings.Of(traced);
         (traced, findings) = await SecondOpinionAsync(run, traced, findings, cancellationToken).ConfigureAwait(false);
         var (rollback, rerun) = run.Succeeded ? await TryAgainAsync(run, before, cancellationToken).ConfigureAwait(false) : (null, null);
@@ -52,14 +54,14 @@ internal sealed class RehearsalRun(Workspace workspace, Migrations migrations, R
     private async Task<(MigrationTrace, IReadOnlyList<LintFinding>)> SecondOpinionAsync(MigrationRun run, MigrationTrace traced, IReadOnlyList<LintFinding> findings, CancellationToken cancellationToken)
     {
         var (folder, files) = rehearsal.Files is { } sql ? (sql.WorkingDirectory, run.Files.ToLookup(f => f.Transaction, f => f.Path))
-            : (rehearsal.Command!.WorkingDirectory ?? ".", rehearsal.Sources.Where(s => !SqlFile.IsDown(s)).ToLookup(_ => false));
-        if (files.Count == 0 || !Squawk.IsInstalled)
+            : (rehearsal.Command!.WorkingDirectory ?? ".", rehearsal.Sources.Where(s => !SqlFile.IsDown(s) && File.Exists(Path.Combine(rehearsal.Command.WorkingDirectory ?? ".", s))).ToLookup(_ => false));
+        if (files.Count == 0 || Squawk.Find() is not { } squawk)
             return (traced, findings);
         try
         {
             var more = new List<LintFinding>();
             foreach (var group in files)
-                more.AddRange(await Squawk.FindAsync(Path.GetFullPath(folder), [.. group], group.Key, workspace.State.RequireProject(rehearsal.Branch.Project).PostgresMajor, traced, findings, cancellationToken).ConfigureAwait(false));
+                more.AddRange(await Squawk.FindAsync(squawk, Path.GetFullPath(folder), [.. group], group.Key, workspace.State.RequireProject(rehearsal.Branch.Project).PostgresMajor, traced, findings, cancellationToken).ConfigureAwait(false));
             return (traced, [.. findings, .. more.OrderBy(f => f.Statement).ThenBy(f => f.Line)]);
         }
         catch (PgdException e)
@@ -68,35 +70,59 @@ internal sealed class RehearsalRun(Workspace workspace, Migrations migrations, R
         }
     }
 
-    /// <summary>On a branch of its own: the way back, where there is one, and the same once more, where that was asked for.</summary>
+    /// <summary>On branches of their own: the way back, where there is one, and the same once more, where that was asked for.</summary>
     private async Task<(RollbackCheck?, RerunCheck?)> TryAgainAsync(MigrationRun run, IReadOnlyList<SchemaObject>? before, CancellationToken cancellationToken)
     {
         List<string> up = [.. run.Files.Select(f => f.Path)];
         List<string?> down = rehearsal.Files is { } files ? [.. up.Select(path => SqlFile.Down(files.WorkingDirectory, path))] : [];
         RollbackCheck? rollback = null;
-        if (down.Any(d => d is not null) && down.Contains(null))
+        if (before is not null && down.Any(d => d is not null) && down.Contains(null))
             rollback = new() { Missing = [.. up.Where((_, i) => down[i] is null)] };
-        var takesBack = before is not null && rollback is null && (rehearsal.Down is not null || down.Count > 0) && !down.Contains(null);
-        if (!takesBack && !rehearsal.Rerun)
-            return (rollback, null);
-        var second = await SecondBranch.CreateAsync(workspace, rehearsal.Branch, rehearsal.Connection, cancellationToken).ConfigureAwait(false);
-        await using var _ = second.ConfigureAwait(false);
-        var rerun = rehearsal is { Rerun: true, Command: { } again } ? await second.RerunAsync(command => UntilDeadlineAsync(limit => migrations.RunCommandAsync(command, limit), cancellationToken), again, cancellationToken).ConfigureAwait(false) : null;
-        if (takesBack)
+        else if (before is not null && (rehearsal.Down is not null || down.Count > 0))
         {
-            rollback = await second.TakeBackAsync(before!, () => RunThereAsync(rehearsal.Down ?? "", ((IEnumerable<string?>)down).Reverse()!), () => RunThereAsync(rehearsal.Command?.Script ?? "", up), cancellationToken).ConfigureAwait(false);
+            rollback = await OnSecondBranchAsync(second => second.TakeBackAsync(before, () => RunThereAsync(second, rehearsal.Down ?? "", ((IEnumerable<string?>)down).Reverse()!), () => RunThereAsync(second, rehearsal.Command?.Script ?? "", up), cancellationToken),
+                problem => new() { Problem = problem }, cancellationToken).ConfigureAwait(false);
         }
 
+        var rerun = rehearsal is not { Rerun: true, Command: { } again } ? null : await OnSecondBranchAsync(
+            second => second.RerunAsync(command => UntilDeadlineAsync(limit => migrations.RunCommandAsync(command, limit), cancellationToken), again, cancellationToken), problem => new RerunCheck { Problem = problem }, cancellationToken).ConfigureAwait(false);
         return (rollback, rerun);
 
-        Task<MigrationRun> RunThereAsync(string script, IEnumerable<string> paths) => UntilDeadlineAsync(
+        Task<MigrationRun> RunThereAsync(SecondBranch second, string script, IEnumerable<string> paths) => UntilDeadlineAsync(
             limit => rehearsal.Command is { } command ? migrations.RunCommandAsync(second.Here(command) with { Script = script }, limit) : migrations.RunOnlyAsync(second.Here(rehearsal.Files!), paths, limit), cancellationToken);
+    }
+
+    // What the migration itself did is known by now, and is told whatever happens there.
+    private async Task<T> OnSecondBranchAsync<T>(Func<SecondBranch, Task<T>> work, Func<string, T> problem, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var second = await SecondBranch.CreateAsync(workspace, rehearsal.Branch, rehearsal.Connection, rehearsal.Files?.Ledger is { } ledger ? Ledger.Parse(ledger) : null, cancellationToken).ConfigureAwait(false);
+            await using var _ = second.ConfigureAwait(false);
+            return await work(second).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is PgdException or NpgsqlException)
+        {
+            return problem(_mask.Apply((e as PostgresException)?.MessageText ?? e.Message));
+        }
+    }
+
+    private async Task AbandonAsync(Trace trace)
+    {
+        try
+        {
+            await trace.AbandonAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (PgdException e)
+        {
+            workspace.Reporter.Warn($"{rehearsal.Branch} is not as it was: {e.Message}");
+        }
     }
 
     // Before our own triggers are in it.
     private IReadOnlyList<SchemaObject>? ReadSchema(CancellationToken cancellationToken)
     {
-        if (rehearsal.Down is null && !(rehearsal.Files is { } files && SqlFile.Find(files.WorkingDirectory, files.Pattern).Any(f => SqlFile.Down(files.WorkingDirectory, f.Path) is not null)))
+        if (!rehearsal.TriesWayBack || (rehearsal.Down is null && !(rehearsal.Files is { } files && SqlFile.Find(files.WorkingDirectory, files.Pattern).Any(f => SqlFile.Down(files.WorkingDirectory, f.Path) is not null))))
             return null;
         var (project, record) = (workspace.State.RequireProject(rehearsal.Branch.Project), workspace.Branches.RequireOwn(rehearsal.Branch));
         return SecondBranch.Schema(workspace.Branches.RequireRunning(project, record), rehearsal.Branch, rehearsal.Connection.Database, project.PostgresMajor, cancellationToken);
@@ -131,9 +157,9 @@ internal sealed class RehearsalRun(Workspace workspace, Migrations migrations, R
     }
 
     /// <summary>Says of each statement where it stands in its file, and leaves out what is ours: the lock against a second run, the ledger, the begin and end of each file.</summary>
-    private MigrationTrace Placed(MigrationTrace trace)
+    private MigrationTrace Placed(MigrationTrace trace, MigrationRun run)
     {
-        var places = Sources().SelectMany(source => source.Statements.Select(s => (source.File, Statement: s))).ToList();
+        var places = Sources(run).SelectMany(source => source.Statements.Select(s => (source.File, Statement: s))).ToList();
         var (kept, next) = (new List<TracedStatement>(), 0);
         foreach (var statement in trace.Statements)
         {
@@ -166,13 +192,14 @@ internal sealed class RehearsalRun(Workspace workspace, Migrations migrations, R
         }
     }
 
-    // Of files that pgd runs all of them: of a run that was interrupted it is not known which ones began.
-    private IEnumerable<(string File, IReadOnlyList<SqlStatement> Statements)> Sources()
+    private List<(string File, IReadOnlyList<SqlStatement> Statements)> Sources(MigrationRun run)
     {
-        if (rehearsal.Files is { } files)
-            return SqlFile.Find(files.WorkingDirectory, files.Pattern).Select(file => (file.Path, file.Parse().Statements));
-        var (root, sources) = (Path.GetFullPath(rehearsal.Command!.WorkingDirectory ?? "."), new List<(string, IReadOnlyList<SqlStatement>)>());
-        foreach (var path in rehearsal.Sources.Select(SqlFile.Normalize).Distinct(StringComparer.Ordinal).Order(NaturalOrder.Instance))
+        var (root, sources) = (Path.GetFullPath(rehearsal.Files?.WorkingDirectory ?? rehearsal.Command!.WorkingDirectory ?? "."), new List<(string, IReadOnlyList<SqlStatement>)>());
+        // Of a run that was interrupted it is not known which files began.
+        IEnumerable<string> paths = rehearsal.Files is not { } files ? rehearsal.Sources.Select(SqlFile.Normalize).Distinct(StringComparer.Ordinal).Order(NaturalOrder.Instance)
+            : run.Files.Count > 0 ? run.Files.Select(f => f.Path)
+            : SqlFile.Find(files.WorkingDirectory, files.Pattern).Select(f => f.Path).Where(path => files.Added is null || files.Ledger is not null || files.Added.Select(SqlFile.Normalize).Contains(path));
+        foreach (var path in paths)
         {
             try
             {

@@ -21,23 +21,25 @@ internal sealed class SecondBranch : IAsyncDisposable
     // The statistics of a session that has ended: older servers send them on, and write them down twice a second.
     private static readonly TimeSpan StatisticsDelay = TimeSpan.FromSeconds(1.2);
 
-    private static readonly TimeSpan LongestEnd = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan LongestEnd = TimeSpan.FromSeconds(3);
 
-    private const string Others = "select count(*)::text from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'";
+    private const string OtherSessions = "from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'";
+    private const string Others = $"select count(*)::text {OtherSessions}", EndOthers = $"select pg_terminate_backend(pid) {OtherSessions}";
 
     private readonly Workspace _workspace;
     private readonly BranchName _name;
     private readonly ConnectionUrl _connection;
     private readonly BranchServer _server;
     private readonly int _major;
+    private readonly Ledger? _ledger;
 
-    private SecondBranch(Workspace workspace, BranchName name, ConnectionUrl connection, BranchServer server, int major) =>
-        (_workspace, _name, _connection, _server, _major) = (workspace, name, connection, server, major);
+    private SecondBranch(Workspace workspace, BranchName name, ConnectionUrl connection, BranchServer server, int major, Ledger? ledger) =>
+        (_workspace, _name, _connection, _server, _major, _ledger) = (workspace, name, connection, server, major, ledger);
 
     /// <summary>The label by which one is known; its value is the id of the branch that it was made from.</summary>
     public const string Label = "pgd.rehearsal";
 
-    public static async Task<SecondBranch> CreateAsync(Workspace workspace, BranchName first, ConnectionUrl connection, CancellationToken cancellationToken)
+    public static async Task<SecondBranch> CreateAsync(Workspace workspace, BranchName first, ConnectionUrl connection, Ledger? ledger, CancellationToken cancellationToken)
     {
         var (project, record) = (workspace.State.RequireProject(first.Project), workspace.State.RequireBranch(first));
         var name = BranchName.Of(first.Project, $"rehearsal-{RandomNumberGenerator.GetHexString(8, lowercase: true)}");
@@ -54,7 +56,7 @@ internal sealed class SecondBranch : IAsyncDisposable
         {
             var own = await workspace.Branches.ConnectAsync(name, connection.Database, connection.User, cancellationToken).ConfigureAwait(false);
             var made = workspace.State.RequireBranch(name);
-            return new(workspace, name, own, new(workspace, project, made, made.Generation), project.PostgresMajor);
+            return new(workspace, name, own, new(workspace, project, made, made.Generation), project.PostgresMajor, ledger);
         }
         catch
         {
@@ -74,14 +76,16 @@ internal sealed class SecondBranch : IAsyncDisposable
     public async Task<RerunCheck> RerunAsync(Func<MigrationCommand, Task<MigrationRun>> run, MigrationCommand command, CancellationToken cancellationToken)
     {
         command.Output($"The same again, on {_name}:");
-        var (schema, written) = (Schema(cancellationToken), await WrittenAsync(cancellationToken).ConfigureAwait(false));
+        await EndSessionsAsync(cancellationToken).ConfigureAwait(false);
+        var (schema, written) = (Schema(cancellationToken), Written(cancellationToken));
         var again = await run(Here(command)).ConfigureAwait(false);
-        var now = await WrittenAsync(cancellationToken).ConfigureAwait(false);
+        await EndSessionsAsync(cancellationToken).ConfigureAwait(false);
+        var now = Written(cancellationToken);
         return new()
         {
             Run = again,
-            Schema = SchemaDiff.Of(_name, _name, _connection.Database, schema, Schema(cancellationToken)),
-            Written = [.. now.Select(t => new WrittenTable(t.Key, t.Value - written.GetValueOrDefault(t.Key))).Where(t => t.Rows > 0 && !t.Name.EndsWith("lock", StringComparison.OrdinalIgnoreCase)).OrderBy(t => t.Name, StringComparer.Ordinal)],
+            Schema = Compare(schema, Schema(cancellationToken)),
+            Written = [.. now.Select(t => new WrittenTable(t.Key, t.Value - written.GetValueOrDefault(t.Key))).Where(t => t.Rows > 0).OrderBy(t => t.Name, StringComparer.Ordinal)],
         };
     }
 
@@ -96,15 +100,31 @@ internal sealed class SecondBranch : IAsyncDisposable
         var check = new RollbackCheck { Down = await down().ConfigureAwait(false) };
         if (!check.Down.Succeeded)
             return check;
-        check = check with { Left = SchemaDiff.Of(_name, _name, _connection.Database, before, Schema(cancellationToken)), Again = await up().ConfigureAwait(false) };
-        return check with { Different = SchemaDiff.Of(_name, _name, _connection.Database, first, Schema(cancellationToken)) };
+        await EndSessionsAsync(cancellationToken).ConfigureAwait(false);
+        check = check with { Left = Compare(before, Schema(cancellationToken)), Again = await up().ConfigureAwait(false) };
+        await EndSessionsAsync(cancellationToken).ConfigureAwait(false);
+        return check with { Different = Compare(first, Schema(cancellationToken)) };
     }
+
+    // Our own table is no part of the migration: it is made where it is missing, and nothing takes it back.
+    private SchemaDiff Compare(IReadOnlyList<SchemaObject> old, IReadOnlyList<SchemaObject> now) =>
+        SchemaDiff.Of(_name, _name, _connection.Database, [.. old.Where(o => _ledger?.Is(o) != true)], [.. now.Where(o => _ledger?.Is(o) != true)]);
 
     public MigrationCommand Here(MigrationCommand command) => command with { Branch = _name, Connection = _connection };
 
     public MigrationFiles Here(MigrationFiles files) => files with { Branch = _name, Connection = _connection };
 
-    public async ValueTask DisposeAsync() => await _workspace.Branches.DeleteAsync(_name, ifExists: true, withSnapshots: true, CancellationToken.None).ConfigureAwait(false);
+    public async ValueTask DisposeAsync()
+    {
+        try
+        {
+            await _workspace.Branches.DeleteAsync(_name, ifExists: true, withSnapshots: true, CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (PgdException e)
+        {
+            _workspace.Reporter.Warn($"{_name} was to be deleted and is still there: {e.Message}");
+        }
+    }
 
     public static IReadOnlyList<SchemaObject> Schema(BranchServer server, BranchName name, string database, int major, CancellationToken cancellationToken)
     {
@@ -114,15 +134,26 @@ internal sealed class SecondBranch : IAsyncDisposable
 
     private IReadOnlyList<SchemaObject> Schema(CancellationToken cancellationToken) => Schema(_server, _name, _connection.Database, _major, cancellationToken);
 
-    private async Task<Dictionary<string, long>> WrittenAsync(CancellationToken cancellationToken)
+    /// <summary>What a session wrote counts when it has ended, which may be a moment after its program did; and what it has left open is in the way of whoever reads the schema.</summary>
+    private async Task EndSessionsAsync(CancellationToken cancellationToken)
     {
         using var connection = _server.Connect(cancellationToken, _connection.Database);
-        // A session counts when it has ended, which may be a moment after its program did.
-        for (var wait = Stopwatch.StartNew(); wait.Elapsed < LongestEnd && connection.Scalar(Others, cancellationToken) != "0";)
+        for (var wait = Stopwatch.StartNew(); connection.Scalar(Others, cancellationToken) != "0" && wait.Elapsed < LongestEnd * 2;)
+        {
+            if (wait.Elapsed > LongestEnd)
+                connection.Execute(EndOthers, cancellationToken);
             await Task.Delay(20, cancellationToken).ConfigureAwait(false);
+        }
+
         if (_major < 15)
             await Task.Delay(StatisticsDelay, cancellationToken).ConfigureAwait(false);
-        return connection.Query("select format('%I.%I', schemaname, relname), (n_tup_ins + n_tup_upd + n_tup_del)::text from pg_stat_user_tables", cancellationToken)
+    }
+
+    // Tools keep their lock in a table, which they write each time.
+    private Dictionary<string, long> Written(CancellationToken cancellationToken)
+    {
+        using var connection = _server.Connect(cancellationToken, _connection.Database);
+        return connection.Query("select format('%I.%I', schemaname, relname), (n_tup_ins + n_tup_upd + n_tup_del)::text from pg_stat_user_tables where relname !~* '(^|_)locks?$' and relname !~ 'Locks?$'", cancellationToken)
             .ToDictionary(r => r[0]!, r => long.Parse(r[1]!, CultureInfo.InvariantCulture), StringComparer.Ordinal);
     }
 }

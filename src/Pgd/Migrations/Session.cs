@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Npgsql;
 using NpgsqlTypes;
 using Pgd.Libpq;
@@ -74,7 +75,8 @@ internal sealed class Session : IAsyncDisposable
         await using var command = new NpgsqlCommand(sql, connection) { AllResultTypesAreUnknown = true };
         foreach (var parameter in parameters)
             command.Parameters.Add(new NpgsqlParameter { Value = parameter, NpgsqlDbType = NpgsqlDbType.Text });
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        // By its general name: Cake looks at all types before it can find Npgsql, and this one has what it awaits as a field.
+        await using var reader = await ((DbCommand)command).ExecuteReaderAsync(cancellationToken);
         var rows = new List<string?[]>();
         while (await reader.ReadAsync(cancellationToken))
             rows.Add([.. Enumerable.Range(0, reader.FieldCount).Select(i => reader.IsDBNull(i) ? null : reader.GetString(i))]);

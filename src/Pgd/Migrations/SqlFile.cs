@@ -31,7 +31,7 @@ internal sealed partial record SqlFile(string Path, string Sha256, byte[] Conten
         }
 
         // The way back is no migration, unless it is asked for by name.
-        var all = pattern.Contains(DownEnd, StringComparison.Ordinal);
+        var all = pattern.Split('\n', StringSplitOptions.TrimEntries).Any(line => !line.StartsWith('!') && line.Contains(DownEnd, StringComparison.Ordinal));
         var paths = matcher.GetResultsInFullPath(root).Select(path => Relative(root, path)).Where(path => all || !IsDown(path)).Distinct(StringComparer.Ordinal).ToList();
         if (paths.Count == 0)
         {

@@ -96,7 +96,7 @@ internal sealed class BranchServer(Workspace workspace, ProjectRecord project, B
 
         var archiving = new Archiving(workspace.Layout, project, branch);
         foreach (var (name, value) in IsMain ? extra.Concat(archiving.Settings(volume)) : ServerSettings.Quarantine(project.PostgresMajor).Concat(ServerSettings.Buffers(configuration, workspace.BranchMemory)).Concat(extra))
-            settings[name] = value;
+            settings[name] = name == StatementPlan.Loads ? string.Join(',', configuration.List(name).Append(value)) : value;
         if (branch.Tls)
             await PrepareTlsAsync(volume, settings, cancellationToken).ConfigureAwait(false);
         var logged = File.Exists(volume.Log) ? new FileInfo(volume.Log).Length : 0;

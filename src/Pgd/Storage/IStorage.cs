@@ -108,6 +108,9 @@ internal sealed record Volume(VolumeKey Key, string Directory)
     /// <summary>The write-ahead log that leads a recovery to its target; there for the first start alone.</summary>
     public string RecoveryLog => Path.Combine(Directory, "wal");
 
+    /// <summary>Where a server that is watched tells its statements, while it is.</summary>
+    public string Trace => Path.Combine(Directory, "trace");
+
     /// <summary>Every folder that its server has to see.</summary>
     public IEnumerable<string> Folders => Mounts.Select(m => m.Folder).Prepend(Directory);
 

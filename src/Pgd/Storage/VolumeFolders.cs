@@ -178,8 +178,13 @@ internal sealed class VolumeFolders(Layout layout)
         // The mark goes with the folder, as it came: a folder of ours without a mark would be a stranger's for ever.
         Directory.Move(folder, Beside(folder, key));
         Fault.Here("remove:moved");
-        if (Directory.Exists((volume with { Directory = Beside(folder, key) }).RecoveryLog))
-            Directory.Delete((volume with { Directory = Beside(folder, key) }).RecoveryLog, recursive: true);
+        var moved = volume with { Directory = Beside(folder, key) };
+        foreach (var own in (string[])[moved.RecoveryLog, moved.Trace])
+        {
+            if (Directory.Exists(own))
+                Directory.Delete(own, recursive: true);
+        }
+
         foreach (var file in Directory.EnumerateFiles(Beside(folder, key)))
         {
             File.Delete(file);

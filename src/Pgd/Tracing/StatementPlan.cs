@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using Npgsql;
+using Pgd.Migrations;
 using Pgd.Postgres;
 
 namespace Pgd.Tracing;
@@ -12,6 +13,9 @@ namespace Pgd.Tracing;
 /// <param name="WalBytes">The write-ahead log; null if triggers wrote some as well, which is not in it, or if the server does not count it.</param>
 internal sealed record StatementPlan(long At, long Rows, long? WalBytes)
 {
+    /// <summary>The setting that names what every session loads, beside what it names already.</summary>
+    public const string Loads = "session_preload_libraries";
+
     private const string Library = "auto_explain";
 
     // Less is not worth a line for each: a migration may insert its rows one by one.
@@ -30,10 +34,9 @@ internal sealed record StatementPlan(long At, long Rows, long? WalBytes)
             return new Dictionary<string, string>();
         }
 
-        var others = connection.Scalar("select setting from pg_file_settings where name = 'session_preload_libraries' and applied", cancellationToken);
         var settings = new Dictionary<string, string>
         {
-            ["session_preload_libraries"] = string.IsNullOrWhiteSpace(others) ? Library : $"{others},{Library}",
+            [Loads] = Library,
             [$"{Library}.log_min_duration"] = LeastMilliseconds.ToString(CultureInfo.InvariantCulture),
             [$"{Library}.log_analyze"] = "on",
             // A clock that is read for each row would be felt.
@@ -52,6 +55,22 @@ internal sealed record StatementPlan(long At, long Rows, long? WalBytes)
         if (major >= 16)
             settings[$"{Library}.log_parameter_max_length"] = "0";
         return settings;
+    }
+
+    /// <summary>
+    /// What is known of a statement by the plans that were told while it ran; null if nothing is. Those inside a block, a procedure or the check of a foreign key are told as well, and are not what it did.
+    /// </summary>
+    public static StatementPlan? Of(IReadOnlyList<StatementPlan> plans, IReadOnlyList<SqlStatement> statements)
+    {
+        var makesTable = statements.Any(s => s.Words is ["create", ..]);
+        if (plans.Count == 0 || statements.Count == 0 || !statements.All(s => s.Words is ["insert" or "update" or "delete" or "merge" or "select" or "with" or "values" or "table" or "execute" or "explain", ..]
+            || (s.Words is ["create", "table" or "unlogged" or "temp" or "temporary", ..] && s.Words.Contains("as"))))
+            return null;
+        var (rows, bytes) = (0L, (long?)0);
+        foreach (var plan in plans)
+            (rows, bytes) = (unchecked(rows + plan.Rows), unchecked(bytes + plan.WalBytes));
+        // The table's own making is not a part of the plan.
+        return new(plans[^1].At, rows, makesTable ? null : bytes);
     }
 
     /// <summary>Reads an entry; null if it is none, or only looks like one.</summary>

@@ -9,7 +9,7 @@ namespace Pgd.Tracing;
 /// <summary>The folder of a volume that a watched server tells its statements to. It is there from the server's start to its next one.</summary>
 internal static class TraceFolder
 {
-    public static string Of(Volume volume) => Path.Combine(volume.Directory, "trace");
+    public static string Of(Volume volume) => volume.Trace;
 
     public static string Log(Volume volume) => Path.Combine(Of(volume), "trace.csv");
 

@@ -184,7 +184,7 @@ internal sealed class TraceReader
         var (first, last) = (part.Notes.FirstOrDefault(n => n.Lsn > 0), part.Notes.LastOrDefault(n => n.Lsn > 0));
         // What was told from inside the session comes from the very begin and end of the command.
         var isExact = first is { Event: "ddl_command_start", IsNested: false } && last is { Event: "ddl_command_end", IsNested: false };
-        var plan = part.Plans.Count == 0 ? null : new StatementPlan(0, part.Plans.Sum(p => p.Rows), part.Plans.All(p => p.WalBytes is not null) ? part.Plans.Sum(p => p.WalBytes) : null);
+        var plan = StatementPlan.Of(part.Plans, part.Statements);
         return new()
         {
             Number = number,

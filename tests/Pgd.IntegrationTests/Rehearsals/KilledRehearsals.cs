@@ -26,6 +26,23 @@ public sealed class KilledRehearsals
         Assert.Equal(before, root.SteadyListing());
     }
 
+    [Theory]
+    [InlineData("copy")]
+    [InlineData("btrfs")]
+    public async Task A_branch_that_is_still_watched_is_deleted_like_any_other(string storage)
+    {
+        using var root = await ToolRoot.WithProjectAsync(storage);
+        await root.MakeAsync("first");
+        root.Succeed("branch", "delete", "shop/first");
+        var before = root.SteadyListing();
+        await root.MakeAsync("dev");
+        Assert.Equal(137, root.ToolWith(new() { ["PGD_KILL_AT"] = "trace:begun" }, "migrate", "run", "shop/dev", "--", "true").Status);
+
+        root.Succeed("branch", "delete", "shop/dev");
+
+        Assert.Equal(before, root.SteadyListing());
+    }
+
     [Fact]
     public async Task What_the_way_back_was_tried_on_goes_with_its_branch_and_is_in_nobodys_way()
     {

@@ -84,6 +84,15 @@ public abstract class RehearsalSuite(ShopFixture fixture)
     }
 
     [Fact]
+    public async Task What_a_block_executes_is_not_taken_for_what_it_did()
+    {
+        var report = await RehearseAsync("psql -qXv ON_ERROR_STOP=1 -c \"do \\$\\$ begin perform count(*) from generate_series(1, 1000000); update orders set amount = 0; end \\$\\$\" -c \"raise\" || true; psql -qX -c \"do \\$\\$ begin for i in 1 .. 3 loop raise log E'duration: 20 ms  plan:\\\\n{ \\\"Plan\\\": { \\\"Node Type\\\": \\\"x\\\", \\\"Actual Rows\\\": 9e18, \\\"Actual Loops\\\": 1 } }'; end loop; end \\$\\$\"");
+
+        Assert.All(report.Trace.Statements, s => Assert.Null(s.Rows));
+        Assert.True(report.Trace.Statements[0].WalIsApproximate);
+    }
+
+    [Fact]
     public async Task Rows_of_statements_that_were_sent_together_are_told_apart_and_triggers_make_the_log_an_estimate()
     {
         var report = await RehearseAsync(
@@ -168,6 +177,51 @@ public abstract class RehearsalSuite(ShopFixture fixture)
         Assert.Contains(told, report.Rerun.Summary, StringComparison.Ordinal);
         Assert.DoesNotContain(_shop.Workspace.State.Branches("shop"), b => b.Name.StartsWith("rehearsal-", StringComparison.Ordinal));
         Assert.Equal(before, await _shop.SumAsync("main"));
+    }
+
+    [Fact]
+    public async Task The_way_back_is_not_judged_by_what_a_second_time_did()
+    {
+        var report = await RehearseAsync("psql -qXv ON_ERROR_STOP=1 -c 'create index on orders (amount)'", r => r with { Rerun = true, Down = "psql -qXv ON_ERROR_STOP=1 -c 'drop index orders_amount_idx'" });
+
+        Assert.True(report.Rollback!.Succeeded, report.Rollback.Summary);
+        Assert.False(report.Rerun!.Succeeded);
+    }
+
+    [Fact]
+    public async Task A_way_back_that_drops_the_database_is_a_failure_of_its_own()
+    {
+        var report = await RehearseAsync("psql -qXc 'alter table orders add note text'", r => r with { Down = "psql -qX -d postgres -c 'drop database shop with (force)'" }, role: "postgres");
+
+        Assert.Null(report.Run.Error);
+        Assert.Contains("\"shop\" does not exist", report.Rollback!.Problem, StringComparison.Ordinal);
+        Assert.NotEmpty(report.Trace.Locks);
+    }
+
+    [Fact]
+    public async Task Old_files_of_any_kind_and_a_ledger_that_is_made_are_in_nobodys_way()
+    {
+        var folder = Directory.CreateTempSubdirectory("pgd-rehearsal-").FullName;
+        try
+        {
+            await File.WriteAllTextAsync(Path.Combine(folder, "0.sql"), "\\connect other\ncopy orders from stdin;\n1\t2\n\\.\n-- pgd: allow drop-column because it is old\nalter table orders drop column amount;\n");
+            await File.WriteAllTextAsync(Path.Combine(folder, "1.sql"), "alter table orders drop column amount;\n");
+            await File.WriteAllTextAsync(Path.Combine(folder, "1.down.sql"), "alter table orders add column amount int not null default 0;\nalter table orders alter column amount drop default;\n");
+            MigrationFiles Files(Rehearsal r) => new() { Branch = r.Branch, Connection = r.Connection, WorkingDirectory = folder, Pattern = "*.sql", Added = ["1.sql"], Output = _ => { } };
+            var added = await RehearseAsync(null, r => r with { Files = Files(r) });
+
+            Assert.Null(added.Run.Error);
+            Assert.True(added.Rollback!.Succeeded, added.Rollback.Summary);
+            Assert.Null(added.Findings.Single(f => f is { Rule: "drop-column", File: "1.sql" }).WaivedBecause);
+
+            File.Delete(Path.Combine(folder, "0.sql"));
+            var withLedger = await RehearseAsync(null, r => r with { Files = Files(r) with { Ledger = "ours.\"Ledger\"" } });
+            Assert.True(withLedger.Rollback!.Succeeded, withLedger.Rollback.Summary + withLedger.Rollback.Left?.Text);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
     }
 
     [Theory]

@@ -1,4 +1,5 @@
 using Pgd.Action.Reports;
+using Pgd.Lint;
 using Pgd.Migrations;
 using Xunit;
 
@@ -128,6 +129,16 @@ public sealed class CommentTextTests
         foreach (var part in (string[])[verdict, told, "- **run again** changed nothing, in 12 s"])
             Assert.True(text.Contains(part, StringComparison.Ordinal), $"{part}\n{text}");
         Assert.Equal(!succeeds, text.Contains("Left after the way back", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void A_rule_that_500_statements_break_is_one_line_and_what_was_not_seen_is_told_without_a_statement()
+    {
+        var report = Heavy with { Migration = Heavy.Migration! with { Exceeded = [.. Enumerable.Range(1, 500).Select(i => new ExceededBudget("deny", "missing-lock-timeout", $"table_{i} is locked", $"statement {i}"))] } };
+        Assert.Contains("- **over budget** `deny` missing-lock-timeout: 500 times, first: table\\_1 is locked (statement 1, statement 2, statement 3, statement 4, statement 5, …)", Comment(report), StringComparison.Ordinal);
+
+        var unseen = Comment(Ready with { IsCommand = true, Migration = Reports.Of(new() { Duration = TimeSpan.FromSeconds(1) }) with { Trace = Reports.Of(new() { Duration = TimeSpan.Zero }).Trace with { Gaps = ["the server was started anew meanwhile"] } } });
+        Assert.Contains("- not seen: the server was started anew meanwhile", unseen, StringComparison.Ordinal);
     }
 
     [Fact]

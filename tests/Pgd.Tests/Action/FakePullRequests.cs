@@ -33,6 +33,8 @@ internal sealed class FakePullRequests : IPullRequests
 
     public PgdException? StatusFailure { get; set; }
 
+    public PgdException? FilesFailure { get; set; }
+
     public void Open(int number, string sha, params string[] labels) => Pulls[number] = new() { Number = number, IsOpen = true, HeadSha = sha, Labels = labels };
 
     public void Close(int number) => Pulls[number] = Pulls[number] with { IsOpen = false };
@@ -50,7 +52,7 @@ internal sealed class FakePullRequests : IPullRequests
         return ReadFailure is null ? Task.FromResult(Pulls.GetValueOrDefault(number)) : throw ReadFailure;
     }
 
-    public Task<IReadOnlyList<ChangedFile>> ListFilesAsync(int number, CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<ChangedFile>>(Files);
+    public Task<IReadOnlyList<ChangedFile>> ListFilesAsync(int number, CancellationToken cancellationToken) => FilesFailure is null ? Task.FromResult<IReadOnlyList<ChangedFile>>(Files) : throw FilesFailure;
 
     public Task<IReadOnlyList<PullRequestComment>> ListCommentsAsync(int number, CancellationToken cancellationToken) =>
         CommentFailure is null ? Task.FromResult<IReadOnlyList<PullRequestComment>>([.. Comments]) : throw CommentFailure;

@@ -310,6 +310,37 @@ public sealed class UpTests : IDisposable
     }
 
     [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Migrations_whose_way_back_or_second_run_fails_fail_the_job_and_leave_the_branch(bool wayBack)
+    {
+        stage.Inputs = stage.Inputs with { Migrate = "make migrate", MigrateDown = "make back", MigrateRerun = true };
+        stage.Engine.Traced = Reports.Heavy with { Exceeded = [], Rollback = wayBack ? new() { Problem = "there is no free port" } : null, Rerun = wayBack ? null : new() { Problem = "there is no free port" } };
+
+        var result = await stage.PlayAsync();
+
+        Assert.Equal((ExitCode.MigrationFailed, false), (result.ExitCode, result.DeletedAfterFailure));
+        Assert.Empty(stage.Engine.Deletes);
+        Assert.Equal(("failed", "21003"), (stage.Outputs()["migration"], stage.Outputs()["port"]));
+        Assert.False(Assert.Single(stage.Host.Statuses).Status.Succeeded);
+        Assert.Contains($"::error title={(wayBack ? "The way back" : "Run again")}::could not be tried: there is no free port\n", stage.Log, StringComparison.Ordinal);
+        Assert.StartsWith("### ❌", Assert.Single(stage.Host.Comments).Body.Split('\n')[1], StringComparison.Ordinal);
+        Assert.True(stage.Engine.Rehearsal!.IsDeletedWhenCanceled);
+    }
+
+    [Fact]
+    public async Task Files_that_cannot_be_asked_for_only_leave_the_lines_out_where_a_command_migrates()
+    {
+        stage.Inputs = stage.Inputs with { Migrate = "make migrate" };
+        stage.Host.FilesFailure = new(ExitCode.Failed, "pull request 42 changes 3000 files or more");
+
+        var result = await stage.PlayAsync();
+
+        Assert.Equal(ExitCode.Done, result.ExitCode);
+        Assert.Contains("findings name no lines: pull request 42 changes 3000 files or more.", stage.Log, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData(true, true)]
     [InlineData(false, false)]
     public async Task The_commit_is_marked_with_what_came_of_its_migrations(bool succeeds, bool marked)

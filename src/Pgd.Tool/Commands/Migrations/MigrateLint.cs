@@ -32,9 +32,10 @@ internal static class MigrateLint
             .Does(async (run, cancellationToken) =>
             {
                 var from = run.Branch(parent);
-                var budget = new MigrationBudget { Deny = RepositoryFile.Load(run.Session.WorkingDirectory).Budget.Deny }.With(null, null, null, null, run.Values(deny));
+                var repository = RepositoryFile.Load(run.Session.WorkingDirectory);
+                var budget = new MigrationBudget { Deny = repository.Budget.Deny }.With(null, null, null, null, run.Values(deny));
                 var name = BranchName.Of(from.Project, $"lint-{RandomNumberGenerator.GetHexString(8, lowercase: true)}");
-                await run.Workspace.Branches.CreateAsync(new() { Name = name, From = from.Branch, TimeToLive = Lifetime }, cancellationToken);
+                await run.Workspace.Branches.CreateAsync(new() { Name = name, From = from.Branch, TimeToLive = Lifetime, Roles = run[role] is { } one ? [one] : null }, cancellationToken);
                 MigrationReport report;
                 try
                 {
@@ -44,6 +45,8 @@ internal static class MigrateLint
                         Branch = name,
                         Connection = connection,
                         Budget = budget,
+                        Deadline = repository.Migrations.Deadline,
+                        TriesWayBack = false,
                         Files = new() { Branch = name, Connection = connection, WorkingDirectory = run.Session.WorkingDirectory, Pattern = string.Join('\n', run.Values(files)), Ledger = run[ledger], Added = null, Output = line => run.Session.Error.WriteLine(PlainText.Clean(line)) },
                     }, cancellationToken);
                 }
@@ -54,6 +57,8 @@ internal static class MigrateLint
 
                 if (report.Run.Error is { } error)
                     throw new PgdException(ExitCode.MigrationFailed, $"{error.File}{(error.Line is { } line ? $":{line}" : "")}: {error.Message}");
+                foreach (var gap in report.Trace.Gaps)
+                    run.Session.Error.WriteLine($"not seen: {gap}");
                 run.Show(report.Findings, () => MigrationReportJson.FindingsShape, (_, sheet) => Write(report, sheet));
                 return (int)(report.Level == FindingLevel.Error || report.Exceeded.Count > 0 ? ExitCode.BudgetExceeded : ExitCode.Done);
             });
@@ -61,8 +66,6 @@ internal static class MigrateLint
 
     private static void Write(MigrationReport report, Sheet sheet)
     {
-        foreach (var gap in report.Trace.Gaps)
-            sheet.Line($"{sheet.Screen.Yellow("not seen")}  {gap}");
         if (report.Findings.Count == 0)
             sheet.Line("Nothing.");
         else
