@@ -21,7 +21,7 @@ Task("soak").Does(() =>
 Task("pack").Does(() =>
 {
     Options();
-    foreach (var project in new[] { "Pgd", "Pgd.Action", "Pgd.Tool" })
+    foreach (var project in new[] { "Pgd", "Pgd.Action", "Pgd.Tool", "Pgd.Cake" })
         Quietly($"Packing {project}", "dotnet", ["pack", $"src/{project}", "--configuration", configuration, "--output", "artifacts/packages", "-nologo"]);
     foreach (var package in GetFiles("artifacts/packages/*.nupkg"))
         Console.WriteLine($"artifacts/packages/{package.GetFilename()}");

@@ -326,9 +326,11 @@ internal sealed class HostSteps(string root)
 
     private void RemoveRoot()
     {
-        foreach (var file in (string[])[.. Directory.Exists(Layout.Locks) ? Directory.GetFiles(Layout.Locks, "*.lock") : [], Layout.HostKey, Layout.Dataset, Layout.CertificateAuthority])
+        // What is left when every project is gone: what was done, and which pull requests were closed.
+        string[] told = Directory.Exists(Layout.State) ? Directory.GetFiles(Layout.State, Path.GetFileName(Layout.AuditLog) + "*") : [], closed = Directory.Exists(Layout.Closed) ? Directory.GetFiles(Layout.Closed) : [];
+        foreach (var file in (string[])[.. Directory.Exists(Layout.Locks) ? Directory.GetFiles(Layout.Locks, "*.lock") : [], .. told, .. closed, Layout.HostKey, Layout.Dataset, Layout.CertificateAuthority])
             File.Delete(file);
-        foreach (var folder in (string[])[Layout.State, Layout.Volumes, Layout.Locks, Layout.Sockets, Layout.Wal, Layout.Mounts])
+        foreach (var folder in (string[])[Layout.Closed, Layout.State, Layout.Volumes, Layout.Locks, Layout.Sockets, Layout.Wal, Layout.Mounts])
             RemoveIfEmpty(folder);
         // Last, so that an undo which was killed can be repeated; and not where a stranger's file keeps the folder.
         if (Directory.EnumerateFileSystemEntries(root).FirstOrDefault(entry => entry != SetupMark.FileIn(root)) is { } stranger)

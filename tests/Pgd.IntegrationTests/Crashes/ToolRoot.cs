@@ -35,6 +35,9 @@ internal sealed partial class ToolRoot : IDisposable
 
     public PortRange Ports { get; }
 
+    /// <summary>What the tool, and whoever else uses the engine, is told where this root is by.</summary>
+    public IReadOnlyDictionary<string, string> Variables => _environment;
+
     /// <summary>The engine in this process, for what needs no process of its own.</summary>
     public Workspace Workspace { get; }
 

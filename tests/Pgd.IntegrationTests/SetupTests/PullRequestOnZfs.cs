@@ -22,6 +22,7 @@ public sealed class PullRequestOnZfs : IDisposable
     }
 
     [Fact]
+    [Trait("Only", "soak")]
     public async Task Roots_pull_request_gets_a_branch_in_a_container_and_leaves_no_dataset_snapshot_container_or_file()
     {
         var pool = Lab.Current.Zfs.NewParent();

@@ -1,0 +1,130 @@
+using System.Text.RegularExpressions;
+using Pgd.IntegrationTests.GitHub;
+using Xunit;
+
+namespace Pgd.IntegrationTests.Cake;
+
+/// <summary>Cake itself runs scripts with the packed addin: as the README says, and from a folder.</summary>
+public sealed class CakeScripts(CakeScripts.PackedAddin addin) : IClassFixture<CakeScripts.PackedAddin>, IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task The_line_of_the_README_loads_the_addin_and_a_build_makes_migrates_reports_and_deletes()
+    {
+        // That very line, with the version that was packed.
+        var line = Regex.Match(await File.ReadAllTextAsync(Path.Combine(Checkout.Folder, "README.md")), "^#addin nuget:\\?package=Cake\\.Pgd&version=.*$", RegexOptions.Multiline).Value;
+        Assert.NotEmpty(line);
+        using var root = await ToolRoot.WithProjectAsync("reflink");
+        await root.MakeAsync("first");
+        root.Succeed("branch", "delete", "shop/first");
+        var before = root.SteadyListing();
+        Write("db/1.sql", "set lock_timeout = '3s';\nalter table orders add column flag text;\ncreate index on orders (flag);\n");
+
+        var (status, output) = Cake(root, Regex.Replace(line, "version=[^&]*", $"version={addin.Version}"), """
+            PgdBranchEnsure("shop/kept");
+            PgdBranchReset("shop/kept");
+            PgdSnapshotCreate("shop/kept", "before");
+            Information("snapshots: {0}", PgdSnapshotList("shop").Count);
+            PgdSnapshotDelete("shop/kept@before");
+            PgdWithBranch("shop/build", db =>
+            {
+                var report = PgdMigrate(db.Name, new PgdMigrateSettings { Files = "db/*.sql", Role = "postgres", Report = "first" });
+                PgdMigrationReport(report, "second");
+                Information("{0}: {1} statements, {2}", db.Name, report.Trace.Statements.Count, report.Findings[0].Rule);
+                Information("branches: {0}, {1}", PgdBranchList("shop").Count, PgdBranchGet(db.Name).Status);
+                Information("a connection: {0}", PgdBranchUrl(db.Name));
+            });
+            PgdBranchDelete("shop/kept");
+            Information("projects: {0}, {1}", PgdProjectList().Count, PgdProjectGet("shop").Storage);
+            """);
+
+        Assert.True(status == 0, output);
+        foreach (var told in (string[])["snapshots: 1", "shop/build: 3 statements, index-not-concurrent", "branches: 3, Running", "projects: 1, reflink", "The migration ran in "])
+            Assert.Contains(told, output, StringComparison.Ordinal);
+        Assert.DoesNotContain("Could not load", output, StringComparison.Ordinal);
+        Assert.Matches("a connection: postgresql://[a-z]+:\\*+@", output);
+        Assert.True(File.Exists(Path.Combine(_folder.Path, "first", "report.html")));
+        Assert.True(File.Exists(Path.Combine(_folder.Path, "second", "report.json")));
+        Assert.Equal(before, root.SteadyListing());
+    }
+
+    [Theory]
+    [InlineData("throw new Exception(\"in the middle\");", null, "in the middle")]
+    [InlineData("PgdMigrate(db.Name, new PgdMigrateSettings { Command = \"exit 3\" });", 8, "ended with exit status 3")]
+    [InlineData("PgdMigrate(db.Name, new PgdMigrateSettings { Files = \"db/*.sql\", Role = \"postgres\", Budget = new MigrationBudget { Deny = new[] { \"drop-column\" } } });", 9, "over 1 budget")]
+    [InlineData("PgdMigrate(db.Name, new PgdMigrateSettings { });", 2, "PgdMigrateSettings says neither Command nor Files")]
+    [InlineData("PgdMigrate(db.Name, new PgdMigrateSettings { Files = \"db/*.sql\", Rerun = true });", 2, "PgdMigrateSettings.Rerun is about a Command")]
+    [InlineData("PgdBranchCreate(\"shop/nowhere\", new PgdBranchSettings { From = \"missing\" });", 4, "shop/missing")]
+    public async Task What_fails_in_the_middle_fails_the_build_with_our_status_and_leaves_nothing(string work, int? expected, string told)
+    {
+        using var root = await ToolRoot.WithProjectAsync("reflink");
+        await root.MakeAsync("first");
+        root.Succeed("branch", "delete", "shop/first");
+        var before = root.SteadyListing();
+        Write("db/1.sql", "alter table orders drop column note;\n");
+
+        // Referenced as a file, with what it needs beside it.
+        var (status, output) = Cake(root, $"#r \"{Path.Combine(Checkout.Folder, "artifacts/bin/Pgd.Cake/release/Cake.Pgd.dll")}\"\n#r \"{Path.Combine(Checkout.Folder, "artifacts/bin/Pgd.Cake/release/Pgd.dll")}\"", $$"""
+            try
+            {
+                PgdWithBranch("shop/build", db =>
+                {
+                    {{work}}
+                });
+            }
+            catch (Exception e)
+            {
+                Information("the status is {0}", (e as CakeException)?.ExitCode);
+                throw;
+            }
+            """);
+
+        // Cake itself ends with 1 whatever a task throws.
+        Assert.True(status == 1, output);
+        Assert.Contains($"the status is {expected?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "[NULL]"}", output, StringComparison.Ordinal);
+        Assert.Contains(told, output, StringComparison.Ordinal);
+        Assert.Equal(before, root.SteadyListing());
+    }
+
+    private (int Status, string Output) Cake(ToolRoot root, string preamble, string script)
+    {
+        Write(".config/dotnet-tools.json", File.ReadAllText(Path.Combine(Checkout.Folder, ".config", "dotnet-tools.json")));
+        Write("nuget.config", $"<configuration><packageSources><clear /><add key=\"packed\" value=\"{addin.Feed}\" /></packageSources></configuration>");
+        Write("build.cake", $"{preamble}\n\nTask(\"Default\").Does(() =>\n{{\n{script}\n}});\nRunTarget(\"Default\");\n");
+        var (status, output, error) = LabCommand.Try("env", [$"--chdir={_folder.Path}", .. root.Variables.Select(v => $"{v.Key}={v.Value}"), "dotnet", "cake"]);
+        PasswordScan.Refuse("what a build prints", output + error);
+        return (status, Regex.Replace(output + error, "\u001b\\[[0-9;]*m", ""));
+    }
+
+    private void Write(string path, string text)
+    {
+        var file = Path.Combine(_folder.Path, path);
+        Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+        File.WriteAllText(file, text);
+    }
+
+    /// <summary>The addin's package in a feed of its own.</summary>
+    public sealed class PackedAddin : IDisposable
+    {
+        private readonly TemporaryFolder _folder = new();
+
+        /// <summary>Packs it.</summary>
+        public PackedAddin()
+        {
+            LabCommand.Run("dotnet", "pack", Path.Combine(Checkout.Folder, "src", "Pgd.Cake"), "--configuration", "Release", "--no-build", "-p:BuildProjectReferences=false", "--output", Feed, "-nologo", "-v", "quiet");
+            Version = Path.GetFileNameWithoutExtension(Directory.GetFiles(Feed).Single())["Cake.Pgd.".Length..];
+        }
+
+        /// <summary>Where it is.</summary>
+        public string Feed => Path.Combine(_folder.Path, "feed");
+
+        /// <summary>Its version.</summary>
+        public string Version { get; }
+
+        /// <inheritdoc/>
+        public void Dispose() => _folder.Dispose();
+    }
+}
