@@ -37,6 +37,32 @@ public sealed class PullRequestStory
         IReadOnlyDictionary<string, string> environment, RepositoryConfiguration repository, Workspace workspace, TextWriter output, TextWriter error) =>
         new(SetupFrom(environment, repository), workspace, output, error);
 
+    /// <summary>Prepares the story of a pull request whose host is not asked: what is known of it is told, and nobody comments.</summary>
+    /// <param name="environment">Has the inputs, as <c>PGD_INPUT_*</c>.</param>
+    /// <param name="repository">What <c>pgd.yml</c> says.</param>
+    /// <param name="facts">What is told.</param>
+    /// <param name="isAboutOne">Whether it is about one pull request.</param>
+    /// <param name="comment">Where what would be a comment is written to, as Markdown; null for nowhere.</param>
+    /// <param name="results">The folder for the result, the connection's variables and the migration's report; null for nowhere.</param>
+    /// <param name="workspace">The engine.</param>
+    /// <param name="output">Gets the result in a line of words.</param>
+    /// <param name="error">Gets all that is said on the way.</param>
+    /// <exception cref="PgdException">An input is malformed, or the repository or the pull request is missing (<see cref="ExitCode.Misuse"/>).</exception>
+    public static PullRequestStory FromFacts(
+        IReadOnlyDictionary<string, string> environment, RepositoryConfiguration repository, PullRequestFacts facts, bool isAboutOne, string? comment, string? results, Workspace workspace, TextWriter output, TextWriter error)
+    {
+        ArgumentNullException.ThrowIfNull(facts);
+        // It is added to, as a step summary is.
+        if (comment is not null)
+            File.Delete(comment);
+        return new(new StorySetup
+        {
+            Inputs = InputReader.Read(environment, repository),
+            Event = facts.ToEvent(isAboutOne),
+            Runner = new() { SummaryFile = comment, TemporaryFolder = results, Workspace = facts.Workspace ?? Environment.CurrentDirectory, RunUrl = facts.RunUrl, RunnerName = facts.RunnerName },
+        }, workspace, output, error);
+    }
+
     /// <summary>Does what the input <c>command</c> says, or what the event asks for.</summary>
     public Task<StoryResult> AutoAsync(CancellationToken cancellationToken) => context.Inputs.Command switch
     {

@@ -19,7 +19,9 @@ internal static class Gate
 
         if (context.PullRequests is not { } host)
         {
-            context.Log.Warning("There is no github-token: nobody is asked whether the pull request is still open, and there will be no comment.");
+            // Who tells of the pull request by hand knows that nobody is asked.
+            if (context.Event.Name is not null)
+                context.Log.Warning("There is no github-token: nobody is asked whether the pull request is still open, and there will be no comment.");
             if (!pull.IsOpen)
                 return Closed(pull.Number);
             // Events may come late, and in another order.

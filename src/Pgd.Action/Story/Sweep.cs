@@ -17,7 +17,10 @@ internal sealed class Sweep(StoryContext context)
 
     public async Task<StoryResult> RunAsync(CancellationToken cancellationToken)
     {
-        var host = context.PullRequests ?? throw new PgdException(ExitCode.Misuse, "without github-token nobody can be asked which pull requests are open", "Give github-token.");
+        // Told by hand, it is about those whose time is up.
+        if (context.PullRequests is null && context.Event.Name is not null)
+            throw new PgdException(ExitCode.Misuse, "without github-token nobody can be asked which pull requests are open", "Give github-token.");
+        var host = context.PullRequests;
         var previews = await context.Engine.ListAsync(context.Event.RepositoryId, context.Inputs.Project, cancellationToken);
         foreach (var branch in previews.OrderBy(b => b.CreatedAt))
         {
@@ -40,10 +43,12 @@ internal sealed class Sweep(StoryContext context)
             await context.TryCommentAsync(comment => comment.SayExpiresAsync(key.Number, branch.Name, time, cancellationToken));
     }
 
-    private async Task<string?> WhyDeleteAsync(IPullRequests host, Branch branch, int number, CancellationToken cancellationToken)
+    private async Task<string?> WhyDeleteAsync(IPullRequests? host, Branch branch, int number, CancellationToken cancellationToken)
     {
         if (branch.ExpiresAt is { } time && time <= context.Time.GetUtcNow())
             return $"Its time was up at {Words.Time(time)}";
+        if (host is null)
+            return null;
         if (!open.TryGetValue(number, out var isOpen))
             open[number] = isOpen = await IsOpenAsync(host, number, cancellationToken);
         if (isOpen is null)
@@ -69,7 +74,7 @@ internal sealed class Sweep(StoryContext context)
         }
     }
 
-    private async Task DeleteAsync(IPullRequests host, Branch branch, int number, CancellationToken cancellationToken)
+    private async Task DeleteAsync(IPullRequests? host, Branch branch, int number, CancellationToken cancellationToken)
     {
         if (branch.ProtectedUntil is { } until)
         {

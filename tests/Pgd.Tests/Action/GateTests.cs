@@ -133,7 +133,7 @@ public sealed class GateTests : IDisposable
     }
 
     [Fact]
-    public async Task By_hand_and_without_a_token_a_branch_is_made_with_a_warning()
+    public async Task By_hand_nobody_is_asked_and_that_is_no_surprise()
     {
         stage.Event = new() { RepositoryId = StoryStage.RepositoryId, Repository = "octo/shop", PullRequest = new() { Number = 42 } };
         stage.HasToken = false;
@@ -141,6 +141,15 @@ public sealed class GateTests : IDisposable
         var result = await stage.Story().UpAsync(default);
 
         Assert.Equal((StoryOutcome.Created, null), (result.Outcome, result.CommentUrl));
+        Assert.DoesNotContain("github-token", stage.Log, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task On_an_event_without_a_token_a_branch_is_made_with_a_warning()
+    {
+        stage.HasToken = false;
+
+        Assert.Equal(StoryOutcome.Created, (await stage.PlayAsync()).Outcome);
         Assert.Contains("::warning::There is no github-token", stage.Log, StringComparison.Ordinal);
     }
 
