@@ -103,6 +103,9 @@ public sealed class CommentTextTests
     public void Migrations_that_would_hurt_production_and_exceed_their_budget() => Snapshot.Match(Comment(Heavy));
 
     [Fact]
+    public void The_summary_says_what_the_comment_says_where_both_have_room() => Assert.Equal(Comment(Heavy), UpText.Summary(Heavy, 1024 * 1024));
+
+    [Fact]
     public void What_a_rehearsal_saw_as_a_page_of_its_own() => Snapshot.Match(RehearsalText.Page(Reports.Heavy));
 
     [Fact]
