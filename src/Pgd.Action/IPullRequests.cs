@@ -24,7 +24,7 @@ public interface IPullRequests
     /// <summary>Removes a comment; one that is gone already is fine.</summary>
     Task DeleteCommentAsync(long id, CancellationToken cancellationToken);
 
-    /// <summary>Marks a commit: what is shown at the end of the pull request, and may be required before it is merged.</summary>
+    /// <summary>Marks a commit, unless it is marked so already: what is shown at the end of the pull request, and may be required before it is merged.</summary>
     Task SetStatusAsync(string sha, CommitStatus status, CancellationToken cancellationToken);
 
     /// <summary>The login that our comments appear under.</summary>

@@ -10,6 +10,7 @@ const called = {
   "/repos/{owner}/{repo}/pulls/{pull_number}/files": ["get"],
   "/repos/{owner}/{repo}/issues/{issue_number}/comments": ["get", "post"],
   "/repos/{owner}/{repo}/statuses/{sha}": ["post"],
+  "/repos/{owner}/{repo}/commits/{ref}/statuses": ["get"],
   "/repos/{owner}/{repo}/issues/comments/{comment_id}": ["get", "patch", "delete"],
 };
 

@@ -17,6 +17,8 @@ internal sealed record UserResource(string Login);
 
 internal sealed record CommentRequest(string Body);
 
+internal sealed record StatusResource(string State, string Context, string? Description = null, string? TargetUrl = null);
+
 internal sealed record StatusRequest(string State, string Context, string Description, string? TargetUrl);
 
 internal sealed record ErrorResource(string? Message = null);
@@ -30,6 +32,7 @@ internal sealed record ErrorResource(string? Message = null);
 [JsonSerializable(typeof(List<CommentResource>))]
 [JsonSerializable(typeof(CommentRequest))]
 [JsonSerializable(typeof(StatusRequest))]
+[JsonSerializable(typeof(List<StatusResource>))]
 [JsonSerializable(typeof(UserResource))]
 [JsonSerializable(typeof(ErrorResource))]
 internal sealed partial class GitHubJson : JsonSerializerContext;

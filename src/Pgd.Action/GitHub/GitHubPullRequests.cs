@@ -102,6 +102,8 @@ public sealed class GitHubPullRequests : IPullRequests, IDisposable
         ArgumentNullException.ThrowIfNull(status);
         var what = $"setting the commit status {status.Context}";
         var request = new StatusRequest(status.Succeeded ? "success" : "failure", status.Context, PlainText.Line(status.Description, DescriptionLimit), status.Url);
+        if (await FindStatusAsync(sha, status.Context, what, cancellationToken) is { } known && known.State == request.State && known.Description == request.Description && known.TargetUrl == request.TargetUrl)
+            return;
         using var response = await api.GuardAsync(() => api.SendAsync(HttpMethod.Post, $"{repository}/statuses/{Uri.EscapeDataString(sha)}", JsonContent.Create(request, GitHubJson.Default.StatusRequest), cancellationToken), what);
         await api.ThrowIfFailedAsync(response, what, cancellationToken, "statuses: write");
     }
@@ -118,6 +120,14 @@ public sealed class GitHubPullRequests : IPullRequests, IDisposable
     }
 
     public void Dispose() => api.Dispose();
+
+    // The newest come first, and there is one for each run of a commit.
+    private async Task<StatusResource?> FindStatusAsync(string sha, string context, string what, CancellationToken cancellationToken)
+    {
+        using var response = await api.GuardAsync(() => api.SendAsync(HttpMethod.Get, $"{repository}/commits/{Uri.EscapeDataString(sha)}/statuses?per_page=100", null, cancellationToken), what);
+        await api.ThrowIfFailedAsync(response, what, cancellationToken, "statuses: write");
+        return (await GitHubApi.ReadAsync(response, GitHubJson.Default.ListStatusResource, what, cancellationToken)).FirstOrDefault(s => s.Context == context);
+    }
 
     /// <summary>Posts a comment; null, unless it is the last attempt, when nobody knows whether it arrived.</summary>
     private async Task<PullRequestComment?> PostCommentAsync(int number, string body, bool isLast, CancellationToken cancellationToken)

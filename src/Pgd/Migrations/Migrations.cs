@@ -55,6 +55,26 @@ public sealed class Migrations
         ArgumentNullException.ThrowIfNull(rehearsal);
         return new RehearsalRun(workspace!, this, rehearsal).RunAsync(cancellationToken);
     }
+
+    /// <summary>Rehearses SQL files on a branch of their own, of which nothing is left.</summary>
+    /// <exception cref="PgdException">As for a rehearsal, and for making a branch.</exception>
+    public async Task<MigrationReport> LintAsync(MigrationLint lint, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(lint);
+        lint.Budget.Check();
+        var branch = await SecondBranch.CreateAsync(workspace!, lint.From, lint.Database, lint.Role, ledger: null, cancellationToken).ConfigureAwait(false);
+        await using var _ = branch.ConfigureAwait(false);
+        return await RehearseAsync(new()
+        {
+            Branch = branch.Name,
+            Connection = branch.Connection,
+            Files = new() { Branch = branch.Name, Connection = branch.Connection, WorkingDirectory = lint.WorkingDirectory, Pattern = lint.Pattern, Ledger = lint.Ledger, Added = null, Output = lint.Output },
+            TriesWayBack = false,
+            IsDeletedWhenCanceled = true,
+            Deadline = lint.Deadline,
+            Budget = lint.Budget,
+        }, cancellationToken).ConfigureAwait(false);
+    }
 }
 
 /// <summary>A migration program.</summary>

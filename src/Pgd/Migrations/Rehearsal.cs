@@ -38,7 +38,7 @@ public sealed record Rehearsal
     public bool Rerun { get; init; }
 
     /// <summary>Whether the way back is tried where there is one.</summary>
-    public bool TriesWayBack { get; init; } = true;
+    internal bool TriesWayBack { get; init; } = true;
 
     /// <summary>Whether the branch is deleted when the rehearsal is canceled: then its server need not be as it was.</summary>
     public bool IsDeletedWhenCanceled { get; init; }
@@ -48,6 +48,37 @@ public sealed record Rehearsal
 
     /// <summary>What it may cost.</summary>
     public MigrationBudget Budget { get; init; } = new();
+}
+
+/// <summary>SQL files of which the findings alone are wanted.</summary>
+public sealed record MigrationLint
+{
+    /// <summary>The branch whose data they are tried on; it stays as it is.</summary>
+    public required BranchName From { get; init; }
+
+    /// <summary>The folder that <see cref="Pattern"/> starts from.</summary>
+    public required string WorkingDirectory { get; init; }
+
+    /// <summary>As <see cref="MigrationFiles.Pattern"/>.</summary>
+    public required string Pattern { get; init; }
+
+    /// <summary>As <see cref="MigrationFiles.Ledger"/>.</summary>
+    public string? Ledger { get; init; }
+
+    /// <summary>The database; null for the only one.</summary>
+    public string? Database { get; init; }
+
+    /// <summary>The role; null for the database's owner.</summary>
+    public string? Role { get; init; }
+
+    /// <summary>How long it may take before it is interrupted; null or zero for as long as it takes.</summary>
+    public TimeSpan? Deadline { get; init; }
+
+    /// <summary>What it may cost; its denied rules are what matters here.</summary>
+    public MigrationBudget Budget { get; init; } = new();
+
+    /// <summary>Hears a line for each file.</summary>
+    public required Action<string> Output { get; init; }
 }
 
 /// <summary>What a migration did on a branch.</summary>

@@ -97,7 +97,7 @@ internal sealed class RehearsalRun(Workspace workspace, Migrations migrations, R
     {
         try
         {
-            var second = await SecondBranch.CreateAsync(workspace, rehearsal.Branch, rehearsal.Connection, rehearsal.Files?.Ledger is { } ledger ? Ledger.Parse(ledger) : null, cancellationToken).ConfigureAwait(false);
+            var second = await SecondBranch.CreateAsync(workspace, rehearsal.Branch, rehearsal.Connection.Database, rehearsal.Connection.User, rehearsal.Files?.Ledger is { } ledger ? Ledger.Parse(ledger) : null, cancellationToken).ConfigureAwait(false);
             await using var _ = second.ConfigureAwait(false);
             return await work(second).ConfigureAwait(false);
         }

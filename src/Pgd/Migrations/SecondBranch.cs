@@ -10,8 +10,8 @@ using Pgd.State;
 namespace Pgd.Migrations;
 
 /// <summary>
-/// A branch of the migrated one, on which is tried what must not touch that: the way back, and a second time. It is made when the first time has succeeded, so its state is that of a first run, which
-/// need not be repeated.
+/// A branch on which is tried what must not touch the one that it is made from: the way back, and a second time, where that has been migrated, so that the first run need not be repeated; or a whole
+/// migration of which only the findings are wanted.
 /// </summary>
 internal sealed class SecondBranch : IAsyncDisposable
 {
@@ -39,7 +39,13 @@ internal sealed class SecondBranch : IAsyncDisposable
     /// <summary>The label by which one is known; its value is the id of the branch that it was made from.</summary>
     public const string Label = "pgd.rehearsal";
 
-    public static async Task<SecondBranch> CreateAsync(Workspace workspace, BranchName first, ConnectionUrl connection, Ledger? ledger, CancellationToken cancellationToken)
+    /// <param name="workspace">The engine.</param>
+    /// <param name="first">The branch to make it from.</param>
+    /// <param name="database">The database; null for the only one.</param>
+    /// <param name="role">The role; null for the database's owner.</param>
+    /// <param name="ledger">Our own table of which files ran, which is no part of a migration.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public static async Task<SecondBranch> CreateAsync(Workspace workspace, BranchName first, string? database, string? role, Ledger? ledger, CancellationToken cancellationToken)
     {
         var (project, record) = (workspace.State.RequireProject(first.Project), workspace.State.RequireBranch(first));
         var name = BranchName.Of(first.Project, $"rehearsal-{RandomNumberGenerator.GetHexString(8, lowercase: true)}");
@@ -48,13 +54,13 @@ internal sealed class SecondBranch : IAsyncDisposable
             Name = name,
             From = first.Branch,
             TimeToLive = Lifetime,
-            Roles = [connection.User],
+            Roles = role is null ? null : [role],
             Labels = new Dictionary<string, string> { [Label] = record.Id },
         }, cancellationToken).ConfigureAwait(false);
         Fault.Here("rehearsal:second");
         try
         {
-            var own = await workspace.Branches.ConnectAsync(name, connection.Database, connection.User, cancellationToken).ConfigureAwait(false);
+            var own = await workspace.Branches.ConnectAsync(name, database, role, cancellationToken).ConfigureAwait(false);
             var made = workspace.State.RequireBranch(name);
             return new(workspace, name, own, new(workspace, project, made, made.Generation), project.PostgresMajor, ledger);
         }
@@ -64,6 +70,10 @@ internal sealed class SecondBranch : IAsyncDisposable
             throw;
         }
     }
+
+    public BranchName Name => _name;
+
+    public ConnectionUrl Connection => _connection;
 
     /// <summary>Those that were left by a rehearsal that was killed.</summary>
     public static IEnumerable<BranchName> LeftOf(Workspace workspace, BranchName first) =>

@@ -85,7 +85,7 @@ internal sealed record StatementPlan(long At, long Rows, long? WalBytes)
             var hasTriggers = document.RootElement.TryGetProperty("Triggers", out var triggers) && triggers.GetArrayLength() > 0;
             return new(ExecutedStatement.Microseconds(entry.At), RowsOf(plan), !hasTriggers && plan.TryGetProperty("WAL Bytes", out var bytes) ? bytes.GetInt64() : null);
         }
-        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or OverflowException)
         {
             return null;
         }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.RegularExpressions;
 using Pgd.IntegrationTests.GitHub;
 using Xunit;
@@ -67,7 +68,7 @@ public sealed class CakeScripts(CakeScripts.PackedAddin addin) : IClassFixture<C
         Write("db/1.sql", "alter table orders drop column note;\n");
 
         // Referenced as a file, with what it needs beside it.
-        var (status, output) = Cake(root, $"#r \"{Path.Combine(Checkout.Folder, "artifacts/bin/Pgd.Cake/release/Cake.Pgd.dll")}\"\n#r \"{Path.Combine(Checkout.Folder, "artifacts/bin/Pgd.Cake/release/Pgd.dll")}\"", $$"""
+        var (status, output) = Cake(root, AsFiles, $$"""
             try
             {
                 PgdWithBranch("shop/build", db =>
@@ -89,14 +90,53 @@ public sealed class CakeScripts(CakeScripts.PackedAddin addin) : IClassFixture<C
         Assert.Equal(before, root.SteadyListing());
     }
 
+    [Theory]
+    [InlineData("INT", 130)]
+    [InlineData("TERM", 143)]
+    public async Task A_build_that_is_interrupted_takes_its_branch_with_it(string signal, int expected)
+    {
+        using var root = await ToolRoot.WithProjectAsync("reflink");
+        await root.MakeAsync("first");
+        root.Succeed("branch", "delete", "shop/first");
+        var before = root.SteadyListing();
+        var reached = Path.Combine(_folder.Path, "reached");
+        Prepare(AsFiles, $$"""
+            PgdWithBranch("shop/build", db =>
+            {
+                System.IO.File.WriteAllText("{{reached}}", db.Name);
+                System.Threading.Thread.Sleep(System.TimeSpan.FromMinutes(5));
+            });
+            """);
+
+        // As from a terminal: the signal is for all that was started.
+        using var build = Process.Start(new ProcessStartInfo("setsid", Command(root)) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        var (output, error) = (build.StandardOutput.ReadToEndAsync(), build.StandardError.ReadToEndAsync());
+        await Until.TrueAsync(() => File.Exists(reached) || build.HasExited, "the build has its branch");
+        LabCommand.Run("kill", "-s", signal, "--", $"-{build.Id}");
+        await build.WaitForExitAsync();
+
+        Assert.True(build.ExitCode == expected, $"{build.ExitCode}: {await output}{await error}");
+        Assert.Equal(before, root.SteadyListing());
+    }
+
+    private static string AsFiles => $"#r \"{Path.Combine(Checkout.Folder, "artifacts/bin/Pgd.Cake/release/Cake.Pgd.dll")}\"\n#r \"{Path.Combine(Checkout.Folder, "artifacts/bin/Pgd.Cake/release/Pgd.dll")}\"";
+
     private (int Status, string Output) Cake(ToolRoot root, string preamble, string script)
+    {
+        Prepare(preamble, script);
+        var command = Command(root);
+        var (status, output, error) = LabCommand.Try(command[0], command[1..]);
+        PasswordScan.Refuse("what a build prints", output + error);
+        return (status, Regex.Replace(output + error, "\u001b\\[[0-9;]*m", ""));
+    }
+
+    private string[] Command(ToolRoot root) => ["env", $"--chdir={_folder.Path}", .. root.Variables.Select(v => $"{v.Key}={v.Value}"), "dotnet", "cake"];
+
+    private void Prepare(string preamble, string script)
     {
         Write(".config/dotnet-tools.json", File.ReadAllText(Path.Combine(Checkout.Folder, ".config", "dotnet-tools.json")));
         Write("nuget.config", $"<configuration><packageSources><clear /><add key=\"packed\" value=\"{addin.Feed}\" /></packageSources></configuration>");
         Write("build.cake", $"{preamble}\n\nTask(\"Default\").Does(() =>\n{{\n{script}\n}});\nRunTarget(\"Default\");\n");
-        var (status, output, error) = LabCommand.Try("env", [$"--chdir={_folder.Path}", .. root.Variables.Select(v => $"{v.Key}={v.Value}"), "dotnet", "cake"]);
-        PasswordScan.Refuse("what a build prints", output + error);
-        return (status, Regex.Replace(output + error, "\u001b\\[[0-9;]*m", ""));
     }
 
     private void Write(string path, string text)

@@ -136,6 +136,7 @@ internal sealed class FakeGitHub : IAsyncDisposable
         On("PATCH", "/repos/{owner}/{repo}/issues/comments/{comment:long}", UpdateComment);
         On("DELETE", "/repos/{owner}/{repo}/issues/comments/{comment:long}", DeleteComment);
         On("POST", "/repos/{owner}/{repo}/statuses/{sha}", CreateStatus);
+        Get("/repos/{owner}/{repo}/commits/{sha}/statuses", call => Page(call, $"commits/{call.Sha}/statuses", call.Repository.Statuses.Where(s => s.Sha == call.Sha).Reverse().Select(s => s.ToJson(call.Repository, Api))));
         _server.MapFallback(context => WriteAsync(context, Answer.NotFound));
     }
 

@@ -140,6 +140,7 @@ public sealed class GitHubContractTests(GitHubFixture github) : IClassFixture<Gi
 
         Assert.True(marked.StatusCode == HttpStatusCode.Created, await marked.Content.ReadAsStringAsync());
         Assert.Equal(("success", "pgd/migration"), (Assert.Single(_repository.Statuses).State, _repository.Statuses[0].Context));
+        Assert.Equal("pgd/migration", Assert.Single(await GetArrayAsync($"repos/{_repository.FullName}/commits/{pull.HeadSha}/statuses"))!["context"]!.GetValue<string>());
         Assert.Equal((HttpStatusCode.UnprocessableEntity, HttpStatusCode.UnprocessableEntity, HttpStatusCode.NotFound), (tooLong.StatusCode, noState.StatusCode, elsewhere.StatusCode));
     }
 

@@ -95,14 +95,25 @@ public sealed class GitHubClientTests : IDisposable
     [Fact]
     public async Task A_commit_is_marked_in_no_more_words_than_GitHub_takes()
     {
+        github.Answer(200, """[ { "state": "success", "context": "pgd/migration" }, { "state": "failure", "context": "other" } ]""");
         github.Answer(201, "{}");
 
         await client.SetStatusAsync("abc", new("pgd/migration", Succeeded: false, new string('x', 200), "https://ci.example/1"), default);
 
-        var sent = github.Requests[0];
+        var sent = github.Requests[1];
         Assert.EndsWith("/statuses/abc", sent.Line, StringComparison.Ordinal);
         var body = System.Text.Json.JsonDocument.Parse(sent.Body).RootElement;
         Assert.Equal(("failure", "pgd/migration", "https://ci.example/1", true), (body.GetProperty("state").GetString(), body.GetProperty("context").GetString(), body.GetProperty("target_url").GetString(), body.GetProperty("description").GetString()!.Length is > 130 and <= 140));
+    }
+
+    [Fact]
+    public async Task A_commit_that_is_marked_so_already_is_left_alone()
+    {
+        github.Answer(200, """[ { "state": "success", "context": "pgd/migration", "description": "fine", "target_url": "https://ci.example/1" }, { "state": "failure", "context": "pgd/migration" } ]""");
+
+        await client.SetStatusAsync("abc", new("pgd/migration", Succeeded: true, "fine", "https://ci.example/1"), default);
+
+        Assert.StartsWith("GET ", Assert.Single(github.Requests).Line, StringComparison.Ordinal);
     }
 
     [Fact]

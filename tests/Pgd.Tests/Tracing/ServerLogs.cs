@@ -1,4 +1,5 @@
 using System.Text;
+using Pgd.Lint;
 using Pgd.Tracing;
 using Xunit;
 
@@ -29,6 +30,32 @@ public sealed class ServerLogs
         Assert.Equal(1_292_000, (double)(executed.End - executed.Start), 2_000.0);
         Assert.Equal((8192L, "4/2", true), (executed.TemporaryBytes, executed.Transaction, executed.LeavesTransactionOpen));
         Assert.Equal(("ALTER TABLE", "3s", false), (executed.Notes.Single().Tag, executed.Notes.Single().LockTimeout, executed.Notes.Single().IsNested));
+    }
+
+    [Theory]
+    [InlineData("{ \"Plan\": { \"Node Type\": \"ModifyTable\", \"WAL Bytes\": 700, \"Plans\": [ { \"Parent Relationship\": \"Outer\", \"Actual Rows\": 40, \"Actual Loops\": 2 } ] } }", 80L, 700L)]
+    [InlineData("{ \"Plan\": { \"Node Type\": \"ModifyTable\", \"Tuples Inserted\": 3.00, \"Tuples Updated\": 2.00, \"WAL Bytes\": 700 }, \"Triggers\": [ { \"Trigger Name\": \"t\" } ] }", 5L, null)]
+    [InlineData("{ \"Plan\": { \"Node Type\": \"Seq Scan\", \"Actual Rows\": 7.00, \"Actual Loops\": 1 } }", 7L, null)]
+    [InlineData("{ \"Plan\": { \"Node Type\": \"ModifyTable\", \"Tuples Inserted\": 9e18, \"Tuples Updated\": 9e18 } }", null, null)]
+    [InlineData("{ \"Plan\": [] }", null, null)]
+    [InlineData("no plan", null, null)]
+    public void A_plan_tells_rows_and_log_and_what_only_looks_like_one_is_none(string json, long? rows, long? bytes)
+    {
+        var entry = Entries(Extended).First() with { Message = $"duration: 20.123 ms  plan:\n{json}" };
+
+        var plan = StatementPlan.Of(entry);
+
+        Assert.Equal((rows, bytes), (plan?.Rows, plan?.WalBytes));
+    }
+
+    [Fact]
+    public void Where_nothing_could_be_seen_a_budget_counts_as_exceeded_and_without_one_nothing_does()
+    {
+        var unseen = Action.Reports.Of(new() { Duration = TimeSpan.FromSeconds(1) }).Trace with { Gaps = ["the server was started anew meanwhile"] };
+
+        Assert.Equal("the server was started anew meanwhile", Assert.Single(new MigrationBudget { MaxWalBytes = 1 << 30 }.Exceeded(unseen, [])).Where);
+        Assert.Empty(new MigrationBudget().Exceeded(unseen, []));
+        Assert.Empty(new MigrationBudget { MaxWalBytes = 1 << 30 }.Exceeded(unseen with { Gaps = [] }, []));
     }
 
     [Fact]

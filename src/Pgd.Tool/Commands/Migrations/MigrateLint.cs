@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Security.Cryptography;
 using Pgd.Action.Reports;
 using Pgd.Configuration;
 using Pgd.Lint;
@@ -11,9 +10,6 @@ namespace Pgd.Tool.Commands.Migrations;
 
 internal static class MigrateLint
 {
-    // Whoever is killed cannot delete it.
-    private static readonly TimeSpan Lifetime = TimeSpan.FromDays(1);
-
     public static Command Command(Surface surface)
     {
         var parent = Arguments.Branch(surface);
@@ -31,30 +27,19 @@ internal static class MigrateLint
             .With(parent, files, ledger, deny, database, role)
             .Does(async (run, cancellationToken) =>
             {
-                var from = run.Branch(parent);
                 var repository = RepositoryFile.Load(run.Session.WorkingDirectory);
-                var budget = new MigrationBudget { Deny = repository.Budget.Deny }.With(null, null, null, null, run.Values(deny));
-                var name = BranchName.Of(from.Project, $"lint-{RandomNumberGenerator.GetHexString(8, lowercase: true)}");
-                await run.Workspace.Branches.CreateAsync(new() { Name = name, From = from.Branch, TimeToLive = Lifetime, Roles = run[role] is { } one ? [one] : null }, cancellationToken);
-                MigrationReport report;
-                try
+                var report = await run.Workspace.Migrations.LintAsync(new()
                 {
-                    var connection = await run.Workspace.Branches.ConnectAsync(name, run[database], run[role], cancellationToken);
-                    report = await run.Workspace.Migrations.RehearseAsync(new()
-                    {
-                        Branch = name,
-                        Connection = connection,
-                        Budget = budget,
-                        Deadline = repository.Migrations.Deadline,
-                        TriesWayBack = false,
-                        Files = new() { Branch = name, Connection = connection, WorkingDirectory = run.Session.WorkingDirectory, Pattern = string.Join('\n', run.Values(files)), Ledger = run[ledger], Added = null, Output = line => run.Session.Error.WriteLine(PlainText.Clean(line)) },
-                    }, cancellationToken);
-                }
-                finally
-                {
-                    await run.Workspace.Branches.DeleteAsync(name, ifExists: true, withSnapshots: true, CancellationToken.None);
-                }
-
+                    From = run.Branch(parent),
+                    WorkingDirectory = run.Session.WorkingDirectory,
+                    Pattern = string.Join('\n', run.Values(files)),
+                    Ledger = run[ledger],
+                    Database = run[database],
+                    Role = run[role],
+                    Deadline = repository.Migrations.Deadline,
+                    Budget = new MigrationBudget { Deny = repository.Budget.Deny }.With(null, null, null, null, run.Values(deny)),
+                    Output = line => run.Session.Error.WriteLine(PlainText.Clean(line)),
+                }, cancellationToken);
                 if (report.Run.Error is { } error)
                     throw new PgdException(ExitCode.MigrationFailed, $"{error.File}{(error.Line is { } line ? $":{line}" : "")}: {error.Message}");
                 foreach (var gap in report.Trace.Gaps)
