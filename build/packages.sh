@@ -31,6 +31,7 @@ for need in "$@"; do
     mount) has losetup || packages+=(mount) ;;
     faketime) compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null || packages+=(faketime) ;;
     zstd) has zstd || packages+=(zstd) ;;
+    rsync) has rsync || packages+=(rsync) ;;
     strace) has strace || packages+=(strace) ;;
     # Debian's npm is a package of its own; everybody else's comes with node.
     node) { has node && has npm; } || packages+=(nodejs npm) ;;

@@ -10,7 +10,7 @@ return new CakeHost().UseContext<BuildContext>().UseLifetime<BuildLifetime>().Ru
 public sealed class BuildContext(ICakeContext context) : FrostingContext(context)
 {
     /// <summary>Another one for each build, so that two of them do not meet.</summary>
-    public string Branch { get; } = $"shop/build-{Environment.ProcessId}";
+    public string Branch { get; } = $"shop/build-{System.Environment.ProcessId}";
 
     public MigrationReport? Report { get; set; }
 }

@@ -52,15 +52,16 @@ public sealed class PullRequestStory
         IReadOnlyDictionary<string, string> environment, RepositoryConfiguration repository, PullRequestFacts facts, bool isAboutOne, string? comment, string? results, Workspace workspace, TextWriter output, TextWriter error)
     {
         ArgumentNullException.ThrowIfNull(facts);
-        // It is added to, as a step summary is.
-        if (comment is not null)
-            File.Delete(comment);
-        return new(new StorySetup
+        var setup = new StorySetup
         {
             Inputs = InputReader.Read(environment, repository),
             Event = facts.ToEvent(isAboutOne),
             Runner = new() { SummaryFile = comment, TemporaryFolder = results, Workspace = facts.Workspace ?? Environment.CurrentDirectory, RunUrl = facts.RunUrl, RunnerName = facts.RunnerName },
-        }, workspace, output, error);
+        };
+        // It is added to, as a step summary is.
+        if (comment is not null)
+            File.Delete(comment);
+        return new(setup, workspace, output, error);
     }
 
     /// <summary>Does what the input <c>command</c> says, or what the event asks for.</summary>

@@ -13,12 +13,16 @@ internal sealed class PgdSession
     private PgdSession(ICakeContext context, PgdSettings settings)
     {
         _context = context;
+        Environment = context.Environment.GetEnvironmentVariables().ToDictionary(v => v.Key, v => v.Value ?? "", StringComparer.Ordinal);
         Workspace = Workspace.OpenAsItsUser(ConfigurationFiles.Load(
-            context.Environment.GetEnvironmentVariables().ToDictionary(v => v.Key, v => v.Value ?? "", StringComparer.Ordinal),
+            Environment,
             new() { Root = settings.Root?.MakeAbsolute(context.Environment).FullPath, WaitForLock = settings.WaitForLock }).Configuration, new Log(context.Log));
     }
 
     public Workspace Workspace { get; }
+
+    /// <summary>The build's variables.</summary>
+    public IReadOnlyDictionary<string, string> Environment { get; }
 
     /// <summary>Where the build is.</summary>
     public string WorkingDirectory => _context.Environment.WorkingDirectory.FullPath;

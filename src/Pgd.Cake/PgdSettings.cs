@@ -1,4 +1,6 @@
 using Cake.Core.IO;
+using Pgd;
+using Pgd.Action.Events;
 
 namespace Cake.Pgd;
 
@@ -94,4 +96,46 @@ public sealed record PgdMigrateSettings : PgdSettings
 
     /// <summary>Whether a migration that fails or exceeds its budget fails the build; otherwise only the report says so.</summary>
     public bool FailsBuild { get; init; } = true;
+}
+
+/// <summary>Which pull request it is about, where the CI system does not say it, and where the results go. What is done for it is in <c>pgd.yml</c> and <c>PGD_INPUT_*</c>.</summary>
+public sealed record PgdPullRequestSettings : PgdSettings
+{
+    /// <summary>The repository, as its host names it: <c>group/name</c>.</summary>
+    public string? Repository { get; init; }
+
+    /// <summary>The pull request's number.</summary>
+    public int? Number { get; init; }
+
+    /// <summary>Its commit.</summary>
+    public string? Sha { get; init; }
+
+    /// <summary>Whether it is open; null for what the CI system says, and for yes where it is silent.</summary>
+    public bool? IsOpen { get; init; }
+
+    /// <summary>The file to write the comment to, as Markdown; null for nowhere.</summary>
+    public FilePath? CommentFile { get; init; }
+
+    /// <summary>The folder for the result as JSON, the connection's variables (with the password) and the migration's report; null for nowhere.</summary>
+    public DirectoryPath? Results { get; init; }
+
+    /// <summary>Whether a migration that fails or exceeds its budget fails the build; otherwise only the result says so.</summary>
+    public bool FailsBuild { get; init; } = true;
+
+    // There, all of this is known.
+    internal bool IsAboutGitHub(IReadOnlyDictionary<string, string> environment)
+    {
+        if (environment.GetValueOrDefault("GITHUB_ACTIONS") != "true")
+            return false;
+        var told = Repository is not null ? nameof(Repository) : Number is not null ? nameof(Number) : Sha is not null ? nameof(Sha) : IsOpen is not null ? nameof(IsOpen)
+            : CommentFile is not null ? nameof(CommentFile) : Results is not null ? nameof(Results) : null;
+        return told is null ? true : throw new PgdException(ExitCode.Misuse, $"PgdPullRequestSettings.{told} is for where GitHub does not say it", "Leave it out.");
+    }
+
+    internal PullRequestFacts Facts(string workspace)
+    {
+        if (Number < 1)
+            throw new PgdException(ExitCode.Misuse, $"PgdPullRequestSettings.Number is {Number}", "Write the number of a pull request.");
+        return new() { Repository = Repository, Number = Number, Sha = Sha, IsOpen = IsOpen, Workspace = workspace };
+    }
 }

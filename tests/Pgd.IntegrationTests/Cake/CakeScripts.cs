@@ -90,6 +90,42 @@ public sealed class CakeScripts(CakeScripts.PackedAddin addin) : IClassFixture<C
         Assert.Equal(before, root.SteadyListing());
     }
 
+    [Fact]
+    public async Task A_pull_request_gets_its_branch_its_comment_and_its_teardown_and_a_wrong_setting_is_named()
+    {
+        using var root = await ToolRoot.WithProjectAsync("reflink");
+        await root.MakeAsync("first");
+        root.Succeed("branch", "delete", "shop/first");
+        var before = root.SteadyListing();
+        Write("pgd.yml", "project: shop\nrole: postgres\nmigrations:\n  files: db/*.sql\n  ledger: public.ledger\nbudget:\n  deny: [drop-column]\n");
+        Write("db/1.sql", "alter table orders drop column note;\n");
+
+        var (status, output) = Cake(root, AsFiles, """
+            var about = new PgdPullRequestSettings { Repository = "octo/shop", Number = 42, CommentFile = "comment.md", Results = "out", FailsBuild = false };
+            var up = PgdPullRequestUp(about);
+            Information("{0}: {1}, {2}, exceeds {3}", up.Branch, up.Outcome, up.ExitCode, up.Exceeded[0].Name);
+            void Refused(Action work)
+            {
+                try { work(); } catch (CakeException e) { Information("{0}: {1}", e.ExitCode, e.Message); }
+            }
+            Refused(() => PgdPullRequestUp(about with { FailsBuild = true }));
+            Refused(() => PgdPullRequestUp(about with { Number = 0 }));
+            Refused(() => PgdPullRequestUp(about with { Number = null }));
+            Information("deleted: {0}", PgdPullRequestDown(about with { CommentFile = null }).Deleted[0]);
+            Information("swept: {0}", PgdPullRequestSweep(about with { CommentFile = null }).Deleted.Count);
+            System.Environment.SetEnvironmentVariable("GITHUB_ACTIONS", "true");
+            Refused(() => PgdPullRequestUp(about));
+            """);
+
+        Assert.True(status == 0, output);
+        foreach (var told in (string[])["shop/pr-42: Created, BudgetExceeded, exceeds deny", "9: ", "2: PgdPullRequestSettings.Number is 0", "2: it is not said which pull request this is about", "deleted: shop/pr-42", "swept: 0",
+            "2: PgdPullRequestSettings.Repository is for where GitHub does not say it"])
+            Assert.Contains(told, output, StringComparison.Ordinal);
+        Assert.Contains("over 1 budget", File.ReadAllText(Path.Combine(_folder.Path, "comment.md")), StringComparison.Ordinal);
+        Assert.True(File.Exists(Path.Combine(_folder.Path, "out/pgd-migration-shop-pr-42/report.html")));
+        Assert.Equal(before, root.SteadyListing());
+    }
+
     [Theory]
     [InlineData("INT", 130)]
     [InlineData("TERM", 143)]
