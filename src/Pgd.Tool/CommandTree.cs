@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using Pgd.Tool.CommandLine;
 using Pgd.Tool.Commands;
 using Pgd.Tool.Commands.Branches;
+using Pgd.Tool.Commands.Databases;
 using Pgd.Tool.Commands.Migrations;
 using Pgd.Tool.Commands.Previews;
 using Pgd.Tool.Commands.Projects;
@@ -30,7 +31,7 @@ internal static class CommandTree
 
         Command[] commands =
         [
-            ProjectNoun.Command(surface), BranchNoun.Command(surface), SnapshotNoun.Command(surface), WalNoun.Command(surface), MigrateNoun.Command(surface), PrNoun.Command(surface),
+            ProjectNoun.Command(surface), BranchNoun.Command(surface), SnapshotNoun.Command(surface), DatabaseNoun.Command(surface), WalNoun.Command(surface), MigrateNoun.Command(surface), PrNoun.Command(surface),
             ServerStart.Command(surface), ServerStop.Command(surface), ServerRestart.Command(surface),
             StatusShow.Command(surface), DoctorRun.Command(surface), SetupRun.Command(surface), ResumeRun.Command(surface), GarbageCollection.Command(surface), Completion.Command(surface),
         ];

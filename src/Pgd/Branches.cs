@@ -30,6 +30,19 @@ public sealed class Branches
         return _workspace.Audit.RecordAsync("branch create", request.Name.ToString(), request.PullRequest, () => MakeOrEnsureAsync(request, cancellationToken));
     }
 
+    /// <summary>
+    /// Makes several branches of the same data, named <c>NAME-1</c> to <c>NAME-N</c>: all of them or none, also if that is killed. They come from one snapshot, which goes with the last of them.
+    /// </summary>
+    /// <param name="request">What each of them should be. With <see cref="BranchCreate.Ensure"/>, all of them or none may be there already.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="cancellationToken">Ends it, and takes it back.</param>
+    /// <exception cref="PgdException">As for one; the request is for a moment in the past, or for a golden branch (<see cref="ExitCode.Misuse"/>).</exception>
+    public Task<IReadOnlyList<BranchCreated>> CreateSeriesAsync(BranchCreate request, int count, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        return new Series(_workspace).MakeAsync(request, count, cancellationToken);
+    }
+
     private async Task<BranchCreated> MakeOrEnsureAsync(BranchCreate request, CancellationToken cancellationToken)
     {
         Workspace.RequireLinux();
@@ -139,6 +152,8 @@ public sealed class Branches
             await RemoveAsync(second, ifExists: true, withSnapshots: true, static _ => true, cancellationToken).ConfigureAwait(false);
         using var snapshotsHeld = await _workspace.Locks.AcquireAsync(cancellationToken, snapshots.Select(s => LockRequest.Snapshot(name, s.Id, exclusive: true))).ConfigureAwait(false);
         await DestroyAsync(project, branch).ConfigureAwait(false);
+        if (branch.Snapshot is not null)
+            _workspace.Snapshots.RemoveUnused(project.Name);
         return true;
     }
 
@@ -328,8 +343,8 @@ public sealed class Branches
         var (server, otherServer) = (RequireComparable(project, name, name), RequireComparable(otherProject, other, name));
         using var connection = server.Connect(cancellationToken);
         using var otherConnection = otherServer.Connect(cancellationToken);
-        var database = Databases.List(connection, cancellationToken).Choose(name, request.Database).Name;
-        _ = Databases.List(otherConnection, cancellationToken).Choose(other, database);
+        var database = DatabaseList.List(connection, cancellationToken).Choose(name, request.Database).Name;
+        _ = DatabaseList.List(otherConnection, cancellationToken).Choose(other, database);
         var read = await Task.WhenAll(Task.Run(() => Read(server, name), cancellationToken), Task.Run(() => Read(otherServer, other), cancellationToken)).ConfigureAwait(false);
         return SchemaDiff.Of(name, other, database, old: read[1], @new: read[0]);
 
@@ -419,7 +434,7 @@ public sealed class Branches
         if (branch.IsRotating)
             throw new PgdException(ExitCode.Failed, $"{name} is being given new passwords, or that was killed", $"If nobody is at it, finish it: dotnet pgd branch rotate {name}");
         using var connection = server.Connect(cancellationToken);
-        var databases = Databases.List(connection, cancellationToken);
+        var databases = DatabaseList.List(connection, cancellationToken);
         var chosen = databases.Choose(name, database);
         var url = server.Url(chosen.Name, databases.ChooseRole(name, chosen, role));
         await server.ProveAsync(url, cancellationToken).ConfigureAwait(false);
@@ -678,6 +693,9 @@ public sealed class Branches
             _workspace.Reporter.Warn($"{name} is reset, but its old data could not be removed: {e.Message}; dotnet pgd doctor --fix will");
         }
 
+        if (branch.Snapshot != switched.Snapshot)
+            _workspace.Snapshots.RemoveUnused(project.Name);
+
         return View(project, switched);
 
         // Not before the new data is settled: until then the old serves.
@@ -733,6 +751,7 @@ public sealed class Branches
             Roles = request.Roles ?? [],
             Labels = request.Labels,
             PullRequest = request.PullRequest,
+            Lease = request.Lease?.Id,
             AnonymizationDigest = digest,
         }, cancellationToken, branches => Budget.Refuse(_workspace.Configuration, _workspace.Layout.Volumes, project.Name, request.PullRequest, branches)).ConfigureAwait(false);
         Fault.Here("create:record");
@@ -864,7 +883,7 @@ public sealed class Branches
     /// <summary>Proves the connection that most will ask for, or the superuser's where that is not clear.</summary>
     internal async Task ProveAsync(ProjectRecord project, BranchRecord branch, BranchServer server, AdminConnection connection, CancellationToken cancellationToken)
     {
-        var databases = Databases.List(connection, cancellationToken);
+        var databases = DatabaseList.List(connection, cancellationToken);
         if (databases.IsClear && databases.Choose(branch.FullName, null) is var only)
         {
             try

@@ -106,6 +106,7 @@ public sealed partial class Doctor
             return [];
         // First: what is on its way between two names looks as if it belonged to neither.
         await FixRenamesAsync(dryRun, repairs, cancellationToken).ConfigureAwait(false);
+        await FixLeasesAsync(dryRun, repairs, cancellationToken).ConfigureAwait(false);
         foreach (var project in _workspace.State.ProjectFolders())
             await FixProjectAsync(project, dryRun, repairs, cancellationToken).ConfigureAwait(false);
         await FixStrayVolumesAsync(dryRun, repairs, cancellationToken).ConfigureAwait(false);
@@ -287,6 +288,19 @@ public sealed partial class Doctor
         }
     }
 
+    private async Task FixLeasesAsync(bool dryRun, List<Repair> repairs, CancellationToken cancellationToken)
+    {
+        const string text = "its process is gone: removed";
+        if (dryRun)
+        {
+            repairs.AddRange(_workspace.Leases.Left().Select(b => new Repair("leased branch", b.FullName.ToString(), text, Done: false)));
+            return;
+        }
+
+        var (deleted, left) = await _workspace.Leases.SweepAsync(cancellationToken).ConfigureAwait(false);
+        repairs.AddRange(deleted.Select(b => new Repair("leased branch", b.ToString(), text, Done: true)).Concat(left.Select(b => new Repair("leased branch", b.Name.ToString(), $"its process is gone, and it is still there: {b.Reason}", Done: false))));
+    }
+
     private async Task FixProjectAsync(string name, bool dryRun, List<Repair> repairs, CancellationToken cancellationToken)
     {
         var removed = 0;
@@ -312,6 +326,15 @@ public sealed partial class Doctor
             {
                 await RepairAsync("rotation", branch.ToString(), "a killed rotation left passwords of which it is not known whether they are valid: done again", () => _workspace.Branches.FinishRotationAsync(project, record, cancellationToken)).ConfigureAwait(false);
             }
+        }
+
+        foreach (var snapshot in _workspace.Snapshots.Unused(name))
+        {
+            await RepairAsync("snapshot", snapshot.FullName, "the last branch that was made from it is gone: removed", () =>
+            {
+                _workspace.Snapshots.RemoveUnused(name);
+                return Task.CompletedTask;
+            }).ConfigureAwait(false);
         }
 
         foreach (var snapshot in _workspace.State.Snapshots(name).Where(s => s.Phase != BranchPhase.Ready))
@@ -581,7 +604,7 @@ public enum Severity
 }
 
 /// <summary>One thing that a repair did.</summary>
-/// <param name="Kind">branch, rename, reset, project, record, data, archiving, archive, container, network, socket or file.</param>
+/// <param name="Kind">branch, leased branch, snapshot, rename, reset, project, record, data, archiving, archive, container, network, socket or file.</param>
 /// <param name="Subject">Which one.</param>
 /// <param name="Text">What was or would be done, and why.</param>
 /// <param name="Done">False if it could not be done; <paramref name="Text"/> then says why.</param>

@@ -52,8 +52,19 @@ public sealed class Lifetimes
     {
         var now = DateTimeOffset.UtcNow;
         var (deleted, left) = (new List<BranchName>(), new List<LeftBranch>());
+        if (dryRun)
+        {
+            deleted.AddRange(_workspace.Leases.Left().Select(b => b.FullName));
+        }
+        else
+        {
+            var (swept, stuck) = await _workspace.Leases.SweepAsync(cancellationToken).ConfigureAwait(false);
+            deleted.AddRange(swept);
+            left.AddRange(stuck);
+        }
+
         // What was made from a branch goes before it.
-        var expired = _workspace.State.AllBranches().Where(b => b.Parent is not null && b.ExpiresAt <= now).OrderByDescending(Depth).ThenBy(b => b.ExpiresAt).ToList();
+        var expired = _workspace.State.AllBranches().Where(b => b.Parent is not null && b.ExpiresAt <= now && !deleted.Contains(b.FullName)).OrderByDescending(Depth).ThenBy(b => b.ExpiresAt).ToList();
         foreach (var branch in expired)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -116,7 +127,7 @@ public sealed class Lifetimes
         return stopped;
     }
 
-    private int Depth(BranchRecord branch)
+    internal int Depth(BranchRecord branch)
     {
         var depth = 0;
         for (var current = branch; current?.ParentName is { } parent && depth < 1000; current = _workspace.State.FindBranch(parent))

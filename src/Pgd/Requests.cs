@@ -107,6 +107,9 @@ public sealed record BranchCreate
     /// </summary>
     public bool Golden { get; init; }
 
+    /// <summary>What this process means to take away again, also if it is killed; null for a branch that stays.</summary>
+    public Lease? Lease { get; init; }
+
     /// <summary>
     /// Whether its server lets nobody in without TLS, and its connections verify it by the certificate authority of this root; null for what the
     /// configuration says.

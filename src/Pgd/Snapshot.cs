@@ -79,4 +79,7 @@ public sealed record SnapshotCreate
 
     /// <summary>Whether the timer takes it; then it goes by the rules for such.</summary>
     public bool Scheduled { get; init; }
+
+    /// <summary>Whether it goes with the last branch that is made from it, the first of which is made under this lease.</summary>
+    internal Lease? UntilUnused { get; init; }
 }

@@ -151,6 +151,28 @@ public sealed class Snapshots
         _workspace.State.Delete(snapshot);
     }
 
+    /// <summary>Removes the snapshots of a project that go with the last of their users, where there is none any more and nobody is about to make one.</summary>
+    internal void RemoveUnused(string project)
+    {
+        foreach (var snapshot in Unused(project))
+        {
+            // Whoever has it makes something from it, or removes it.
+            using var held = _workspace.Locks.TryAcquire(LockRequest.Snapshot(snapshot.BranchName, snapshot.Id, exclusive: true));
+            if (held is not null && _workspace.State.FindProject(project) is { } record && Unused(project).FirstOrDefault(s => s.Key == snapshot.Key) is { } still)
+                Destroy(record, still);
+        }
+    }
+
+    /// <summary>Those.</summary>
+    internal IReadOnlyList<SnapshotRecord> Unused(string project)
+    {
+        var goers = _workspace.State.Snapshots(project).Where(s => s.IsUntilUnused && !_workspace.Leases.IsClaimed(s.Lease)).ToList();
+        if (goers.Count == 0)
+            return [];
+        var users = UsersIn(project);
+        return [.. goers.Where(s => !users[s.Key].Any())];
+    }
+
     private async Task<Snapshot> TakeAsync(SnapshotCreate request, CancellationToken cancellationToken)
     {
         Workspace.RequireLinux();
@@ -175,6 +197,8 @@ public sealed class Snapshots
             Phase = BranchPhase.Creating,
             CreatedAt = DateTimeOffset.UtcNow,
             IsScheduled = request.Scheduled,
+            IsUntilUnused = request.UntilUnused is not null,
+            Lease = request.UntilUnused?.Id,
             IsAnonymized = _workspace.Branches.IsAnonymized(branch),
             AnonymizationDigest = branch.AnonymizationDigest,
             Applied = branch.Applied,

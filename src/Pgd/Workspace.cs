@@ -32,9 +32,11 @@ public sealed class Workspace
         Projects = new(this);
         Branches = new(this);
         Snapshots = new(this);
+        Databases = new(this);
         Wal = new(this);
         Previews = new(this);
         Lifetimes = new(this);
+        Leases = new(this);
         Migrations = new(this);
         Doctor = new(this);
     }
@@ -70,6 +72,9 @@ public sealed class Workspace
     /// <summary>Snapshots of branches.</summary>
     public Snapshots Snapshots { get; }
 
+    /// <summary>Databases inside one server.</summary>
+    public Databases Databases { get; }
+
     /// <summary>Write-ahead logs and their archives.</summary>
     public WriteAheadLogs Wal { get; }
 
@@ -78,6 +83,9 @@ public sealed class Workspace
 
     /// <summary>Expiry and protection of branches.</summary>
     public Lifetimes Lifetimes { get; }
+
+    /// <summary>Claims of processes on what they make.</summary>
+    public Leases Leases { get; }
 
     /// <summary>Migrations.</summary>
     public Migrations.Migrations Migrations { get; }

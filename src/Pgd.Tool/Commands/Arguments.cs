@@ -75,6 +75,8 @@ internal static class Arguments
 
     public static Option<string[]> Anonymize() => Repeated("--anonymize", "FILE", "SQL file to run before anyone can connect (repeatable)");
 
+    public static Argument<string?> Database(string name, string description) => new(name) { HelpName = "PROJECT/BRANCH:DATABASE", Description = description, Arity = ArgumentArity.ExactlyOne };
+
     public static Option<string?> OneOf(string name, string description, params string[] values)
     {
         var option = new Option<string?>(name) { HelpName = string.Join('|', values), Description = description };

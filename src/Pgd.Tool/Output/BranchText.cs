@@ -60,6 +60,15 @@ internal static class BranchText
         sheet.Line(made.Branch.Golden ? $"Branch it: dotnet pgd branch create {made.Branch.Name.Project}/NAME --from {made.Branch.Name.Branch}" : $"Connect: dotnet pgd branch url {made.Branch.Name}");
     }
 
+    public static void MadeSeries(IReadOnlyList<BranchCreated> made, Sheet sheet)
+    {
+        sheet.Line(made[0].Created ? $"Created {Number(made.Count)} {(made.Count == 1 ? "branch" : "branches")} from {Origin(made[0].Branch)}" : $"{Number(made.Count)} {(made.Count == 1 ? "branch was" : "branches were")} there already");
+        sheet.Line();
+        Table([.. made.Select(m => m.Branch)], sheet);
+        sheet.Line();
+        sheet.Line($"Connect: dotnet pgd branch url {made[0].Branch.Name}");
+    }
+
     public static void Promoted(Promoted promoted, Sheet sheet)
     {
         sheet.Line($"{promoted.From} is {promoted.Branch.Name} now");

@@ -10,12 +10,15 @@ namespace Pgd.Tool.Output;
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     WriteIndented = true,
-    Converters = [typeof(PortRangeJson), typeof(DurationJson), typeof(CamelCaseEnum<BranchStatus>), typeof(CamelCaseEnum<SnapshotStatus>), typeof(CamelCaseEnum<Severity>), typeof(CamelCaseEnum<SchemaKind>), typeof(CamelCaseEnum<SchemaChange>), typeof(CamelCaseEnum<SetupOutcome>)])]
+    Converters = [typeof(PortRangeJson), typeof(DurationJson), typeof(CamelCaseEnum<BranchStatus>), typeof(CamelCaseEnum<SnapshotStatus>), typeof(CamelCaseEnum<DatabaseStrategy>), typeof(CamelCaseEnum<Severity>), typeof(CamelCaseEnum<SchemaKind>), typeof(CamelCaseEnum<SchemaChange>), typeof(CamelCaseEnum<SetupOutcome>)])]
 [JsonSerializable(typeof(Project))]
 [JsonSerializable(typeof(IReadOnlyList<Project>))]
 [JsonSerializable(typeof(Branch))]
 [JsonSerializable(typeof(IReadOnlyList<Branch>))]
 [JsonSerializable(typeof(BranchCreated))]
+[JsonSerializable(typeof(IReadOnlyList<BranchCreated>))]
+[JsonSerializable(typeof(DatabaseBranched))]
+[JsonSerializable(typeof(IReadOnlyList<Database>))]
 [JsonSerializable(typeof(Promoted))]
 [JsonSerializable(typeof(Snapshot))]
 [JsonSerializable(typeof(IReadOnlyList<Snapshot>))]

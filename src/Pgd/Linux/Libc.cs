@@ -24,7 +24,8 @@ internal static partial class Libc
     public const int SEEK_DATA = 3, SEEK_HOLE = 4;
 
     // <linux/fs.h>, <linux/btrfs.h>
-    public const nuint FICLONE = 0x40049409, BTRFS_IOC_SUBVOL_CREATE = 0x5000940E, BTRFS_IOC_SNAP_DESTROY = 0x5000940F, BTRFS_IOC_SNAP_CREATE_V2 = 0x50009417;
+    public const nuint FICLONE = 0x40049409, BTRFS_IOC_SUBVOL_CREATE = 0x5000940E, BTRFS_IOC_SNAP_DESTROY = 0x5000940F, BTRFS_IOC_SNAP_CREATE_V2 = 0x50009417,
+        FS_IOC_FIEMAP = 0xC020660B;
 
     public const long BTRFS_SUPER_MAGIC = 0x9123683E;
 

@@ -142,7 +142,7 @@ internal sealed class Settlement(Workspace workspace, BranchServer server, Branc
     /// <exception cref="PgdException">A file is missing or fails; the branch must not be opened.</exception>
     public async Task<string> AnonymizeAsync(AdminConnection connection, Anonymization anonymization, CancellationToken cancellationToken)
     {
-        var database = Databases.List(connection, cancellationToken).Choose(branch.FullName, anonymization.Database).Name;
+        var database = DatabaseList.List(connection, cancellationToken).Choose(branch.FullName, anonymization.Database).Name;
         using var inside = AdminConnection.Open(server.Address, database, cancellationToken, defaultSearchPath: true);
         foreach (var file in anonymization.Files)
         {

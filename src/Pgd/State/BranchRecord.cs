@@ -77,6 +77,9 @@ internal sealed record BranchRecord
     /// <summary>Whether it is there to be branched alone: settled once, stopped cleanly, never opened.</summary>
     public bool IsGolden { get; init; }
 
+    /// <summary>The lease that it was made under; as long as that is there, it is somebody's to take away.</summary>
+    public string? Lease { get; init; }
+
     public PullRequestKey? PullRequest { get; init; }
 
     public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();

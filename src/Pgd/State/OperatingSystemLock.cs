@@ -219,7 +219,7 @@ internal sealed class LockFile(SafeFileHandle file, string path, string? subject
 /// <summary>A lock to take: on a branch, a project, or something that belongs to all of them.</summary>
 internal sealed record LockRequest(string Name, bool Exclusive)
 {
-    private const string ProjectSuffix = "/!project", CopyingSuffix = "~copying", InspectingSuffix = "~inspecting", LabelsSuffix = "~labels", PortsName = "ports", CertificateAuthorityName = "ca";
+    private const string ProjectSuffix = "/!project", CopyingSuffix = "~copying", InspectingSuffix = "~inspecting", LabelsSuffix = "~labels", DatabaseSuffix = "~database-", PortsName = "ports", CertificateAuthorityName = "ca";
 
     public string Title => Name;
 
@@ -248,6 +248,12 @@ internal sealed record LockRequest(string Name, bool Exclusive)
 
     /// <summary>On a snapshot: shared while something is made from it, exclusive while it is made or removed.</summary>
     public static LockRequest Snapshot(BranchName branch, string id, bool exclusive) => new($"{branch}@{id}", exclusive) { Subject = layout => layout.SnapshotFile(branch, id) };
+
+    /// <summary>On a database of a branch's server, of which there may be none of that name yet.</summary>
+    public static LockRequest Database(BranchName branch, string database) => DatabaseOf(branch, Layout.ShortHash(database));
+
+    /// <summary>The same, by the hash of its name.</summary>
+    public static LockRequest DatabaseOf(BranchName branch, string hash) => new(branch + DatabaseSuffix + hash, Exclusive: true);
 
     /// <summary>For a moment: two snapshots that are taken at the same time do not get one label.</summary>
     public static LockRequest Labels(BranchName branch) => new(branch + LabelsSuffix, Exclusive: true);

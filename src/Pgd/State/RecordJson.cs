@@ -56,6 +56,7 @@ internal static class RecordJson
         WriteTexts(json, "severed", record.Severed);
         WriteTexts(json, "roles", record.Roles);
         WriteFlag(json, "isGolden", record.IsGolden);
+        WriteText(json, "lease", record.Lease);
         if (record.PullRequest is { } pull)
         {
             json.WriteStartObject("pullRequest");
@@ -111,6 +112,7 @@ internal static class RecordJson
         Severed = OptionalTexts(json, "severed"),
         Roles = OptionalTexts(json, "roles"),
         IsGolden = Flag(json, "isGolden"),
+        Lease = OptionalText(json, "lease"),
         PullRequest = Has(json, "pullRequest", out var pull)
             ? new()
             {
@@ -148,6 +150,8 @@ internal static class RecordJson
         json.WriteNumber("slots", record.Slots);
         WriteFlag(json, "isAdopted", record.IsAdopted);
         WriteFlag(json, "isScheduled", record.IsScheduled);
+        WriteFlag(json, "isUntilUnused", record.IsUntilUnused);
+        WriteText(json, "lease", record.Lease);
         WriteFlag(json, "isAnonymized", record.IsAnonymized);
         WriteText(json, "anonymizationDigest", record.AnonymizationDigest);
         WriteTime(json, "protectedUntil", record.ProtectedUntil);
@@ -173,6 +177,8 @@ internal static class RecordJson
         Slots = Number(json, "slots"),
         IsAdopted = Flag(json, "isAdopted"),
         IsScheduled = Flag(json, "isScheduled"),
+        IsUntilUnused = Flag(json, "isUntilUnused"),
+        Lease = OptionalText(json, "lease"),
         IsAnonymized = Flag(json, "isAnonymized"),
         AnonymizationDigest = OptionalText(json, "anonymizationDigest"),
         ProtectedUntil = OptionalTime(json, "protectedUntil"),

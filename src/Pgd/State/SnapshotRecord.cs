@@ -41,6 +41,12 @@ internal sealed record SnapshotRecord
     /// <summary>Whether the timer took it: only such go by themselves.</summary>
     public bool IsScheduled { get; init; }
 
+    /// <summary>Whether it goes with the last branch that was made from it: nobody asked for it by itself.</summary>
+    public bool IsUntilUnused { get; init; }
+
+    /// <summary>The lease that it was taken under: nothing may be made from it yet.</summary>
+    public string? Lease { get; init; }
+
     public bool IsAnonymized { get; init; }
 
     public string? AnonymizationDigest { get; init; }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using Pgd.Configuration;
 using Pgd.Tool.CommandLine;
 using Pgd.Tool.Output;
@@ -24,6 +25,7 @@ internal static class BranchCreate
         var labels = Arguments.Repeated("--label", "KEY=VALUE", "Label to keep with the branch (repeatable)");
         var anonymize = Arguments.Anonymize();
         var roles = Arguments.Roles();
+        var count = new Option<string?>("--count") { HelpName = "N", Description = "Make N branches of the same data, NAME-1 to NAME-N: all of them or none" };
         var golden = new Option<bool>("--golden") { Description = "Make it to be branched alone: anonymized once, stopped cleanly, never opened" };
 
         return new Verb(surface, "create", "Create a branch: a copy of another one's data with a server, a port and passwords of its own.",
@@ -34,10 +36,12 @@ internal static class BranchCreate
             "branch create prod/rescue --at \"20 minutes ago\"",
             "# In a script that may run twice",
             "branch create prod/nightly --ensure --anonymize db/anonymize.sql",
+            "# A database server for each of eight jobs, all with the same data",
+            "branch create prod/shard --count 8 --ttl 2h",
             "# Anonymize once, and make others from that",
             "branch create prod/masked --golden --anonymize db/anonymize.sql",
             "branch create prod/dev --from masked")
-            .With(name, from, at, lsn, transaction, restorePoint, zone, ensure, ttl, tls, fast, consistency, labels, anonymize, roles, golden)
+            .With(name, from, at, lsn, transaction, restorePoint, zone, ensure, ttl, tls, fast, consistency, labels, anonymize, roles, count, golden)
             .Does(async (run, cancellationToken) =>
             {
                 var (parent, snapshot) = Requests.From(run.Branch(name), run[from]);
@@ -58,8 +62,17 @@ internal static class BranchCreate
                     Roles = run.Values(roles) is { Count: > 0 } kept ? kept : null,
                     Golden = run[golden],
                 };
+                if (run[count] is { } many)
+                {
+                    run.Show(await run.Workspace.Branches.CreateSeriesAsync(request, Count(many), cancellationToken), () => JsonShapes.All.IReadOnlyListBranchCreated, BranchText.MadeSeries);
+                    return;
+                }
+
                 run.Show(await run.Workspace.Branches.CreateAsync(request, cancellationToken), () => JsonShapes.All.BranchCreated,
                     BranchText.Made);
             });
     }
+
+    private static int Count(string text) => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var count) ? count
+        : throw new PgdException(ExitCode.Misuse, $"\"{text}\" is not a number of branches", "Write a whole number, for example --count 8");
 }

@@ -1,0 +1,101 @@
+using Npgsql;
+using Pgd.Postgres;
+using Pgd.Runtime;
+using Pgd.State;
+
+namespace Pgd;
+
+/// <summary>
+/// Databases inside the server of one branch, made by PostgreSQL itself from each other. Unlike branches they share a server: its write-ahead log, its roles, its memory.
+/// </summary>
+public sealed class Databases
+{
+    private readonly Workspace _workspace;
+
+    internal Databases(Workspace workspace) => _workspace = workspace;
+
+    /// <summary>Makes a database from another one of the same server, by <c>CREATE DATABASE … TEMPLATE</c>: with its settings and its privileges, which PostgreSQL itself leaves behind.</summary>
+    /// <exception cref="PgdException">
+    /// There is no such branch or database (<see cref="ExitCode.NotFound"/>), there is one of that name (<see cref="ExitCode.Exists"/>), somebody is connected to the template or the role may not
+    /// (<see cref="ExitCode.Unsafe"/>), it should have what a copy cannot have (<see cref="ExitCode.Misuse"/>), or the server is too old for the strategy (<see cref="ExitCode.MachineLacks"/>).
+    /// </exception>
+    public Task<DatabaseBranched> BranchAsync(DatabaseBranch request, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        DatabaseName.Check(request.Name);
+        return OnServerAsync("database branch", request.Template.Branch, request.Name, (server, project, connection) =>
+            new DatabaseCopy(_workspace, project, server, connection, request).RunAsync(cancellationToken), cancellationToken);
+    }
+
+    /// <summary>The databases of a branch's server, by name; without those that PostgreSQL makes all others from.</summary>
+    /// <exception cref="PgdException">There is no such branch (<see cref="ExitCode.NotFound"/>), or it is stopped (<see cref="ExitCode.Failed"/>).</exception>
+    public Task<IReadOnlyList<Database>> ListAsync(BranchName branch, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(branch);
+        return Task.Run(() =>
+        {
+            var server = Server(branch).Server;
+            using var connection = server.Connect(cancellationToken);
+            return DatabaseCopy.List(connection, branch, cancellationToken);
+        }, cancellationToken);
+    }
+
+    /// <summary>Deletes a database that <see cref="BranchAsync"/> made. Returns false if there is none of that name and <paramref name="ifExists"/> says that this is fine.</summary>
+    /// <param name="name">The database.</param>
+    /// <param name="ifExists">Whether it is fine if there is none.</param>
+    /// <param name="force">Whether those who are connected to it are thrown out.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <exception cref="PgdException">
+    /// There is none (<see cref="ExitCode.NotFound"/>), it was made otherwise, or somebody is connected to it (<see cref="ExitCode.Unsafe"/>).
+    /// </exception>
+    public Task<bool> DeleteAsync(DatabaseName name, bool ifExists, bool force, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return OnServerAsync("database delete", name.Branch, name.Database, (_, project, connection) => Task.Run(() => Delete(project, connection, name, ifExists, force, cancellationToken), cancellationToken), cancellationToken);
+    }
+
+    private static bool Delete(ProjectRecord project, AdminConnection connection, DatabaseName name, bool ifExists, bool force, CancellationToken cancellationToken)
+    {
+        var there = DatabaseCopy.List(connection, name.Branch, cancellationToken).FirstOrDefault(d => d.Name == name.ToString());
+        if (there is null)
+            return ifExists ? false : throw DatabaseCopy.Missing(connection, name, cancellationToken);
+        if (there.Template is null)
+        {
+            throw new PgdException(ExitCode.Unsafe, $"{name} was not made by dotnet pgd database branch, and is not deleted by this either",
+                $"If nobody needs it: dotnet pgd branch psql {name.Branch} -- -d postgres -c 'drop database {AdminConnection.QuoteIdentifier(name.Database)}'");
+        }
+
+        var quoted = AdminConnection.QuoteIdentifier(name.Database);
+        try
+        {
+            if (there.IsTemplate)
+                connection.Execute($"alter database {quoted} is_template false", cancellationToken);
+            if (force && project.PostgresMajor < 13)
+                connection.Execute($"select pg_terminate_backend(pid) from pg_stat_activity where datname = {AdminConnection.QuoteLiteral(name.Database)} and pid <> pg_backend_pid()", cancellationToken);
+            connection.Execute($"drop database if exists {quoted}{(force && project.PostgresMajor >= 13 ? " with (force)" : "")}", cancellationToken);
+            return true;
+        }
+        catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.ObjectInUse)
+        {
+            throw new PgdException(ExitCode.Unsafe, $"{name} is in use: {e.Detail ?? e.MessageText}", "End its sessions, or throw them out with --force.", e);
+        }
+    }
+
+    private Task<T> OnServerAsync<T>(string operation, BranchName branch, string database, Func<BranchServer, ProjectRecord, AdminConnection, Task<T>> work, CancellationToken cancellationToken) =>
+        _workspace.Audit.RecordAsync(operation, $"{branch}:{database}", null, async () =>
+        {
+            Workspace.RequireLinux();
+            _ = _workspace.State.RequireBranch(branch);
+            // A reset would take the server away from under it; others may work with it.
+            using var held = await _workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Project(branch.Project, exclusive: false), LockRequest.Branch(branch, exclusive: false), LockRequest.Database(branch, database)).ConfigureAwait(false);
+            var (server, project) = Server(branch);
+            using var connection = server.Connect(cancellationToken);
+            return await work(server, project, connection).ConfigureAwait(false);
+        });
+
+    private (BranchServer Server, ProjectRecord Project) Server(BranchName branch)
+    {
+        var project = _workspace.State.RequireProject(branch.Project);
+        return (_workspace.Branches.RequireRunning(project, _workspace.Branches.RequireOwn(branch)), project);
+    }
+}

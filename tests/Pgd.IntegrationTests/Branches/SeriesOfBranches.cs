@@ -1,0 +1,126 @@
+using System.Text.Json.Nodes;
+using Npgsql;
+using Xunit;
+
+namespace Pgd.IntegrationTests;
+
+/// <summary>Several branches by one command.</summary>
+public abstract class SeriesOfBranches(string storage) : IAsyncLifetime
+{
+    private ToolRoot _root = null!;
+
+    /// <inheritdoc/>
+    public async ValueTask InitializeAsync()
+    {
+        _root = await ToolRoot.WithProjectAsync(storage);
+        // The first branch of a project has more to tell.
+        await _root.MakeAsync("first");
+        _root.Succeed("branch", "delete", "shop/first");
+    }
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync()
+    {
+        _root.Dispose();
+        GC.SuppressFinalize(this);
+        return ValueTask.CompletedTask;
+    }
+
+    [Fact]
+    public async Task All_have_the_data_of_one_moment_under_load_and_the_last_takes_their_snapshot_with_it()
+    {
+        var before = _root.SteadyListing();
+        using var stop = new CancellationTokenSource();
+        var writer = WriteAsync(stop.Token);
+
+        var made = JsonNode.Parse(_root.Succeed("branch", "create", "shop/shard", "--count", "3", "--json"))!.AsArray();
+
+        await stop.CancelAsync();
+        await writer;
+        Assert.Equal(["shop/shard-1", "shop/shard-2", "shop/shard-3"], made.Select(m => $"{m!["branch"]!["name"]}"));
+        var data = new HashSet<string?>();
+        foreach (var number in (int[])[1, 2, 3])
+            data.Add(await _root.ChecksumAsync(ToolRoot.Branch($"shard-{number}")));
+        Assert.Single(data);
+        Assert.Equal(3, JsonNode.Parse(_root.Succeed("branch", "create", "shop/shard", "--count", "3", "--ensure", "--json"))!.AsArray().Count(m => !m!["created"]!.GetValue<bool>()));
+        Assert.Contains("shard-1, shop/shard-2, shop/shard-3 exist already", _root.Tool("branch", "create", "shop/shard", "--count", "4").Error, StringComparison.Ordinal);
+
+        // They are branches like all others; one that is reset to something else needs the snapshot no more.
+        _root.Succeed("branch", "reset", "shop/shard-2");
+        _root.Succeed("branch", "delete", "shop/shard-1");
+        _root.Succeed("branch", "delete", "shop/shard-2");
+        Assert.Single(JsonNode.Parse(_root.Succeed("snapshot", "list", "shop", "--json"))!.AsArray());
+        _root.Succeed("branch", "delete", "shop/shard-3");
+        await _root.SqlAsync(ToolRoot.Main, "delete from orders where id > 1000");
+        Assert.Equal(before, _root.SteadyListing());
+    }
+
+    [Fact]
+    public void If_one_cannot_be_made_none_is()
+    {
+        var before = _root.SteadyListing();
+
+        // More than there are ports.
+        var refused = _root.Tool("branch", "create", "shop/shard", "--count", "60", "--wait-lock", "2m");
+
+        Assert.True(refused.Status is 6 or 1, refused.ToString());
+        Assert.Contains("port", refused.Error, StringComparison.Ordinal);
+        Assert.Equal(before, _root.SteadyListing());
+        foreach (var (arguments, told) in ((string[], string)[])[(["--count", "0"], "0 branches cannot be made at once"), (["--count", "two"], "\"two\" is not a number"), (["--count", "2", "--at", "now"], "not from a moment"), (["--count", "2", "--golden"], "one golden branch is enough")])
+        {
+            var misused = _root.Tool(["branch", "create", "shop/shard", .. arguments]);
+            Assert.Equal(2, misused.Status);
+            Assert.Contains(told, misused.Error, StringComparison.Ordinal);
+        }
+    }
+
+    [Theory]
+    [InlineData("snapshot:ready", 0)]
+    [InlineData("series:snapshot", 0)]
+    [InlineData("create:cloned#2", 0)]
+    [InlineData("create:ready", 0)]
+    [InlineData("series:made", 0)]
+    [InlineData("series:kept", 2)]
+    public void One_that_is_killed_leaves_all_or_none_behind(string place, int expected)
+    {
+        var before = _root.SteadyListing();
+
+        Assert.Equal(137, _root.ToolWith(new() { ["PGD_KILL_AT"] = place }, "branch", "create", "shop/shard", "--count", "2").Status);
+
+        _root.Succeed("doctor", "--fix");
+        Assert.Equal(expected, JsonNode.Parse(_root.Succeed("branch", "list", "shop", "--json"))!.AsArray().Count - 1);
+        if (expected == 0)
+            Assert.Equal(before, _root.SteadyListing());
+        // And whoever repeats it without the doctor gets them.
+        if (expected == 0)
+        {
+            Assert.Equal(137, _root.ToolWith(new() { ["PGD_KILL_AT"] = place }, "branch", "create", "shop/shard", "--count", "2").Status);
+            _root.Succeed("branch", "create", "shop/shard", "--count", "2");
+        }
+
+        _root.Succeed("branch", "delete", "shop/shard-1");
+        _root.Succeed("branch", "delete", "shop/shard-2");
+        _root.Succeed("doctor", "--fix");
+        Assert.Equal(before, _root.SteadyListing());
+    }
+
+    private async Task WriteAsync(CancellationToken cancellationToken)
+    {
+        await using var connection = await _root.OpenAsync(ToolRoot.Main);
+        for (var id = 2000; !cancellationToken.IsCancellationRequested; id++)
+        {
+            await using var command = new NpgsqlCommand($"insert into orders values ({id}, 'busy')", connection);
+            await command.ExecuteNonQueryAsync(CancellationToken.None);
+        }
+    }
+}
+
+/// <summary>On reflink.</summary>
+public sealed class SeriesOfBranchesOnReflink() : SeriesOfBranches("reflink");
+
+/// <summary>On btrfs.</summary>
+public sealed class SeriesOfBranchesOnBtrfs() : SeriesOfBranches("btrfs");
+
+/// <summary>On ZFS, where a snapshot cannot go before what was made from it.</summary>
+[Trait("Needs", "zfs")]
+public sealed class SeriesOfBranchesOnZfs() : SeriesOfBranches("zfs");
