@@ -15,6 +15,7 @@ fi
 
 # Every version of these packages is a beta by name, so a range would never match: each is pinned, content included.
 case $major-$(uname -m) in
+14-x86_64) package=linux-x64@14.23.0-beta.17 digest=WlG1LDcOwA+V0uYSdSGCwqk/aDPiMX/X23cgNdYY5YcBprXjOH3IFoeCrgeXsct4Ep8LL8UsBP9/Ho2mpoea1w== ;;
 15-x86_64) package=linux-x64@15.18.0-beta.17 digest=TC0kHcDMAusLbQXRc+9KMz1BLJY+ntfPNbwFP79f9IURSxPRgFLy0Ig8oF1J8Wy9Wnj0XdZkMItV3Nov/LwqhA== ;;
 17-x86_64) package=linux-x64@17.10.0-beta.17 digest=hU4Sgna19ixDP/l3P/zkHhQ9B0JDV39qA97RNz55QcngeRjFC5/1G36LZjODVJ84kVJHUTQMmly7nzWO8js8kg== ;;
 18-x86_64) package=linux-x64@18.4.0-beta.17 digest=jVw/MdDtIX/vICH/DKIe6/mHpiCggdx6QVyza4vt/NbcZFsL0KhwglF6F1Koqx3gRBZ9XtN+vi63EsqSyqOSxA== ;;

@@ -77,7 +77,7 @@ public sealed class Databases
         }
         catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.ObjectInUse)
         {
-            throw new PgdException(ExitCode.Unsafe, $"{name} is in use: {e.Detail ?? e.MessageText}", "End its sessions, or throw them out with --force.", e);
+            throw new PgdException(ExitCode.Unsafe, $"{name} is in use: {DatabaseCopy.Use(connection, name.Database)}", "End its sessions, or throw them out with --force.", e);
         }
     }
 

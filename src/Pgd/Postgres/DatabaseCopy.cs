@@ -88,6 +88,11 @@ internal sealed class DatabaseCopy(Workspace workspace, ProjectRecord project, B
     public static PgdException Missing(AdminConnection connection, DatabaseName name, CancellationToken cancellationToken) => new(ExitCode.NotFound, $"{name.Branch} has no database \"{name.Database}\"",
         $"It has: {string.Join(", ", List(connection, name.Branch, cancellationToken).Select(d => DatabaseName.Parse(d.Name).Database))}");
 
+    /// <summary>Who is connected to a database, in words.</summary>
+    public static string Use(AdminConnection connection, string database) => connection.Query(
+        $"select count(*)::text, string_agg(distinct coalesce(usename::text, backend_type) || case when application_name = '' then '' else ' (' || application_name || ')' end, ', ') from pg_stat_activity where datname = {Literal(database)} and pid <> pg_backend_pid()", CancellationToken.None)
+        is [[var count, { } who]] ? $"{Severed.Count((int)Number(count!), "session")} of {who}" : "somebody was connected to it a moment ago";
+
     private TemplateDatabase Template(CancellationToken cancellationToken) => connection.Query(
         $"select d.oid::text, r.rolname::text, pg_database_size(d.oid)::text from pg_database d join pg_roles r on r.oid = d.datdba where d.datname = {Literal(request.Template.Database)}", cancellationToken) is [[var oid, var owner, var size]]
             ? new(oid!, owner!, Number(size!)) : throw Missing(connection, request.Template, cancellationToken);
@@ -200,7 +205,7 @@ internal sealed class DatabaseCopy(Workspace workspace, ProjectRecord project, B
 
     private PgdException? Explained(PostgresException e, TemplateDatabase template) => e.SqlState switch
     {
-        PostgresErrorCodes.ObjectInUse => new(ExitCode.Unsafe, $"{request.Template} is in use: {e.Detail ?? e.MessageText}",
+        PostgresErrorCodes.ObjectInUse => new(ExitCode.Unsafe, $"{request.Template} is in use: {Use(connection, request.Template.Database)}",
             $"Nobody may be connected to a template. Make one of it by branching its server: dotnet pgd branch create {Branch.Project}/NAME{(Branch.IsMain ? "" : $" --from {Branch.Branch}")}; dotnet pgd database branch {Branch.Project}/NAME:{request.Template.Database} {request.Name}", e),
         PostgresErrorCodes.InsufficientPrivilege when e.MessageText.Contains("create database", StringComparison.Ordinal) => new(ExitCode.Unsafe, $"the role {request.Role} may not create databases in {Branch}",
             $"Give it the right: alter role {Quote(request.Role ?? "")} createdb. Or leave out --role.", e),
