@@ -43,6 +43,21 @@ public sealed class Branches
         return new Series(_workspace).MakeAsync(request, count, cancellationToken);
     }
 
+    /// <summary>
+    /// Makes a branch once for a key, has the caller prepare it, for example by migrations, and stops it cleanly, so that what is made from it starts without a recovery. Whoever asks for the same
+    /// key gets the same one, and waits for it while it is made; one that was not prepared to its end is nobody's.
+    /// </summary>
+    /// <param name="request">What it is made from, and its key.</param>
+    /// <param name="prepare">What is done with it, once. Its connections have to be closed at the end.</param>
+    /// <param name="cancellationToken">Ends it, and takes it back.</param>
+    /// <exception cref="PgdException">As for making a branch; what <paramref name="prepare"/> throws is thrown on, and nothing is left.</exception>
+    public Task<Branch> PrepareAsync(BranchPrepare request, Func<Branch, CancellationToken, Task> prepare, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        ArgumentNullException.ThrowIfNull(prepare);
+        return new PreparedParent(_workspace, request).EnsureAsync(prepare, cancellationToken);
+    }
+
     private async Task<BranchCreated> MakeOrEnsureAsync(BranchCreate request, CancellationToken cancellationToken)
     {
         Workspace.RequireLinux();
@@ -769,6 +784,8 @@ public sealed class Branches
         }
         else
         {
+            if (request.Volatile)
+                ServerSettings.MakeVolatile(connection, cancellationToken);
             server.OpenDoor(connection, cancellationToken);
             Fault.Here("create:opened");
             await ProveAsync(project, branch, server, connection, cancellationToken).ConfigureAwait(false);

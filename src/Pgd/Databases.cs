@@ -56,7 +56,7 @@ public sealed class Databases
 
     private static bool Delete(ProjectRecord project, AdminConnection connection, DatabaseName name, bool ifExists, bool force, CancellationToken cancellationToken)
     {
-        var there = DatabaseCopy.List(connection, name.Branch, cancellationToken).FirstOrDefault(d => d.Name == name.ToString());
+        var there = DatabaseCopy.Find(connection, name, cancellationToken);
         if (there is null)
             return ifExists ? false : throw DatabaseCopy.Missing(connection, name, cancellationToken);
         if (there.Template is null)

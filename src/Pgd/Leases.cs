@@ -129,8 +129,8 @@ public sealed class Lease : IDisposable
 
     internal Lease(string id, string path, SafeFileHandle file) => (Id, _path, _file) = (id, path, file);
 
-    /// <summary>What records know it by.</summary>
-    internal string Id { get; }
+    /// <summary>What records know it by, and nobody else has.</summary>
+    public string Id { get; }
 
     /// <summary>Gives up the claim: what was made under it stays, all of it at once.</summary>
     public void Keep()

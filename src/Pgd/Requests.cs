@@ -107,6 +107,9 @@ public sealed record BranchCreate
     /// </summary>
     public bool Golden { get; init; }
 
+    /// <summary>Whether nothing in it has to survive a crash of the machine: then its server does not wait for the disk, until it is reset.</summary>
+    public bool Volatile { get; init; }
+
     /// <summary>What this process means to take away again, also if it is killed; null for a branch that stays.</summary>
     public Lease? Lease { get; init; }
 
@@ -115,6 +118,34 @@ public sealed record BranchCreate
     /// configuration says.
     /// </summary>
     public bool? Tls { get; init; }
+}
+
+/// <summary>A branch that is made once for a key, prepared by the caller, stopped, and then branched any number of times.</summary>
+public sealed record BranchPrepare
+{
+    /// <summary>The project.</summary>
+    public required string Project { get; init; }
+
+    /// <summary>What its name begins with.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Everything that it depends on, as a text: with another one there is another branch.</summary>
+    public required string Key { get; init; }
+
+    /// <summary>How old it may be; then it is made anew, and the old one goes when nothing that was made from it is left.</summary>
+    public required TimeSpan Age { get; init; }
+
+    /// <summary>The branch to take the data from; null for <c>main</c>.</summary>
+    public string? From { get; init; }
+
+    /// <summary>A snapshot of <see cref="From"/>; null for the branch as it is now.</summary>
+    public string? Snapshot { get; init; }
+
+    /// <summary>What to run before anyone can connect.</summary>
+    public Anonymization? Anonymization { get; init; }
+
+    /// <summary>The source's roles that may log in; null for the bootstrap superuser and the owners of databases.</summary>
+    public IReadOnlyList<string>? Roles { get; init; }
 }
 
 /// <summary>SQL files that run over the administrative socket while no one else can connect. If one fails, the branch is not made.</summary>

@@ -42,6 +42,13 @@ public sealed class Migrations
         return new FilesRun(files, applied, clock).RunAsync(cancellationToken);
     }
 
+    /// <summary>What tells SQL files from other ones: a digest of their names and their content, in the order in which they would run.</summary>
+    /// <param name="workingDirectory">The folder that the pattern starts from.</param>
+    /// <param name="pattern">As in <see cref="MigrationFiles.Pattern"/>.</param>
+    /// <exception cref="PgdException">A file cannot be read, or nothing matches (<see cref="ExitCode.Misuse"/>).</exception>
+    public static string Digest(string workingDirectory, string pattern) =>
+        Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(string.Join('\n', SqlFile.Find(workingDirectory, pattern).Select(f => $"{f.Path} {f.Sha256}")))));
+
     /// <summary>Runs some files of a migration, and keeps no record of it.</summary>
     internal Task<MigrationRun> RunOnlyAsync(MigrationFiles files, IEnumerable<string> paths, CancellationToken cancellationToken) => new FilesRun(files, applied, clock).RunOnlyAsync(paths, cancellationToken);
 

@@ -22,6 +22,9 @@ internal sealed class DatabaseCopy(Workspace workspace, ProjectRecord project, B
     // A file system that cannot share copies without a word.
     private const double SharedAtLeast = 0.5;
 
+    // As a pattern, in which _ is any character.
+    private static readonly string HalfNames = HalfPrefix.Replace("_", "\\_", StringComparison.Ordinal) + "%";
+
     private BranchName Branch => request.Template.Branch;
 
     private string Half => HalfPrefix + Layout.ShortHash(request.Name);
@@ -52,7 +55,7 @@ internal sealed class DatabaseCopy(Workspace workspace, ProjectRecord project, B
 
         Fault.Here("database:named");
         var milliseconds = clock.Elapsed.TotalMilliseconds;
-        var made = List(connection, Branch, cancellationToken).Single(d => d.Name == $"{Branch}:{request.Name}");
+        var made = Find(connection, new(Branch, request.Name), cancellationToken) ?? throw new PgdException(ExitCode.Failed, $"{Branch}:{request.Name} was deleted while it was made");
         var shared = SharedBytes(cancellationToken);
         if (strategy == DatabaseStrategy.Clone && shared is { } actual && actual.SharedBytes < actual.Bytes * SharedAtLeast)
         {
@@ -64,26 +67,46 @@ internal sealed class DatabaseCopy(Workspace workspace, ProjectRecord project, B
 
     /// <summary>The databases of a server that are anybody's.</summary>
     public static IReadOnlyList<Database> List(AdminConnection connection, BranchName branch, CancellationToken cancellationToken) =>
-    [
-        .. connection.Query(
+        [.. Select(connection, branch, $"d.datname not in ('template0', 'template1') and d.datname not like '{HalfNames}'", cancellationToken)];
+
+    /// <summary>One of them; null if there is none of that name.</summary>
+    public static Database? Find(AdminConnection connection, DatabaseName name, CancellationToken cancellationToken) => Select(connection, name.Branch, $"d.datname = {Literal(name.Database)}", cancellationToken).FirstOrDefault();
+
+    private static IEnumerable<Database> Select(AdminConnection connection, BranchName branch, string which, CancellationToken cancellationToken)
+    {
+        foreach (var row in connection.Query(
             $"""
-            select d.datname::text, r.rolname::text, pg_database_size(d.oid)::text, shobj_description(d.oid, 'pg_database'), d.datistemplate::text, d.datallowconn::text, d.datconnlimit::text,
+            select d.datname::text, r.rolname::text, d.oid::text, shobj_description(d.oid, 'pg_database'), d.datistemplate::text, d.datallowconn::text, d.datconnlimit::text,
                    (select count(*) from pg_stat_activity a where a.datid = d.oid and a.pid <> pg_backend_pid())::text
               from pg_database d join pg_roles r on r.oid = d.datdba
-             where d.datname not in ('template0', 'template1') and d.datname not like '{HalfPrefix.Replace("_", "\\_", StringComparison.Ordinal)}%'
+             where {which}
              order by d.datname
-            """, cancellationToken).Select(r => new Database
+            """, cancellationToken))
+        {
+            long bytes;
+            try
             {
-                Name = $"{branch}:{r[0]}",
-                Owner = r[1]!,
-                Bytes = Number(r[2]!),
-                Template = r[3] is { } comment && comment.StartsWith(Mark, StringComparison.Ordinal) ? comment[Mark.Length..] : null,
-                IsTemplate = r[4] == "true",
-                AllowConnections = r[5] == "true",
-                ConnectionLimit = r[6] == "-1" ? null : (int)Number(r[6]!),
-                Connections = (int)Number(r[7]!),
-            }),
-    ];
+                bytes = Number(connection.Scalar($"select pg_database_size({row[2]}::oid)::text", cancellationToken)!);
+            }
+            catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.UndefinedObject or PostgresErrorCodes.UndefinedFile)
+            {
+                // Deleted meanwhile.
+                continue;
+            }
+
+            yield return new()
+            {
+                Name = $"{branch}:{row[0]}",
+                Owner = row[1]!,
+                Bytes = bytes,
+                Template = row[3] is { } comment && comment.StartsWith(Mark, StringComparison.Ordinal) ? comment[Mark.Length..] : null,
+                IsTemplate = row[4] == "true",
+                AllowConnections = row[5] == "true",
+                ConnectionLimit = row[6] == "-1" ? null : (int)Number(row[6]!),
+                Connections = (int)Number(row[7]!),
+            };
+        }
+    }
 
     public static PgdException Missing(AdminConnection connection, DatabaseName name, CancellationToken cancellationToken) => new(ExitCode.NotFound, $"{name.Branch} has no database \"{name.Database}\"",
         $"It has: {string.Join(", ", List(connection, name.Branch, cancellationToken).Select(d => DatabaseName.Parse(d.Name).Database))}");
@@ -189,7 +212,7 @@ internal sealed class DatabaseCopy(Workspace workspace, ProjectRecord project, B
     // Whoever is at one has its lock.
     private void RemoveHalfMade(CancellationToken cancellationToken)
     {
-        foreach (var row in connection.Query($"select datname::text from pg_database where datname like '{HalfPrefix.Replace("_", "\\_", StringComparison.Ordinal)}%'", cancellationToken))
+        foreach (var row in connection.Query($"select datname::text from pg_database where datname like '{HalfNames}'", cancellationToken))
         {
             using var held = row[0] == Half ? null : workspace.Locks.TryAcquire(LockRequest.DatabaseOf(Branch, row[0]![HalfPrefix.Length..]));
             if (held is null && row[0] != Half)

@@ -23,6 +23,14 @@ internal static class ServerSettings
         ["log_destination"] = "stderr",
     };
 
+    /// <summary>Spares a running server the waits for the disk. In its own configuration, which goes with its data.</summary>
+    public static void MakeVolatile(AdminConnection connection, CancellationToken cancellationToken)
+    {
+        foreach (var setting in (string[])["fsync", "full_page_writes", "synchronous_commit"])
+            connection.Execute($"alter system set {setting} = off", cancellationToken);
+        connection.Execute("select pg_reload_conf()", cancellationToken);
+    }
+
     /// <summary>
     /// What keeps a branch from touching anything that its source touches: the archive, publishers, standbys, the primary, jobs.
     /// </summary>

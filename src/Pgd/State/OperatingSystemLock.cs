@@ -255,6 +255,9 @@ internal sealed record LockRequest(string Name, bool Exclusive)
     /// <summary>The same, by the hash of its name.</summary>
     public static LockRequest DatabaseOf(BranchName branch, string hash) => new(branch + DatabaseSuffix + hash, Exclusive: true);
 
+    /// <summary>While a parent for a key is prepared: whoever needs the same one waits for it.</summary>
+    public static LockRequest Preparing(string project, string key) => new($"{project}~preparing-{Layout.ShortHash(key)}", Exclusive: true);
+
     /// <summary>For a moment: two snapshots that are taken at the same time do not get one label.</summary>
     public static LockRequest Labels(BranchName branch) => new(branch + LabelsSuffix, Exclusive: true);
 
