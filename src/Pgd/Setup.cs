@@ -12,7 +12,6 @@ namespace Pgd;
 /// </summary>
 public sealed partial class Setup
 {
-    private const string NextTime = "What is done stays done. Correct this, and run it again: sudo dotnet-pgd setup";
     private const string NoSchedule = "never";
     private readonly HostConfiguration _configuration;
     private readonly IReporter _reporter;
@@ -76,44 +75,11 @@ public sealed partial class Setup
         return new(_host.Root, mark.User, mark.Base?.Split('/')[0], dryRun, await DoAsync(steps, null, dryRun, cancellationToken).ConfigureAwait(false), notes);
     }
 
-    private async Task<IReadOnlyList<SetupStep>> DoAsync(IReadOnlyList<Step> steps, SetupMark? plan, bool dryRun, CancellationToken cancellationToken)
+    private Task<IReadOnlyList<SetupStep>> DoAsync(IReadOnlyList<Step> steps, SetupMark? plan, bool dryRun, CancellationToken cancellationToken) => Steps.DoAsync(steps, dryRun, _reporter, step =>
     {
-        var results = new List<SetupStep>();
-        foreach (var step in steps)
-        {
-            try
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-                if (await step.IsDone(cancellationToken).ConfigureAwait(false))
-                {
-                    results.Add(new(step.Subject, step.Text, SetupOutcome.Unchanged));
-                    continue;
-                }
-
-                if (dryRun)
-                {
-                    results.Add(new(step.Subject, step.Text, SetupOutcome.Planned));
-                    continue;
-                }
-
-                _reporter.Step($"{step.Subject}: {step.Text}");
-                // Noted before it is done: so that whatever a killed run made can be taken away again.
-                plan = plan is null ? null : plan with { Made = [.. plan.Made.Append(step.Key).Distinct()] };
-                plan?.Write(_host.MakeRoot());
-                await step.Do(cancellationToken).ConfigureAwait(false);
-                results.Add(new(step.Subject, step.Text, SetupOutcome.Done));
-            }
-            catch (Exception e) when (e is PgdException or IOException or UnauthorizedAccessException)
-            {
-                var done = results.Where(r => r.Outcome == SetupOutcome.Done).Select(r => r.Subject).ToList();
-                throw new PgdException(done.Count > 0 ? ExitCode.Partial : (e as PgdException)?.ExitCode ?? ExitCode.Failed,
-                    $"{step.Subject}: {step.Text}: {e.Message}{(done.Count > 0 ? $"; done before that: {string.Join(", ", done)}" : "")}; not done yet: {string.Join(", ", steps.Skip(results.Count).Select(s => s.Subject))}",
-                    (e as PgdException)?.Hint is { } hint ? $"{hint} {NextTime}" : NextTime, e);
-            }
-        }
-
-        return results;
-    }
+        plan = plan is null ? null : plan with { Made = [.. plan.Made.Append(step.Key).Distinct()] };
+        plan?.Write(_host.MakeRoot());
+    }, cancellationToken);
 
     private static void RequireRoot()
     {
@@ -157,16 +123,10 @@ public sealed partial class Setup
         var root = _host.Root;
         if (!RootPath().IsMatch(root))
             throw new PgdException(ExitCode.Misuse, $"the root {root} has more than letters, digits, dots, hyphens and underscores in its path", "Choose another with --root.");
-        for (var parent = root; parent is not null; parent = Path.GetDirectoryName(parent))
+        if (SharedRoot.WritableByOthers(mark is null ? Path.GetDirectoryName(root) : root) is { } parent)
         {
-            if (!Directory.Exists(parent) || (parent == root && mark is null))
-                continue;
-            var status = Libc.Status(parent);
-            if (status.Owner != 0 || new FileInfo(parent).LinkTarget is not null || (status.Mode & (UnixFileMode.GroupWrite | UnixFileMode.OtherWrite)) != 0)
-            {
-                throw new PgdException(ExitCode.Unsafe, $"others than root can write in {Path.GetDirectoryName(parent) ?? parent} or {parent}: they could put another folder in the place of {root}, in which root mounts volumes",
-                    "Choose a root in a folder of root's with --root; /var/lib/pgd is the default.");
-            }
+            throw new PgdException(ExitCode.Unsafe, $"others than root can write in {Path.GetDirectoryName(parent) ?? parent} or {parent}: they could put another folder in the place of {root}, in which root mounts volumes",
+                "Choose a root in a folder of root's with --root; /var/lib/pgd is the default.");
         }
 
         var projects = new StateStore(new(root)).ProjectFolders();
@@ -250,11 +210,11 @@ public sealed partial class Setup
     private static partial Regex UserName();
 
     [GeneratedRegex("^[A-Za-z][A-Za-z0-9._-]*$")]
-    private static partial Regex PoolName();
+    internal static partial Regex PoolName();
 
     // Without spaces and quotes: it goes into a script, a unit and a table of mounts.
     [GeneratedRegex(@"^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$")]
-    private static partial Regex RootPath();
+    internal static partial Regex RootPath();
 }
 
 /// <summary>What to set up.</summary>

@@ -10,7 +10,7 @@ namespace Pgd.Tool.Output;
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     WriteIndented = true,
-    Converters = [typeof(PortRangeJson), typeof(DurationJson), typeof(CamelCaseEnum<BranchStatus>), typeof(CamelCaseEnum<SnapshotStatus>), typeof(CamelCaseEnum<DatabaseStrategy>), typeof(CamelCaseEnum<Severity>), typeof(CamelCaseEnum<SchemaKind>), typeof(CamelCaseEnum<SchemaChange>), typeof(CamelCaseEnum<SetupOutcome>)])]
+    Converters = [typeof(PortRangeJson), typeof(DurationJson), typeof(CamelCaseEnum<BranchStatus>), typeof(CamelCaseEnum<SnapshotStatus>), typeof(CamelCaseEnum<DatabaseStrategy>), typeof(CamelCaseEnum<Severity>), typeof(CamelCaseEnum<SchemaKind>), typeof(CamelCaseEnum<SchemaChange>), typeof(CamelCaseEnum<SetupOutcome>), typeof(CamelCaseEnum<DataFileSystem>)])]
 [JsonSerializable(typeof(Project))]
 [JsonSerializable(typeof(IReadOnlyList<Project>))]
 [JsonSerializable(typeof(Branch))]
@@ -34,6 +34,7 @@ namespace Pgd.Tool.Output;
 [JsonSerializable(typeof(Diagnosis))]
 [JsonSerializable(typeof(Inspection))]
 [JsonSerializable(typeof(SetupReport))]
+[JsonSerializable(typeof(DataDirectoryReport))]
 [JsonSerializable(typeof(Resumed))]
 [JsonSerializable(typeof(Collected))]
 [JsonSerializable(typeof(Rotated))]

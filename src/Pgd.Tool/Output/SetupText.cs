@@ -3,24 +3,28 @@ namespace Pgd.Tool.Output;
 /// <summary>What setup did, as text.</summary>
 internal static class SetupText
 {
-    public static void Write(SetupReport report, Sheet sheet)
+    public static void Write(SetupReport report, Sheet sheet) => Write(report.Steps, report.Notes, report.DryRun, sheet);
+
+    public static void Write(DataDirectoryReport report, Sheet sheet) => Write(report.Steps, report.Notes, report.DryRun, sheet);
+
+    private static void Write(IReadOnlyList<SetupStep> steps, IReadOnlyList<string> notes, bool dryRun, Sheet sheet)
     {
-        foreach (var step in report.Steps)
+        foreach (var step in steps)
             sheet.Line($"{Mark(step.Outcome, sheet.Screen)}  {step.Subject}: {step.Text}");
-        if (report.Steps.Count > 0)
+        if (steps.Count > 0)
             sheet.Line();
-        foreach (var note in report.Notes)
+        foreach (var note in notes)
             sheet.Line($"{sheet.Screen.Bold("→")} {note}");
-        if (report.Steps.Count > 0)
-            sheet.Line(Summary(report));
+        if (steps.Count > 0)
+            sheet.Line(Summary(steps, dryRun));
     }
 
-    private static string Summary(SetupReport report)
+    private static string Summary(IReadOnlyList<SetupStep> steps, bool dryRun)
     {
-        var changes = report.Steps.Count(step => step.Outcome != SetupOutcome.Unchanged);
+        var changes = steps.Count(step => step.Outcome != SetupOutcome.Unchanged);
         return changes == 0 ? "Nothing had to be changed."
-            : report.DryRun ? $"{changes} of {report.Steps.Count} steps would change something; nothing was done."
-            : $"{changes} of {report.Steps.Count} steps changed something.";
+            : dryRun ? $"{changes} of {steps.Count} steps would change something; nothing was done."
+            : $"{changes} of {steps.Count} steps changed something.";
     }
 
     // Padded before it is colored: escape codes have no width.

@@ -157,6 +157,17 @@ internal static partial class Libc
         return descriptor < 0 ? throw LastError(path) : new(descriptor, ownsHandle: true);
     }
 
+    /// <summary>
+    /// Whether the kernel uses a block device itself: mounted in whatever namespace, for swap, or as a part of an array or of another device. On a block device
+    /// <c>O_EXCL</c> asks for exactly that.
+    /// </summary>
+    public static bool IsInUse(string device)
+    {
+        const int flags = 0x80 /* O_EXCL */ | 0x80000 /* O_CLOEXEC */;
+        using var handle = new Microsoft.Win32.SafeHandles.SafeFileHandle(Open(device, flags, 0), ownsHandle: true);
+        return handle.IsInvalid && (Marshal.GetLastPInvokeError() == EBUSY ? true : throw LastError(device));
+    }
+
     /// <summary>Owner, mode, inode number and allocated bytes of a path; of the link itself if it is one.</summary>
     public static FileStatus Status(string path) => Status(-100 /* AT_FDCWD */, path, 0x100 /* AT_SYMLINK_NOFOLLOW */);
 

@@ -37,7 +37,7 @@ internal sealed class MountTable
     }
 
     // Blanks are written as three octal digits.
-    private static string Unescape(string text)
+    public static string Unescape(string text)
     {
         if (!text.Contains('\\', StringComparison.Ordinal))
             return text;

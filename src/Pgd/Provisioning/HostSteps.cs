@@ -345,7 +345,7 @@ internal sealed class HostSteps(string root)
             Directory.Delete(folder);
     }
 
-    private static bool IsAs(string path, UnixFileMode mode, uint? owner, uint? group) =>
+    public static bool IsAs(string path, UnixFileMode mode, uint? owner, uint? group) =>
         (Directory.Exists(path) || File.Exists(path)) && Libc.Status(path) is var now && now.Mode == mode && now.Owner == owner && (group is null || now.Group == group);
 
     private static void Make(string folder, UnixFileMode mode, uint? owner, uint? group)
@@ -355,7 +355,7 @@ internal sealed class HostSteps(string root)
     }
 
     // The owner first: a change of owner takes the set-group-id bit away.
-    private static void Give(string path, UnixFileMode mode, uint owner, uint group)
+    public static void Give(string path, UnixFileMode mode, uint owner, uint group)
     {
         if (Libc.LChown(path, owner, group) != 0)
             throw Libc.LastError(path);
@@ -365,7 +365,7 @@ internal sealed class HostSteps(string root)
     private static bool Reads(string file, string text) => File.Exists(file) && File.ReadAllText(file) == text;
 
     // Beside and renamed over: who runs the old one goes on with it.
-    private static void Put(string file, string text, UnixFileMode mode)
+    public static void Put(string file, string text, UnixFileMode mode)
     {
         var beside = file + ".new";
         File.Delete(beside);

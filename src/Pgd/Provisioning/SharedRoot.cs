@@ -26,6 +26,21 @@ internal static class SharedRoot
     /// <summary>Every password derives from it; nobody changes it.</summary>
     public const UnixFileMode HostKey = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead;
 
+    /// <summary>The first folder of a path, from its end, that others than root could put something else in the place of; null if there is none.</summary>
+    public static string? WritableByOthers(string? path)
+    {
+        for (var parent = path; parent is not null; parent = Path.GetDirectoryName(parent))
+        {
+            if (!Directory.Exists(parent))
+                continue;
+            var status = Libc.Status(parent);
+            if (status.Owner != 0 || new FileInfo(parent).LinkTarget is not null || (status.Mode & (UnixFileMode.GroupWrite | UnixFileMode.OtherWrite)) != 0)
+                return parent;
+        }
+
+        return null;
+    }
+
     /// <summary>
     /// As root in a shared root, becomes its user: the branches that an administrator makes are then those that the user can work with, and
     /// root never follows a path in folders that others can write.

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using Pgd.Linux;
 using Pgd.State;
 
@@ -31,6 +32,28 @@ internal sealed class Reflink(VolumeFolders folders) : IStorage
         {
             File.Delete(one);
             File.Delete(two);
+        }
+    }
+
+    /// <summary>Proves that files in a folder share extents, by a clone that is read back. Both files have no name while anything is in them: a kill leaves none.</summary>
+    /// <exception cref="IOException">They do not.</exception>
+    public static void Prove(string folder)
+    {
+        var content = RandomNumberGenerator.GetBytes(16384);
+        using var one = Nameless();
+        using var two = Nameless();
+        RandomAccess.Write(one, content, 0);
+        Share(one, two, content.Length, CancellationToken.None);
+        var cloned = new byte[content.Length];
+        if (RandomAccess.Read(two, cloned, 0) != content.Length || !cloned.AsSpan().SequenceEqual(content))
+            throw new IOException($"a file that was cloned in {folder} is not what it was cloned from");
+
+        Microsoft.Win32.SafeHandles.SafeFileHandle Nameless()
+        {
+            var path = Path.Combine(folder, $".probe-{Environment.ProcessId}-{Guid.NewGuid():N}");
+            var file = Libc.CreateNew(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            File.Delete(path);
+            return file;
         }
     }
 

@@ -23,7 +23,7 @@ internal sealed partial class Zfs(VolumeFolders folders, Layout layout, HostConf
     private static readonly TimeSpan LongestBusy = TimeSpan.FromSeconds(5), LongestCopied = TimeSpan.FromSeconds(20);
 
     // A clone has none of its origin's properties, so each gets all of them. Why these: docs/decisions.md.
-    private static readonly Dictionary<string, string> Defaults = new() { ["compression"] = "lz4", ["recordsize"] = "32K", ["atime"] = "off" };
+    public static readonly IReadOnlyDictionary<string, string> Defaults = new Dictionary<string, string> { ["compression"] = "lz4", ["recordsize"] = "32K", ["atime"] = "off" };
 
     public string Name => "zfs";
 
