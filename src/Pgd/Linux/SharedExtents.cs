@@ -6,7 +6,7 @@ namespace Pgd.Linux;
 /// <remarks>https://docs.kernel.org/filesystems/fiemap.html</remarks>
 internal static unsafe class SharedExtents
 {
-    private const uint Shared = 0x2000, Last = 1, WithSync = 1;
+    private const uint Shared = 0x2000, Last = 1;
     private const int ExtentsAtOnce = 128;
 
     /// <summary>The bytes in the files of a folder, and how many of them are shared. Null where the file system does not tell, or the files are not ours to read.</summary>
@@ -40,7 +40,6 @@ internal static unsafe class SharedExtents
             new Span<byte>(buffer, head).Clear();
             *(long*)buffer = start;
             *(long*)(buffer + 8) = long.MaxValue - start;
-            *(uint*)(buffer + 16) = WithSync;
             *(uint*)(buffer + 24) = ExtentsAtOnce;
             if (Libc.Ioctl(file, Libc.FS_IOC_FIEMAP, buffer) != 0)
                 return false;

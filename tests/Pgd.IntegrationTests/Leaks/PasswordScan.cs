@@ -24,7 +24,8 @@ internal static partial class PasswordScan
     {
         if (!Directory.Exists(root))
             return;
-        foreach (var file in FilesOf(root))
+        // A lease that is held cannot be opened here; nothing is ever written into one.
+        foreach (var file in FilesOf(root).Where(file => !Path.GetFileName(file).StartsWith("~lease-", StringComparison.Ordinal)))
         {
             try
             {
