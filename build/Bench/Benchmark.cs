@@ -5,7 +5,7 @@ using Pgd.IntegrationTests;
 namespace Pgd.Bench;
 
 /// <summary>Measures pgd against the plain commands that do the least that could be called the same, one after the other in one run.</summary>
-internal sealed class Benchmark(Tool tool, int scale, int rounds) : IDisposable
+internal sealed partial class Benchmark(Tool tool, int scale, int rounds) : IDisposable
 {
     /// <summary>What follows a storage's name where servers run in containers.</summary>
     public const string InDocker = "+docker";
@@ -25,7 +25,7 @@ internal sealed class Benchmark(Tool tool, int scale, int rounds) : IDisposable
         {
             foreach (var one in all)
             {
-                System.Action measure = one switch { "recovery" => MeasureRecovery, "rehearsal" => MeasureRehearsal, "list" => MeasureList, _ => () => MeasureCreate(one) };
+                System.Action measure = one switch { "recovery" => MeasureRecovery, "rehearsal" => MeasureRehearsal, "list" => MeasureList, "testing" => MeasureTestDatabases, _ => () => MeasureCreate(one) };
                 measure();
             }
         }
@@ -262,11 +262,11 @@ internal sealed class Benchmark(Tool tool, int scale, int rounds) : IDisposable
         _rows.Add(new("", "dotnet pgd branch list", lists, $"+{Number(more, "F0")} ms", new("≤ +150 ms", more <= 150)));
     }
 
-    private string NewProject(string fileSystem, string storage, int pgbenchScale, string? image = null)
+    private string NewProject(string fileSystem, string storage, int pgbenchScale, string? image = null, int? major = null)
     {
         var root = NewFolder(fileSystem);
         Progress($"{storage}: a database of scale {pgbenchScale}");
-        Tool.Time(root, tool.Program, ["project", "create", "bench", "--storage", storage, "--port-range", "23000-23999", .. image is null ? Array.Empty<string>() : ["--image", image]]);
+        Tool.Time(root, tool.Program, ["project", "create", "bench", "--storage", storage, "--port-range", "23000-23999", .. image is null ? Array.Empty<string>() : ["--image", image], .. major is null ? Array.Empty<string>() : ["--pg-version", major.Value.ToString(CultureInfo.InvariantCulture)]]);
         _roots.Add(root);
         Tool.Time(root, tool.Program, "branch", "exec", "bench/main", "--", "pgbench", "--initialize", "--quiet", "--scale", pgbenchScale.ToString(CultureInfo.InvariantCulture));
         return root;

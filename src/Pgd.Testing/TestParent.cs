@@ -107,7 +107,7 @@ internal sealed class TestParent
     }
 
     private Task<DatabaseBranched> CopyAsync(string name, CancellationToken cancellationToken) =>
-        _process.Workspace.Databases.BranchAsync(new() { Template = new(_server!, _shared!.Database!), Name = name }, cancellationToken);
+        _process.Workspace.Databases.BranchAsync(new() { Template = new(_server!, _shared!.Database!), Name = name, Measure = false }, cancellationToken);
 
     private Task<bool> DropAsync(string name, CancellationToken cancellationToken) => _process.Workspace.Databases.DeleteAsync(new(_server!, name), ifExists: true, force: true, cancellationToken);
 

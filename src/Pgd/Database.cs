@@ -58,6 +58,9 @@ public sealed record DatabaseBranch
     /// <summary>Whether anybody can connect to it.</summary>
     public bool AllowConnections { get; init; } = true;
 
+    /// <summary>Whether it is looked at afterwards how much of it is shared.</summary>
+    public bool Measure { get; init; } = true;
+
     /// <summary>What its encoding has to be; a copy cannot have another one than its template. Null for that.</summary>
     public string? Encoding { get; init; }
 
@@ -84,6 +87,6 @@ public enum DatabaseStrategy
 /// <summary>What <see cref="Databases.BranchAsync"/> made.</summary>
 /// <param name="Database">The database.</param>
 /// <param name="Strategy">How it was copied.</param>
-/// <param name="SharedBytes">How many of its bytes share their place on the disk with others; null where the file system does not tell.</param>
+/// <param name="SharedBytes">How many of its bytes share their place on the disk with others; null where the file system does not tell, or was not asked.</param>
 /// <param name="Milliseconds">How long the server was at it.</param>
 public sealed record DatabaseBranched(Database Database, DatabaseStrategy Strategy, long? SharedBytes, double Milliseconds);

@@ -30,6 +30,19 @@ internal static unsafe class SharedExtents
         }
     }
 
+    /// <summary>The bytes that the files of a folder take on the disk, shared or not.</summary>
+    public static long Allocated(string folder)
+    {
+        try
+        {
+            return Directory.EnumerateFiles(folder).Sum(file => Libc.Status(file).AllocatedBytes);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return 0;
+        }
+    }
+
     private static bool Add(SafeHandle file, ref long bytes, ref long shared)
     {
         // struct fiemap: start, length, flags, mapped, count, reserved; then struct fiemap_extent of 56 bytes each.

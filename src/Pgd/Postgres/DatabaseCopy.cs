@@ -4,6 +4,7 @@ using Npgsql;
 using Pgd.Configuration;
 using Pgd.Linux;
 using Pgd.State;
+using Pgd.Storage;
 
 namespace Pgd.Postgres;
 
@@ -37,6 +38,7 @@ internal sealed class DatabaseCopy(Workspace workspace, ProjectRecord project, B
         if (connection.Scalar($"select 1::text from pg_database where datname = {Literal(request.Name)}", cancellationToken) is not null)
             throw new PgdException(ExitCode.Exists, $"{Branch} has a database \"{request.Name}\" already", $"Choose another name; or, if it is a copy that nobody needs: dotnet pgd database delete {Branch}:{request.Name}");
         RemoveHalfMade(cancellationToken);
+        var saved = request.Measure && strategy == DatabaseStrategy.Clone ? Storage.SavedByCopies() : null;
         workspace.Reporter.Step($"copying {request.Template}");
         var clock = Stopwatch.StartNew();
         try
@@ -56,7 +58,7 @@ internal sealed class DatabaseCopy(Workspace workspace, ProjectRecord project, B
         Fault.Here("database:named");
         var milliseconds = clock.Elapsed.TotalMilliseconds;
         var made = Find(connection, new(Branch, request.Name), cancellationToken) ?? throw new PgdException(ExitCode.Failed, $"{Branch}:{request.Name} was deleted while it was made");
-        var shared = SharedBytes(cancellationToken);
+        var shared = request.Measure ? SharedBytes(saved, cancellationToken) : null;
         if (strategy == DatabaseStrategy.Clone && shared is { } actual && actual.SharedBytes < actual.Bytes * SharedAtLeast)
         {
             workspace.Reporter.Warn($"{made.Name} has {Measured.Size(actual.Bytes - actual.SharedBytes)} of its own: the file system copied it byte by byte instead of sharing it with {request.Template.Database}");
@@ -125,7 +127,7 @@ internal sealed class DatabaseCopy(Workspace workspace, ProjectRecord project, B
         var hasClone = project.PostgresMajor >= OldestWithClone && connection.Scalar("select 1::text from pg_settings where name = 'file_copy_method' and 'clone' = any (enumvals)", cancellationToken) is not null;
         return request.Strategy switch
         {
-            DatabaseStrategy.Auto => hasClone && project.Storage != "copy" ? DatabaseStrategy.Clone
+            DatabaseStrategy.Auto => hasClone && Storage.SharesCopies ? DatabaseStrategy.Clone
                 : project.PostgresMajor >= OldestWithStrategy && template.Bytes <= LargestForLog ? DatabaseStrategy.WalLog : DatabaseStrategy.FileCopy,
             DatabaseStrategy.Clone when !hasClone => throw new PgdException(ExitCode.MachineLacks, project.PostgresMajor < OldestWithClone
                 ? $"PostgreSQL {project.PostgresMajor} cannot make a database of shared extents" : $"the server of {Branch} was built without the copying of shared extents", $"That is there from PostgreSQL {OldestWithClone} on. Use file-copy; or make a whole branch, which shares its extents with any version: dotnet pgd branch create {Branch.Project}/NAME"),
@@ -222,9 +224,17 @@ internal sealed class DatabaseCopy(Workspace workspace, ProjectRecord project, B
         }
     }
 
-    private (long Bytes, long SharedBytes)? SharedBytes(CancellationToken cancellationToken) =>
-        connection.Scalar($"select (case when dattablespace = 1663 then 'base/' || oid else null end)::text from pg_database where datname = {Literal(request.Name)}", cancellationToken) is { } folder
-            ? SharedExtents.Of(Path.Combine(server.RequireVolume().Data, folder)) : null;
+    private IStorage Storage => workspace.Storages.Named(project.Storage);
+
+    private (long Bytes, long SharedBytes)? SharedBytes(long? savedBefore, CancellationToken cancellationToken)
+    {
+        var folder = connection.Scalar($"select (case when dattablespace = 1663 then 'base/' || oid else null end)::text from pg_database where datname = {Literal(request.Name)}", cancellationToken);
+        if (folder is null)
+            return null;
+        var path = Path.Combine(server.RequireVolume().Data, folder);
+        // As far as nobody else copies at the same time; compressed, as the bytes on the disk are.
+        return savedBefore is { } before && Storage.SavedByCopies() is { } now ? (SharedExtents.Allocated(path), Math.Max(0, now - before)) : SharedExtents.Of(path);
+    }
 
     private PgdException? Explained(PostgresException e, TemplateDatabase template) => e.SqlState switch
     {

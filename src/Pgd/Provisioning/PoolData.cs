@@ -7,7 +7,7 @@ namespace Pgd.Provisioning;
 internal sealed class PoolData(Fstab fstab)
 {
     public const string DefaultPool = "pgdata", Install = "apt-get install zfsutils-linux";
-    private const string Property = "pgd:data", FolderProperty = "pgd:folder", CloningParameter = "/sys/module/zfs/parameters/zfs_bclone_enabled";
+    private const string Property = "pgd:data", FolderProperty = "pgd:folder", CloningParameter = Storage.Zfs.CloningParameter;
 
     public async Task<IReadOnlyList<Step>> StepsAsync(DataDirectoryRequest request, Account owner, List<string> notes, CancellationToken cancellationToken)
     {

@@ -12,6 +12,8 @@ internal sealed class Copy(VolumeFolders folders) : IStorage
 
     public string Name => "copy";
 
+    public bool SharesCopies => false;
+
     public bool IsAtomic => false;
 
     public string? Unavailable() => null;

@@ -12,6 +12,12 @@ internal interface IStorage
     /// <summary>Whether a clone shows all files at one instant, so that a running source needs no backup bracket.</summary>
     bool IsAtomic { get; }
 
+    /// <summary>Whether a server that copies its own files by <c>copy_file_range</c> can get shared extents; whether it did is another question.</summary>
+    bool SharesCopies => true;
+
+    /// <summary>The bytes that copies of files save in all; null where that is asked of the files themselves.</summary>
+    long? SavedByCopies() => null;
+
     /// <summary>Why this storage cannot be used on this root; null if it can.</summary>
     string? Unavailable();
 

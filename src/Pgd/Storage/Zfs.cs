@@ -29,6 +29,22 @@ internal sealed partial class Zfs(VolumeFolders folders, Layout layout, HostConf
 
     public bool IsAtomic => true;
 
+    // From OpenZFS 2.2 on, if the pool has the feature and the module is not told otherwise.
+    public bool SharesCopies => ZfsProgram.TryRun("zpool", "get", "-H", "-o", "value", "feature@block_cloning", Pool()) is { Status: 0 } feature && feature.Output.Trim() is "enabled" or "active"
+        && File.Exists(CloningParameter) && File.ReadAllText(CloningParameter).Trim() == "1";
+
+    /// <summary>The module's parameter that turns the sharing of blocks off.</summary>
+    public const string CloningParameter = "/sys/module/zfs/parameters/zfs_bclone_enabled";
+
+    public long? SavedByCopies()
+    {
+        // What was written since the last transaction group is not counted yet.
+        ZfsProgram.TryRun("zpool", "sync", Pool());
+        return ZfsProgram.TryRun("zpool", "get", "-Hp", "-o", "value", "bclonesaved", Pool()) is { Status: 0 } saved && long.TryParse(saved.Output.Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out var bytes) ? bytes : 0;
+    }
+
+    private string Pool() => Base().Split('/')[0];
+
     private ZfsConfiguration Settings => configuration.Zfs ?? ZfsConfiguration.Nothing;
 
     /// <summary>Whether <c>auto</c> may take it: a dataset of ours is there. A stranger's pool is not ours to choose.</summary>
