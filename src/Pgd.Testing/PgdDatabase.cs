@@ -13,10 +13,14 @@ public sealed class PgdDatabase : IAsyncDisposable
     private static int _number;
     private readonly TestParent _parent;
     private readonly string _name;
-    private NpgsqlDataSource? _source;
+    private readonly Lazy<NpgsqlDataSource> _source;
     private bool _isGone;
 
-    private PgdDatabase(TestParent parent, string name, ConnectionUrl connection) => (_parent, _name, Connection) = (parent, name, connection);
+    private PgdDatabase(TestParent parent, string name, ConnectionUrl connection) 
+    {
+        (_parent, _name, Connection) = (parent, name, connection);
+        _source = new(() => NpgsqlDataSource.Create(ConnectionString));
+    }
 
     /// <summary>Where it is, with the password: <see cref="ConnectionUrl.Format"/> writes it for Npgsql, libpq, JDBC or as environment.</summary>
     public ConnectionUrl Connection { get; }
@@ -25,7 +29,7 @@ public sealed class PgdDatabase : IAsyncDisposable
     public string ConnectionString => Connection.Format(UrlFormat.Npgsql);
 
     /// <summary>Connections to it, for tests that need no more than Npgsql.</summary>
-    public NpgsqlDataSource DataSource => _source ??= NpgsqlDataSource.Create(ConnectionString);
+    public NpgsqlDataSource DataSource => _source.Value;
 
     /// <summary>Makes one.</summary>
     /// <param name="settings">What it is made from.</param>
@@ -34,9 +38,20 @@ public sealed class PgdDatabase : IAsyncDisposable
     public static async Task<PgdDatabase> CreateAsync(PgdDatabaseSettings settings, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(settings);
-        var parent = await TestParent.OfAsync(settings).WaitAsync(cancellationToken).ConfigureAwait(false);
-        var name = string.Create(CultureInfo.InvariantCulture, $"test_{Interlocked.Increment(ref _number)}");
-        return new(parent, name, await parent.MakeAsync(name, cancellationToken).ConfigureAwait(false));
+        for (var isAgain = false; ; isAgain = true)
+        {
+            var parent = await TestParent.OfAsync(settings).WaitAsync(cancellationToken).ConfigureAwait(false);
+            var name = string.Create(CultureInfo.InvariantCulture, $"test_{Interlocked.Increment(ref _number)}");
+            try
+            {
+                return new(parent, name, await parent.MakeAsync(name, cancellationToken).ConfigureAwait(false));
+            }
+            catch (PgdException e) when (e.ExitCode == ExitCode.NotFound && !isAgain)
+            {
+                // What it is made from was too old for somebody else, and nothing held it just now.
+                TestParent.Forget(settings);
+            }
+        }
     }
 
     /// <summary>Gives it the data that it began with. Connections that are open to it are ended.</summary>
@@ -58,8 +73,8 @@ public sealed class PgdDatabase : IAsyncDisposable
             return;
         _isGone = true;
         ForgetConnections();
-        if (_source is not null)
-            await _source.DisposeAsync().ConfigureAwait(false);
+        if (_source.IsValueCreated)
+            await _source.Value.DisposeAsync().ConfigureAwait(false);
         await _parent.DeleteAsync(_name).ConfigureAwait(false);
     }
 
@@ -69,7 +84,8 @@ public sealed class PgdDatabase : IAsyncDisposable
     // A pool would hand out connections to a database that is not there any more.
     private void ForgetConnections()
     {
-        _source?.Clear();
+        if (_source.IsValueCreated)
+            _source.Value.Clear();
         using var pooled = new NpgsqlConnection(ConnectionString);
         NpgsqlConnection.ClearPool(pooled);
     }

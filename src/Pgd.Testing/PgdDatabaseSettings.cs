@@ -32,6 +32,9 @@ public sealed record PgdDatabaseSettings
     /// <summary>The assemblies that hold the migrations which <see cref="Migrate"/> runs, where they are not in its own.</summary>
     public IReadOnlyList<Assembly> DependsOn { get; init; } = [];
 
+    /// <summary>What else the data depends on, as a text: with another one it is made anew. Needed where <see cref="Migrate"/> is of an object with a state of its own, or captures variables.</summary>
+    public string? Key { get; init; }
+
     /// <summary>SQL files that run before anyone can connect; null for those of <c>pgd.yml</c>.</summary>
     public IReadOnlyList<string>? Anonymize { get; init; }
 

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Reflection;
 using System.Security.Cryptography;
 using System.Text;
 using Npgsql;
@@ -12,6 +13,8 @@ namespace Pgd.Testing;
 internal sealed class TestParent
 {
     private static readonly ConcurrentDictionary<string, Lazy<Task<TestParent>>> Known = new(StringComparer.Ordinal);
+
+    private static int _servers;
 
     // Should it be killed and nobody start again: the collection of old branches ends it.
     private static readonly TimeSpan LongestRun = TimeSpan.FromDays(1);
@@ -34,8 +37,26 @@ internal sealed class TestParent
     public static Task<TestParent> OfAsync(PgdDatabaseSettings settings)
     {
         var plan = Plan.Of(settings);
-        return Known.GetOrAdd($"{plan.Key}/{settings.Isolation}/{settings.Root}", _ => new(() => Task.Run(() => MakeAsync(TestProcess.Of(settings.Root), plan, settings.Isolation)))).Value;
+        var key = KeyOf(plan, settings);
+        return Known.GetOrAdd(key, _ => new(() => Task.Run(async () =>
+        {
+            try
+            {
+                return await MakeAsync(TestProcess.Of(settings.Root), plan, settings.Isolation).ConfigureAwait(false);
+            }
+            catch (PgdException e) when (e.ExitCode is not (ExitCode.Misuse or ExitCode.NotFound or ExitCode.MigrationFailed))
+            {
+                // What may pass, such as a full disk, is tried again by the next one.
+                Known.TryRemove(key, out var _);
+                throw;
+            }
+        }))).Value;
     }
+
+    /// <summary>Has it made anew for the next one who asks.</summary>
+    public static void Forget(PgdDatabaseSettings settings) => Known.TryRemove(KeyOf(Plan.Of(settings), settings), out _);
+
+    private static string KeyOf(Plan plan, PgdDatabaseSettings settings) => $"{plan.Key}/{settings.Isolation}/{settings.Root}";
 
     public async Task<ConnectionUrl> MakeAsync(string name, CancellationToken cancellationToken)
     {
@@ -46,7 +67,7 @@ internal sealed class TestParent
         }
 
         var branch = OwnBranch(name);
-        await _process.Workspace.Branches.CreateAsync(new() { Name = branch, From = _prepared.Name.Branch, TimeToLive = LongestRun, Roles = _roles, Lease = _process.Lease }, cancellationToken).ConfigureAwait(false);
+        await _process.Workspace.Branches.CreateAsync(new() { Name = branch, From = _prepared.Name.Branch, TimeToLive = LongestRun, Roles = _roles, Volatile = true, Lease = _process.Lease }, cancellationToken).ConfigureAwait(false);
         return await _process.Workspace.Branches.ConnectAsync(branch, _plan.Database, _plan.Role, cancellationToken).ConfigureAwait(false);
     }
 
@@ -82,7 +103,7 @@ internal sealed class TestParent
         if (isolation == PgdIsolation.Branch)
             return new(process, plan, prepared, null, null);
 
-        var server = Own(prepared, process, "server");
+        var server = Own(prepared, process, $"server-{Interlocked.Increment(ref _servers)}");
         await branches.CreateAsync(new() { Name = server, From = prepared.Name.Branch, TimeToLive = LongestRun, Roles = plan.Roles, Volatile = true, Lease = process.Lease }, CancellationToken.None).ConfigureAwait(false);
         var shared = await branches.ConnectAsync(server, plan.Database, plan.Role, CancellationToken.None).ConfigureAwait(false);
         return new(process, plan, prepared, server, shared);
@@ -109,7 +130,7 @@ internal sealed class TestParent
     private Task<DatabaseBranched> CopyAsync(string name, CancellationToken cancellationToken) =>
         _process.Workspace.Databases.BranchAsync(new() { Template = new(_server!, _shared!.Database!), Name = name, Measure = false }, cancellationToken);
 
-    private Task<bool> DropAsync(string name, CancellationToken cancellationToken) => _process.Workspace.Databases.DeleteAsync(new(_server!, name), ifExists: true, force: true, cancellationToken);
+    private Task<bool> DropAsync(string name, CancellationToken cancellationToken) => _process.Workspace.Databases.DropAsync(new(_server!, name), cancellationToken);
 
     private BranchName OwnBranch(string name) => Own(_prepared, _process, name.Replace('_', '-'));
 
@@ -143,7 +164,10 @@ internal sealed record Plan
 
     public required TimeSpan Age { get; init; }
 
-    public IReadOnlyList<string>? Roles => Role is null ? null : [Role];
+    public required IReadOnlyList<string> Kept { get; init; }
+
+    /// <summary>The roles that may log in.</summary>
+    public IReadOnlyList<string>? Roles => Role is null || Kept.Contains(Role) ? (Kept.Count == 0 ? null : Kept) : [.. Kept, Role];
 
     /// <exception cref="PgdException">It is not said which project is meant, or a file is missing (<see cref="ExitCode.Misuse"/>).</exception>
     public static Plan Of(PgdDatabaseSettings settings)
@@ -172,16 +196,23 @@ internal sealed record Plan
             Migrate = settings.Migrate,
             Anonymization = anonymize.Count == 0 ? null : new() { Files = [.. anonymize.Select(file => Path.GetFullPath(file, folder))], Database = settings.Database ?? repository.Database },
             Age = settings.Age,
+            Kept = repository.Roles,
         };
-        return plan with { Key = plan.Digest(settings.DependsOn) };
+        return plan with { Key = plan.Digest(settings) };
     }
 
-    private string Digest(IReadOnlyList<System.Reflection.Assembly> dependsOn)
+    private string Digest(PgdDatabaseSettings settings)
     {
-        List<string?> parts = [Project, From, Snapshot, Database, Role, Ledger, MigrationFiles is null ? null : Pgd.Migrations.Migrations.Digest(WorkingDirectory, MigrationFiles)];
-        // A module has another identity whenever it is compiled from something else.
-        if (Migrate is not null)
-            parts.AddRange([.. dependsOn.Select(assembly => assembly.ManifestModule).Append(Migrate.Method.Module).Select(module => module.ModuleVersionId.ToString()).Order(StringComparer.Ordinal), Migrate.Method.DeclaringType?.FullName, Migrate.Method.Name]);
+        List<string?> parts = [settings.Key, Project, From, Snapshot, Database, Role, string.Join(',', Kept), Ledger, MigrationFiles is null ? null : Pgd.Migrations.Migrations.Digest(WorkingDirectory, MigrationFiles)];
+        if (Migrate is { } migrate)
+        {
+            if (settings.Key is null && migrate.Target?.GetType().GetFields(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic).Length > 0)
+                throw new PgdException(ExitCode.Misuse, $"PgdDatabaseSettings.Migrate is {migrate.Method.Name} of an object with a state of its own, which tells nobody whether it migrates as another one does", "Say what it depends on with PgdDatabaseSettings.Key; or use a static method, or a lambda that captures nothing.");
+            // A module has another identity whenever it is compiled from something else.
+            IEnumerable<Type> types = [.. migrate.Method.GetGenericArguments(), .. migrate.Method.DeclaringType?.GetGenericArguments() ?? [], .. migrate.Method.DeclaringType is { } declaring ? new[] { declaring } : []];
+            parts.AddRange([.. settings.DependsOn.Select(assembly => assembly.ManifestModule).Concat(types.Select(type => type.Module)).Append(migrate.Method.Module).Select(module => module.ModuleVersionId.ToString()).Distinct().Order(StringComparer.Ordinal), .. types.Select(type => type.AssemblyQualifiedName), migrate.Method.Name]);
+        }
+
         foreach (var file in Anonymization?.Files ?? [])
             parts.Add(File.Exists(file) ? Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(file))) : throw new PgdException(ExitCode.Misuse, $"the anonymization file {file} does not exist", "Paths start from PgdDatabaseSettings.WorkingDirectory."));
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', parts.Select(part => part ?? "-")))))[..32];

@@ -10,6 +10,9 @@ internal sealed class TestProcess
     // Somebody is at the data's making, which takes as long as its migrations.
     private static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(30);
 
+    // Whoever has a branch of ours is about to let it go; a test run is not kept for more.
+    private static readonly TimeSpan LongestEnd = TimeSpan.FromSeconds(10);
+
     private TestProcess(Workspace workspace) => (Workspace, Lease) = (workspace, workspace.Leases.Take());
 
     public Workspace Workspace { get; }
@@ -27,15 +30,16 @@ internal sealed class TestProcess
         return process;
     }
 
+    // What others left is theirs, and may take long.
     private void End()
     {
-        Lease.Dispose();
         try
         {
-            Workspace.Leases.SweepAsync(CancellationToken.None).GetAwaiter().GetResult();
+            new Workspace(Workspace.Configuration with { WaitForLock = LongestEnd }, new Warnings()).Leases.EndAsync(Lease).GetAwaiter().GetResult();
         }
-        catch (Exception e) when (e is PgdException or IOException or UnauthorizedAccessException)
+        catch (Exception e)
         {
+            // The tests have ended as they have ended.
             Console.Error.WriteLine($"pgd: test databases are left, and go with the next run: {e.Message}");
         }
     }

@@ -73,6 +73,8 @@ public sealed class Branches
         var project = _workspace.State.RequireProject(name.Project);
         if (await FindReadyAsync(project, name).ConfigureAwait(false) is { } existing)
         {
+            if (_workspace.Leases.IsClaimed(existing.Lease) && existing.Lease != request.Lease?.Id)
+                throw new PgdException(ExitCode.Locked, $"the branch {name} is a running process's, which makes it together with others, or takes it away when it ends", "Try again later, or choose another name.");
             if (!request.Ensure)
                 throw new PgdException(ExitCode.Exists, $"the branch {name} exists already", $"Use it as it is: dotnet pgd branch create {name} --ensure. Or renew its data: dotnet pgd branch reset {name}");
             return new(await EnsureAsync(project, existing, request, origin, cancellationToken).ConfigureAwait(false), Created: false);
@@ -767,6 +769,7 @@ public sealed class Branches
             Labels = request.Labels,
             PullRequest = request.PullRequest,
             Lease = request.Lease?.Id,
+            IsVolatile = request.Volatile,
             AnonymizationDigest = digest,
         }, cancellationToken, branches => Budget.Refuse(_workspace.Configuration, _workspace.Layout.Volumes, project.Name, request.PullRequest, branches)).ConfigureAwait(false);
         Fault.Here("create:record");
@@ -784,8 +787,6 @@ public sealed class Branches
         }
         else
         {
-            if (request.Volatile)
-                ServerSettings.MakeVolatile(connection, cancellationToken);
             server.OpenDoor(connection, cancellationToken);
             Fault.Here("create:opened");
             await ProveAsync(project, branch, server, connection, cancellationToken).ConfigureAwait(false);

@@ -24,6 +24,8 @@ public sealed record DatabaseName(BranchName Branch, string Database)
     public static string Check(string database)
     {
         ArgumentNullException.ThrowIfNull(database);
+        if (database.StartsWith(Postgres.DatabaseCopy.HalfPrefix, StringComparison.Ordinal))
+            throw new PgdException(ExitCode.Misuse, $"\"{database}\" is what half a copy is called", $"Choose a name that does not begin with {Postgres.DatabaseCopy.HalfPrefix}.");
         return database.Length > 0 && !database.Contains('\0', StringComparison.Ordinal) && Encoding.UTF8.GetByteCount(database) <= LongestName ? database
             : throw new PgdException(ExitCode.Misuse, $"\"{database.Replace("\0", "\\0", StringComparison.Ordinal)}\" cannot be the name of a database", $"Use 1 to {LongestName} bytes.");
     }

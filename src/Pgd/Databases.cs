@@ -24,7 +24,7 @@ public sealed class Databases
         ArgumentNullException.ThrowIfNull(request);
         DatabaseName.Check(request.Name);
         return OnServerAsync("database branch", request.Template.Branch, request.Name, (server, project, connection) =>
-            new DatabaseCopy(_workspace, project, server, connection, request).RunAsync(cancellationToken), cancellationToken);
+            new DatabaseCopy(_workspace, project, server, connection, request).RunAsync(cancellationToken), cancellationToken, request.Template.Database);
     }
 
     /// <summary>The databases of a branch's server, by name; without those that PostgreSQL makes all others from.</summary>
@@ -34,9 +34,16 @@ public sealed class Databases
         ArgumentNullException.ThrowIfNull(branch);
         return Task.Run(() =>
         {
-            var server = Server(branch).Server;
-            using var connection = server.Connect(cancellationToken);
-            return DatabaseCopy.List(connection, branch, cancellationToken);
+            try
+            {
+                var server = Server(branch).Server;
+                using var connection = server.Connect(cancellationToken);
+                return DatabaseCopy.List(connection, branch, cancellationToken);
+            }
+            catch (NpgsqlException e)
+            {
+                throw Unasked(branch, e);
+            }
         }, cancellationToken);
     }
 
@@ -70,18 +77,44 @@ public sealed class Databases
         {
             if (there.IsTemplate)
                 connection.Execute($"alter database {quoted} is_template false", cancellationToken);
-            if (force && project.PostgresMajor < 13)
-                connection.Execute($"select pg_terminate_backend(pid) from pg_stat_activity where datname = {AdminConnection.QuoteLiteral(name.Database)} and pid <> pg_backend_pid()", cancellationToken);
-            connection.Execute($"drop database if exists {quoted}{(force && project.PostgresMajor >= 13 ? " with (force)" : "")}", cancellationToken);
+            Drop(project, connection, name.Database, force, cancellationToken);
             return true;
         }
-        catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.ObjectInUse)
+        catch (PostgresException e)
         {
-            throw new PgdException(ExitCode.Unsafe, $"{name} is in use: {DatabaseCopy.Use(connection, name.Database)}", "End its sessions, or throw them out with --force.", e);
+            if (there.IsTemplate)
+                connection.Execute($"alter database {quoted} is_template true", CancellationToken.None);
+            throw e.SqlState == PostgresErrorCodes.ObjectInUse
+                ? new PgdException(ExitCode.Unsafe, $"{name} is in use: {DatabaseCopy.Use(connection, name.Database)}", "End its sessions, or throw them out with --force.", e)
+                : new PgdException(ExitCode.Failed, $"{name} could not be deleted: {e.MessageText}", e.Hint, e);
         }
     }
 
-    private Task<T> OnServerAsync<T>(string operation, BranchName branch, string database, Func<BranchServer, ProjectRecord, AdminConnection, Task<T>> work, CancellationToken cancellationToken) =>
+    /// <summary>Deletes a database, whoever made it and whoever is connected to it. Returns false if there is none of that name.</summary>
+    /// <param name="name">The database.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <exception cref="PgdException">There is no such branch (<see cref="ExitCode.NotFound"/>), or it is stopped (<see cref="ExitCode.Failed"/>).</exception>
+    public Task<bool> DropAsync(DatabaseName name, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return OnServerAsync("database drop", name.Branch, name.Database, (_, project, connection) => Task.Run(() =>
+        {
+            var there = connection.Scalar($"select 1::text from pg_database where datname = {AdminConnection.QuoteLiteral(name.Database)}", cancellationToken) is not null;
+            if (there)
+                Drop(project, connection, name.Database, force: true, cancellationToken);
+            return there;
+        }, cancellationToken), cancellationToken);
+    }
+
+    private static void Drop(ProjectRecord project, AdminConnection connection, string database, bool force, CancellationToken cancellationToken)
+    {
+        const int oldestWithForce = 13;
+        if (force && project.PostgresMajor < oldestWithForce)
+            connection.Execute($"select pg_terminate_backend(pid) from pg_stat_activity where datname = {AdminConnection.QuoteLiteral(database)} and pid <> pg_backend_pid()", cancellationToken);
+        connection.Execute($"drop database if exists {AdminConnection.QuoteIdentifier(database)}{(force && project.PostgresMajor >= oldestWithForce ? " with (force)" : "")}", cancellationToken);
+    }
+
+    private Task<T> OnServerAsync<T>(string operation, BranchName branch, string database, Func<BranchServer, ProjectRecord, AdminConnection, Task<T>> work, CancellationToken cancellationToken, string? template = null) =>
         _workspace.Audit.RecordAsync(operation, $"{branch}:{database}", null, async () =>
         {
             Workspace.RequireLinux();
@@ -89,9 +122,19 @@ public sealed class Databases
             // A reset would take the server away from under it; others may work with it.
             using var held = await _workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Project(branch.Project, exclusive: false), LockRequest.Branch(branch, exclusive: false), LockRequest.Database(branch, database)).ConfigureAwait(false);
             var (server, project) = Server(branch);
-            using var connection = server.Connect(cancellationToken);
-            return await work(server, project, connection).ConfigureAwait(false);
+            try
+            {
+                // Not in what may be the template: whoever copies from that at the same time would find us there.
+                using var connection = server.Connect(cancellationToken, template == "postgres" ? "template1" : "postgres");
+                return await work(server, project, connection).ConfigureAwait(false);
+            }
+            catch (NpgsqlException e)
+            {
+                throw Unasked(branch, e);
+            }
         });
+
+    private static PgdException Unasked(BranchName branch, NpgsqlException e) => new(ExitCode.Failed, $"{branch} could not be asked: {(e as PostgresException)?.MessageText ?? e.Message}", $"Look at its log: dotnet pgd branch logs {branch}", e);
 
     private (BranchServer Server, ProjectRecord Project) Server(BranchName branch)
     {

@@ -51,10 +51,12 @@ public sealed class Leases
     /// <summary>Deletes what was made under leases that nobody holds any more, and then those. What cannot be deleted keeps its lease, for the next sweep.</summary>
     /// <param name="cancellationToken">Ends it between two branches.</param>
     /// <returns>The branches that are gone, and those that are not.</returns>
-    public async Task<(IReadOnlyList<BranchName> Deleted, IReadOnlyList<LeftBranch> Left)> SweepAsync(CancellationToken cancellationToken)
+    public Task<(IReadOnlyList<BranchName> Deleted, IReadOnlyList<LeftBranch> Left)> SweepAsync(CancellationToken cancellationToken) => SweepAsync(Abandoned(), cancellationToken);
+
+    private async Task<(IReadOnlyList<BranchName> Deleted, IReadOnlyList<LeftBranch> Left)> SweepAsync(IReadOnlyList<string> leases, CancellationToken cancellationToken)
     {
         var (deleted, left) = (new List<BranchName>(), new List<LeftBranch>());
-        foreach (var id in Abandoned())
+        foreach (var id in leases)
         {
             cancellationToken.ThrowIfCancellationRequested();
             using var file = TryHold(id);
@@ -69,8 +71,9 @@ public sealed class Leases
                     if (await _workspace.Branches.DeleteAsync(branch.FullName, ifExists: true, withSnapshots: true, b => b.Lease == id, cancellationToken).ConfigureAwait(false))
                         deleted.Add(branch.FullName);
                 }
-                catch (PgdException e)
+                catch (Exception e) when (e is PgdException or IOException or UnauthorizedAccessException or Npgsql.NpgsqlException)
                 {
+                    // One that is stuck does not keep the others.
                     left.Add(new(branch.FullName, e.Message));
                 }
             }
@@ -82,6 +85,17 @@ public sealed class Leases
         foreach (var project in _workspace.State.ProjectNames())
             _workspace.Snapshots.RemoveUnused(project);
         return (deleted, left);
+    }
+
+    /// <summary>Ends a lease of this process and deletes what was made under it, and nobody else's. What cannot be deleted is told, and is the next sweep's.</summary>
+    /// <param name="lease">The lease.</param>
+    public async Task EndAsync(Lease lease)
+    {
+        ArgumentNullException.ThrowIfNull(lease);
+        lease.Dispose();
+        var (_, left) = await SweepAsync([lease.Id], CancellationToken.None).ConfigureAwait(false);
+        foreach (var branch in left)
+            _workspace.Reporter.Warn($"{branch.Name} is still there: {branch.Reason}; dotnet pgd doctor --fix will remove it");
     }
 
     /// <summary>The branches that a sweep would delete.</summary>
@@ -112,8 +126,9 @@ public sealed class Leases
             file.Dispose();
             return null;
         }
-        catch (IOException e) when (e.HResult == Libc.ENOENT)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
+            // Gone, or somebody else's.
             return null;
         }
     }
@@ -135,10 +150,20 @@ public sealed class Lease : IDisposable
     /// <summary>Gives up the claim: what was made under it stays, all of it at once.</summary>
     public void Keep()
     {
-        if (!_file.IsClosed)
-            File.Delete(_path);
+        if (_file.IsClosed)
+            return;
+        File.Delete(_path);
+        // Or a crash of the machine would bring it back, and a sweep would take what was to stay.
+        Libc.SyncFolder(Path.GetDirectoryName(_path)!);
     }
 
     /// <summary>Lets go of it. Unless <see cref="Keep"/> was called, the next sweep deletes what was made under it.</summary>
-    public void Dispose() => _file.Dispose();
+    public void Dispose()
+    {
+        if (_file.IsClosed)
+            return;
+        // A program that is just being started may have the descriptor for a moment, and with it the lock.
+        _ = Libc.Flock(_file, Libc.LOCK_UN);
+        _file.Dispose();
+    }
 }

@@ -64,7 +64,7 @@ public sealed class Lifetimes
         }
 
         // What was made from a branch goes before it.
-        var expired = _workspace.State.AllBranches().Where(b => b.Parent is not null && b.ExpiresAt <= now && !deleted.Contains(b.FullName)).OrderByDescending(Depth).ThenBy(b => b.ExpiresAt).ToList();
+        var expired = _workspace.State.AllBranches().Where(b => b.Parent is not null && b.ExpiresAt <= now && !_workspace.Leases.IsClaimed(b.Lease) && !deleted.Contains(b.FullName)).OrderByDescending(Depth).ThenBy(b => b.ExpiresAt).ToList();
         foreach (var branch in expired)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -87,7 +87,7 @@ public sealed class Lifetimes
     {
         var stopped = new List<BranchName>();
         // Whoever protects a branch needs it, and main is others' source.
-        foreach (var name in _workspace.State.AllBranches().Where(b => b is { Parent: not null, ShouldRun: true, Phase: BranchPhase.Ready } && Protection.Until(b) is null).Select(b => b.FullName).ToList())
+        foreach (var name in _workspace.State.AllBranches().Where(b => b is { Parent: not null, ShouldRun: true, Phase: BranchPhase.Ready } && Protection.Until(b) is null && !_workspace.Leases.IsClaimed(b.Lease)).Select(b => b.FullName).ToList())
         {
             cancellationToken.ThrowIfCancellationRequested();
             try

@@ -20,6 +20,10 @@ internal sealed class PreparedParent(Workspace workspace, BranchPrepare request)
             await DeleteAsync(known.FullName, cancellationToken).ConfigureAwait(false);
         }
 
+        // Those of other keys, whose time is up: each build of the tests may have one.
+        foreach (var old in workspace.State.Branches(request.Project).Where(b => b.Phase == BranchPhase.Ready && b.Labels.ContainsKey(Label) && b.ExpiresAt < DateTimeOffset.UtcNow && !workspace.Leases.IsClaimed(b.Lease)).ToList())
+            await DeleteAsync(old.FullName, cancellationToken).ConfigureAwait(false);
+
         using var lease = workspace.Leases.Take();
         var name = BranchName.Of(request.Project, $"{request.Name}-{Branches.NewId()[..8]}");
         try
@@ -45,8 +49,7 @@ internal sealed class PreparedParent(Workspace workspace, BranchPrepare request)
         }
         catch
         {
-            lease.Dispose();
-            await workspace.Leases.SweepAsync(CancellationToken.None).ConfigureAwait(false);
+            await workspace.Leases.EndAsync(lease).ConfigureAwait(false);
             throw;
         }
     }
@@ -57,7 +60,7 @@ internal sealed class PreparedParent(Workspace workspace, BranchPrepare request)
         {
             await workspace.Branches.DeleteAsync(old, ifExists: true, withSnapshots: true, cancellationToken).ConfigureAwait(false);
         }
-        catch (PgdException e) when (e.ExitCode == ExitCode.Unsafe)
+        catch (PgdException e) when (e.ExitCode is ExitCode.Unsafe or ExitCode.Locked)
         {
             // Somebody still works with what was made from it; its own time ends it.
         }

@@ -107,7 +107,7 @@ public sealed record BranchCreate
     /// </summary>
     public bool Golden { get; init; }
 
-    /// <summary>Whether nothing in it has to survive a crash of the machine: then its server does not wait for the disk, until it is reset.</summary>
+    /// <summary>Whether nothing in it has to survive a crash of the machine: then its server does not wait for the disk.</summary>
     public bool Volatile { get; init; }
 
     /// <summary>What this process means to take away again, also if it is killed; null for a branch that stays.</summary>

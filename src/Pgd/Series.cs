@@ -1,5 +1,6 @@
 using Pgd.Linux;
 using Pgd.Processes;
+using Pgd.State;
 
 namespace Pgd;
 
@@ -18,6 +19,8 @@ internal sealed class Series(Workspace workspace)
         if (request.Golden)
             throw new PgdException(ExitCode.Misuse, "one golden branch is enough: each serves any number of others", $"Make that, and these from it: dotnet pgd branch create {request.Name} --from GOLDEN --count {count}");
         List<BranchName> names = [.. Enumerable.Range(1, count).Select(number => BranchName.Of(request.Name.Project, $"{request.Name.Branch}-{number}"))];
+        // Whoever makes the same one has begun before us: his are all there then, or none.
+        using var one = await workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Preparing(request.Name.Project, $"series {request.Name.Branch}")).ConfigureAwait(false);
         // What a killed one left, of this series or another.
         await workspace.Leases.SweepAsync(cancellationToken).ConfigureAwait(false);
         workspace.State.RequireProject(request.Name.Project);
@@ -33,11 +36,7 @@ internal sealed class Series(Workspace workspace)
         var undo = new Undo(workspace.Reporter);
         await using var _ = undo.ConfigureAwait(false);
         using var lease = workspace.Leases.Take();
-        undo.Push($"delete what there is of {names[0]} to {names[^1]}", () =>
-        {
-            lease.Dispose();
-            return workspace.Leases.SweepAsync(CancellationToken.None);
-        });
+        undo.Push($"delete what there is of {names[0]} to {names[^1]}", () => workspace.Leases.EndAsync(lease));
         var parent = BranchName.Of(request.Name.Project, request.From ?? BranchName.Main);
         var snapshot = request.Snapshot ?? await SnapshotAsync().ConfigureAwait(false);
         Fault.Here("series:snapshot");

@@ -151,23 +151,54 @@ public sealed class Snapshots
         _workspace.State.Delete(snapshot);
     }
 
-    /// <summary>Removes the snapshots of a project that go with the last of their users, where there is none any more and nobody is about to make one.</summary>
+    /// <summary>
+    /// Removes the snapshots of a project that go with the last of their users, where there is none any more and nobody is about to make one. What cannot be removed now is told, and goes with the next
+    /// attempt.
+    /// </summary>
     internal void RemoveUnused(string project)
     {
-        foreach (var snapshot in Unused(project))
+        try
         {
-            // Whoever has it makes something from it, or removes it.
-            using var held = _workspace.Locks.TryAcquire(LockRequest.Snapshot(snapshot.BranchName, snapshot.Id, exclusive: true));
-            if (held is not null && _workspace.State.FindProject(project) is { } record && Unused(project).FirstOrDefault(s => s.Key == snapshot.Key) is { } still)
-                Destroy(record, still);
+            if (Unused(project).Count == 0)
+                return;
+            // Whoever renames or promotes has the project; until he has changed all records, some of them name snapshots as they were.
+            using var held = _workspace.Locks.TryAcquire(LockRequest.Project(project, exclusive: false));
+            if (held is null || _workspace.State.FindProject(project) is not { } record)
+                return;
+            foreach (var snapshot in Unused(project))
+                RemoveUnused(record, snapshot);
+        }
+        catch (Exception e) when (e is PgdException or IOException or UnauthorizedAccessException)
+        {
+            _workspace.Reporter.Warn($"whether {project} has snapshots that nobody needs could not be told: {e.Message}");
         }
     }
 
-    /// <summary>Those.</summary>
+    private void RemoveUnused(ProjectRecord project, SnapshotRecord snapshot)
+    {
+        try
+        {
+            // Whoever has it makes something from it, or removes it.
+            using var held = _workspace.Locks.TryAcquire(LockRequest.Snapshot(snapshot.BranchName, snapshot.Id, exclusive: true));
+            if (held is null || Unused(project.Name).FirstOrDefault(s => s.Key == snapshot.Key) is not { } still)
+                return;
+            // Moments in the past may be reached from it alone: so it goes by the rules for such.
+            if (project.PointInTime is not null && still.BranchName.IsMain)
+                _workspace.State.Write(still with { IsUntilUnused = false, IsScheduled = true });
+            else
+                Destroy(project, still);
+        }
+        catch (Exception e) when (e is PgdException or IOException or UnauthorizedAccessException)
+        {
+            _workspace.Reporter.Warn($"{snapshot.FullName} is not needed any more, and could not be removed: {e.Message}; dotnet pgd doctor --fix will");
+        }
+    }
+
+    /// <summary>Those; none while something is being renamed, or was until it was killed.</summary>
     internal IReadOnlyList<SnapshotRecord> Unused(string project)
     {
-        var goers = _workspace.State.Snapshots(project).Where(s => s.IsUntilUnused && !_workspace.Leases.IsClaimed(s.Lease)).ToList();
-        if (goers.Count == 0)
+        var goers = _workspace.State.Snapshots(project).Where(s => s.IsUntilUnused && Protection.Until(s.ProtectedUntil) is null && !_workspace.Leases.IsClaimed(s.Lease)).ToList();
+        if (goers.Count == 0 || _workspace.State.FindProject(project) is not { RenamingTo: null, RenamedFrom: null } || _workspace.State.Branches(project).Any(b => b.RenamingTo is not null || b.RenamedFrom is not null))
             return [];
         var users = UsersIn(project);
         return [.. goers.Where(s => !users[s.Key].Any())];

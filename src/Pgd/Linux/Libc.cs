@@ -14,7 +14,7 @@ internal static partial class Libc
 
     public const int SIGINT = 2, SIGQUIT = 3, SIGKILL = 9, SIGTERM = 15;
 
-    public const int LOCK_SH = 1, LOCK_EX = 2, LOCK_NB = 4;
+    public const int LOCK_SH = 1, LOCK_EX = 2, LOCK_NB = 4, LOCK_UN = 8;
 
     // <linux/mount.h>, <sys/mount.h>
     public const nuint MS_NOSUID = 2, MS_NODEV = 4;
@@ -66,6 +66,12 @@ internal static partial class Libc
 
     [LibraryImport("libc", EntryPoint = "copy_file_range", SetLastError = true)]
     public static unsafe partial nint CopyFileRange(SafeHandle source, long* sourceOffset, SafeHandle target, long* targetOffset, nuint length, uint flags);
+
+    [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
+    private static partial int Sync(SafeHandle file);
+
+    [LibraryImport("libc", EntryPoint = "syncfs", SetLastError = true)]
+    private static partial int SyncAll(SafeHandle file);
 
     [LibraryImport("libc", EntryPoint = "lseek", SetLastError = true)]
     public static partial long LSeek(SafeHandle file, long offset, int whence);
@@ -138,6 +144,22 @@ internal static partial class Libc
         var noFollow = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 0x8000 : 0x20000;
         var descriptor = Open(path, flags | noFollow, 0);
         return descriptor < 0 ? throw LastError(path) : new(descriptor, ownsHandle: true);
+    }
+
+    /// <summary>Waits until the entries of a folder are on the disk.</summary>
+    public static void SyncFolder(string path)
+    {
+        using var folder = OpenForReading(path);
+        if (Sync(folder) != 0)
+            throw LastError(path);
+    }
+
+    /// <summary>Waits until everything in the file system that holds a path is on the disk.</summary>
+    public static void SyncFileSystem(string path)
+    {
+        using var folder = OpenForReading(path);
+        if (SyncAll(folder) != 0)
+            throw LastError(path);
     }
 
     /// <summary>Opens a file for reading and writing, and makes it if there is none; never through a symbolic link in its last part.</summary>

@@ -24,7 +24,7 @@ internal sealed class AdminConnection : IDisposable
     {
         cancellationToken.ThrowIfCancellationRequested();
         // What the source set for all roles or databases must not hinder the administrator: options of a connection come before it.
-        const string free = "-c default_transaction_read_only=off -c statement_timeout=0 -c lock_timeout=0 -c session_preload_libraries= -c local_preload_libraries=";
+        const string free = "-c lc_messages=C -c default_transaction_read_only=off -c statement_timeout=0 -c lock_timeout=0 -c session_preload_libraries= -c local_preload_libraries=";
         // With a search path of the database's owner's choosing, a superuser's plain "now()" could be anybody's function (CVE-2018-1058).
         var source = Source(server.SocketFolder, server.Port, server.Superuser, null, database, defaultSearchPath ? free : $"{free} -c search_path=pg_catalog");
         try

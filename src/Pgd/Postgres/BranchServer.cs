@@ -34,6 +34,8 @@ internal sealed class BranchServer(Workspace workspace, ProjectRecord project, B
 
     public static string ClusterNameOf(string branchId, int generation) => $"pgd-{branchId}-g{generation}";
 
+    private static readonly IReadOnlyDictionary<string, string> NoSettings = new Dictionary<string, string>();
+
     public Volume? FindVolume() => _storage.Find(Key);
 
     public Volume RequireVolume() => FindVolume()
@@ -97,6 +99,8 @@ internal sealed class BranchServer(Workspace workspace, ProjectRecord project, B
         var archiving = new Archiving(workspace.Layout, project, branch);
         foreach (var (name, value) in IsMain ? extra.Concat(archiving.Settings(volume)) : ServerSettings.Quarantine(project.PostgresMajor).Concat(ServerSettings.Buffers(configuration, workspace.BranchMemory)).Concat(extra))
             settings[name] = name == StatementPlan.Loads ? string.Join(',', configuration.List(name).Append(value)) : value;
+        foreach (var (name, value) in branch.IsVolatile ? ServerSettings.Volatile : NoSettings)
+            settings[name] = value;
         if (branch.Tls)
             await PrepareTlsAsync(volume, settings, cancellationToken).ConfigureAwait(false);
         var logged = File.Exists(volume.Log) ? new FileInfo(volume.Log).Length : 0;

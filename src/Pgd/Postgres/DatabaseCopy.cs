@@ -14,7 +14,17 @@ internal sealed class DatabaseCopy(Workspace workspace, ProjectRecord project, B
     /// <summary>How the comment of a copy begins.</summary>
     public const string Mark = "pgd: copy of ";
 
-    private const string HalfPrefix = "pgd_half_";
+    /// <summary>How the name of half a copy begins; the hash of its real one follows.</summary>
+    public const string HalfPrefix = "pgd_half_";
+
+    /// <summary>The condition on <c>pg_database d</c> that leaves halves out. No pattern: what a backslash means in one is a setting.</summary>
+    public static readonly string IsNoHalf = $"not {IsHalf}";
+
+    private const string IsHalf = $"(left(d.datname, 9) = '{HalfPrefix}' and length(d.datname) = 17)";
+
+    // Only these have to be quoted part by part, and only the server knows how.
+    private static readonly string[] Lists = ["search_path", "temp_tablespaces", "session_preload_libraries", "shared_preload_libraries", "local_preload_libraries", "unix_socket_directories"];
+
     private const int OldestWithStrategy = 15, OldestWithClone = 18;
 
     // Above this, two checkpoints cost less than all pages in the write-ahead log: as measured on a server that waits for its disk.
@@ -22,9 +32,6 @@ internal sealed class DatabaseCopy(Workspace workspace, ProjectRecord project, B
 
     // A file system that cannot share copies without a word.
     private const double SharedAtLeast = 0.5;
-
-    // As a pattern, in which _ is any character.
-    private static readonly string HalfNames = HalfPrefix.Replace("_", "\\_", StringComparison.Ordinal) + "%";
 
     private BranchName Branch => request.Template.Branch;
 
@@ -57,8 +64,8 @@ internal sealed class DatabaseCopy(Workspace workspace, ProjectRecord project, B
 
         Fault.Here("database:named");
         var milliseconds = clock.Elapsed.TotalMilliseconds;
-        var made = Find(connection, new(Branch, request.Name), cancellationToken) ?? throw new PgdException(ExitCode.Failed, $"{Branch}:{request.Name} was deleted while it was made");
-        var shared = request.Measure ? SharedBytes(saved, cancellationToken) : null;
+        var made = Find(connection, new(Branch, request.Name), CancellationToken.None) ?? throw new PgdException(ExitCode.Failed, $"{Branch}:{request.Name} was deleted while it was made");
+        var shared = request.Measure ? SharedBytes(saved, CancellationToken.None) : null;
         if (strategy == DatabaseStrategy.Clone && shared is { } actual && actual.SharedBytes < actual.Bytes * SharedAtLeast)
         {
             workspace.Reporter.Warn($"{made.Name} has {Measured.Size(actual.Bytes - actual.SharedBytes)} of its own: the file system copied it byte by byte instead of sharing it with {request.Template.Database}");
@@ -69,7 +76,7 @@ internal sealed class DatabaseCopy(Workspace workspace, ProjectRecord project, B
 
     /// <summary>The databases of a server that are anybody's.</summary>
     public static IReadOnlyList<Database> List(AdminConnection connection, BranchName branch, CancellationToken cancellationToken) =>
-        [.. Select(connection, branch, $"d.datname not in ('template0', 'template1') and d.datname not like '{HalfNames}'", cancellationToken)];
+        [.. Select(connection, branch, $"d.datname not in ('template0', 'template1') and {IsNoHalf}", cancellationToken)];
 
     /// <summary>One of them; null if there is none of that name.</summary>
     public static Database? Find(AdminConnection connection, DatabaseName name, CancellationToken cancellationToken) => Select(connection, name.Branch, $"d.datname = {Literal(name.Database)}", cancellationToken).FirstOrDefault();
@@ -142,9 +149,12 @@ internal sealed class DatabaseCopy(Workspace workspace, ProjectRecord project, B
         var name = Literal(request.Template.Database);
         if (request.Encoding is { } encoding && connection.Query($"select pg_encoding_to_char(encoding)::text from pg_database where datname = {name} and encoding <> pg_char_to_encoding({Literal(encoding)})", cancellationToken) is [[var theirs]])
             throw new PgdException(ExitCode.Misuse, $"a copy of {request.Template} cannot have the encoding {encoding}: the text in it is stored as {theirs}", "Leave out --encoding; a dump can be restored into a database of another one.");
-        if (request.Locale is { } locale && connection.Query($"select datcollate::text || case when datctype = datcollate then '' else ' and ' || datctype end from pg_database where datname = {name} and (datcollate <> {Literal(locale)} or datctype <> {Literal(locale)})", cancellationToken) is [[var sorted]])
+        if (request.Locale is { } locale && connection.Query($"select datcollate::text || case when datctype = datcollate then '' else ' and ' || datctype end from pg_database where datname = {name} and (datcollate <> {Literal(locale)} or datctype <> {Literal(locale)}){Icu(locale)}", cancellationToken) is [[var sorted]])
             throw new PgdException(ExitCode.Misuse, $"a copy of {request.Template} cannot have the locale {locale}: its indexes are sorted by {sorted}", "Leave out --locale; a dump can be restored into a database of another one.");
     }
+
+    // Where ICU sorts, its locale is the one that is meant as well.
+    private string Icu(string locale) => project.PostgresMajor >= 15 ? $" and coalesce({(project.PostgresMajor >= 17 ? "datlocale" : "daticulocale")}, '') <> {Literal(locale)}" : "";
 
     private async Task CreateAsync(TemplateDatabase template, DatabaseStrategy strategy, CancellationToken cancellationToken)
     {
@@ -156,7 +166,7 @@ internal sealed class DatabaseCopy(Workspace workspace, ProjectRecord project, B
         var owner = request.Owner ?? (request.Role is null ? template.Owner : null);
         await connection.ExecuteAsync(
             $"create database {Quote(Half)} template = {Quote(request.Template.Database)}{how}{(owner is null ? "" : $" owner = {Quote(owner)}")}{(request.Tablespace is null ? "" : $" tablespace = {Quote(request.Tablespace)}")}"
-            + string.Create(CultureInfo.InvariantCulture, $" connection limit = {request.ConnectionLimit ?? -1} is_template = {request.IsTemplate} allow_connections = {request.AllowConnections}"), cancellationToken).ConfigureAwait(false);
+            + string.Create(CultureInfo.InvariantCulture, $" connection limit = {request.ConnectionLimit ?? -1} is_template = false allow_connections = false"), cancellationToken).ConfigureAwait(false);
         if (request.Role is not null)
             connection.Execute("reset role", cancellationToken);
     }
@@ -170,12 +180,14 @@ internal sealed class DatabaseCopy(Workspace workspace, ProjectRecord project, B
             var setting = string.Join('.', name.Split('.').Select(Quote));
             try
             {
-                // From the session, because how a list has to be quoted is known to the server alone.
-                connection.Execute($"begin; select set_config({Literal(name)}, {Literal(value)}, true); {(row[0]!.Length == 0 ? $"alter database {Quote(Half)}" : $"alter role {Quote(row[0]!)} in database {Quote(Half)}")} set {setting} from current; commit", CancellationToken.None);
+                var whose = row[0]!.Length == 0 ? $"alter database {Quote(Half)}" : $"alter role {Quote(row[0]!)} in database {Quote(Half)}";
+                // Not all from the session: a role that is set there would be who alters.
+                connection.Execute(Lists.Contains(name) ? $"begin; select set_config({Literal(name)}, {Literal(value)}, true); {whose} set {setting} from current; commit" : $"{whose} set {setting} to {Literal(value)}", CancellationToken.None);
             }
             catch (PostgresException e)
             {
-                connection.Execute("rollback", CancellationToken.None);
+                if (Lists.Contains(name))
+                    connection.Execute("rollback", CancellationToken.None);
                 workspace.Reporter.Warn($"the setting {name} of {request.Template.Database} is not one of {request.Name}: {e.MessageText}");
             }
         }
@@ -193,20 +205,22 @@ internal sealed class DatabaseCopy(Workspace workspace, ProjectRecord project, B
                 connection.Execute($"grant {grant[1]} on database {Quote(Half)} to {grant[0]}{(grant[2] == "true" ? " with grant option" : "")}", CancellationToken.None);
         }
 
-        connection.Execute($"comment on database {Quote(Half)} is {Literal(Mark + request.Template.Database)}", CancellationToken.None);
-        connection.Execute($"alter database {Quote(Half)} rename to {Quote(request.Name)}", CancellationToken.None);
+        // All at once: under its name it is what was asked for.
+        connection.Execute($"begin; alter database {Quote(Half)} is_template {request.IsTemplate} allow_connections {request.AllowConnections}; comment on database {Quote(Half)} is {Literal(Mark + request.Template.Database)}; "
+            + $"alter database {Quote(Half)} rename to {Quote(request.Name)}; commit", CancellationToken.None);
     }
 
     private void TakeBack()
     {
         try
         {
+            connection.Execute("rollback", CancellationToken.None);
             connection.Execute("reset role", CancellationToken.None);
             connection.Execute($"drop database if exists {Quote(Half)}", CancellationToken.None);
         }
-        catch (NpgsqlException e)
+        catch (Exception e) when (e is NpgsqlException or InvalidOperationException)
         {
-            // A template cannot be dropped, and a server that ended cannot be asked: the next copy finds it by its name.
+            // A server that ended cannot be asked, over a connection that it broke: the next copy finds it by its name.
             workspace.Reporter.Warn($"half a copy is left in {Branch}, and goes with the next one: {e.Message}");
         }
     }
@@ -214,13 +228,19 @@ internal sealed class DatabaseCopy(Workspace workspace, ProjectRecord project, B
     // Whoever is at one has its lock.
     private void RemoveHalfMade(CancellationToken cancellationToken)
     {
-        foreach (var row in connection.Query($"select datname::text from pg_database where datname like '{HalfNames}'", cancellationToken))
+        foreach (var row in connection.Query($"select datname::text from pg_database d where {IsHalf}", cancellationToken))
         {
             using var held = row[0] == Half ? null : workspace.Locks.TryAcquire(LockRequest.DatabaseOf(Branch, row[0]![HalfPrefix.Length..]));
             if (held is null && row[0] != Half)
                 continue;
-            connection.Execute($"alter database {Quote(row[0]!)} is_template false", cancellationToken);
-            connection.Execute($"drop database if exists {Quote(row[0]!)}", cancellationToken);
+            try
+            {
+                connection.Execute($"drop database if exists {Quote(row[0]!)}", cancellationToken);
+            }
+            catch (PostgresException e) when (row[0] != Half)
+            {
+                workspace.Reporter.Warn($"half a copy, {row[0]}, is left in {Branch}: {e.MessageText}");
+            }
         }
     }
 
@@ -233,7 +253,7 @@ internal sealed class DatabaseCopy(Workspace workspace, ProjectRecord project, B
             return null;
         var path = Path.Combine(server.RequireVolume().Data, folder);
         // As far as nobody else copies at the same time; compressed, as the bytes on the disk are.
-        return savedBefore is { } before && Storage.SavedByCopies() is { } now ? (SharedExtents.Allocated(path), Math.Max(0, now - before)) : SharedExtents.Of(path);
+        return savedBefore is { } before && Storage.SavedByCopies() is { } now && SharedExtents.Allocated(path) is var allocated ? (allocated, Math.Clamp(now - before, 0, allocated)) : SharedExtents.Of(path);
     }
 
     private PgdException? Explained(PostgresException e, TemplateDatabase template) => e.SqlState switch
@@ -244,7 +264,7 @@ internal sealed class DatabaseCopy(Workspace workspace, ProjectRecord project, B
             $"Give it the right: alter role {Quote(request.Role ?? "")} createdb. Or leave out --role.", e),
         PostgresErrorCodes.InsufficientPrivilege when e.MessageText.Contains("copy database", StringComparison.Ordinal) => new(ExitCode.Unsafe, $"the role {request.Role} may not copy {request.Template}, which belongs to {template.Owner}",
             $"Make it everybody's template: alter database {Quote(request.Template.Database)} is_template true. Or leave out --role.", e),
-        PostgresErrorCodes.UndefinedObject or PostgresErrorCodes.InsufficientPrivilege or PostgresErrorCodes.InvalidParameterValue => new(e.SqlState == PostgresErrorCodes.UndefinedObject ? ExitCode.NotFound : ExitCode.Unsafe, $"{request.Template} could not be copied: {e.MessageText}", e.Hint, e),
+        PostgresErrorCodes.UndefinedObject or PostgresErrorCodes.InsufficientPrivilege or PostgresErrorCodes.InvalidParameterValue => new(e.SqlState is PostgresErrorCodes.UndefinedObject or PostgresErrorCodes.InvalidParameterValue ? ExitCode.NotFound : ExitCode.Unsafe, $"{request.Template} could not be copied: {e.MessageText}", e.Hint, e),
         PostgresErrorCodes.DiskFull => new(ExitCode.NoRoom, $"there is no room for a copy of {request.Template}, which has {Measured.Size(template.Bytes)}", $"Delete what nobody needs: dotnet pgd database list {Branch}", e),
         _ => null,
     };

@@ -9,7 +9,7 @@ internal sealed class DatabaseList(IReadOnlyList<ConnectableDatabase> databases,
             $"""
             select d.datname::text, r.rolname::text, r.rolcanlogin::text, (shobj_description(d.oid, 'pg_database') like '{DatabaseCopy.Mark}' || '%')::text
               from pg_database d join pg_roles r on r.oid = d.datdba
-             where not d.datistemplate and d.datallowconn
+             where not d.datistemplate and d.datallowconn and {DatabaseCopy.IsNoHalf}
              union all
             select null, rolname::text, null, null from pg_roles where rolcanlogin
              order by 1, 2

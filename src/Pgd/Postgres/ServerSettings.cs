@@ -23,13 +23,8 @@ internal static class ServerSettings
         ["log_destination"] = "stderr",
     };
 
-    /// <summary>Spares a running server the waits for the disk. In its own configuration, which goes with its data.</summary>
-    public static void MakeVolatile(AdminConnection connection, CancellationToken cancellationToken)
-    {
-        foreach (var setting in (string[])["fsync", "full_page_writes", "synchronous_commit"])
-            connection.Execute($"alter system set {setting} = off", cancellationToken);
-        connection.Execute("select pg_reload_conf()", cancellationToken);
-    }
+    /// <summary>What spares a server the waits for the disk. On the command line and not in its configuration: what is made from it is to be safe again.</summary>
+    public static IReadOnlyDictionary<string, string> Volatile { get; } = new Dictionary<string, string> { ["fsync"] = "off", ["full_page_writes"] = "off", ["synchronous_commit"] = "off" };
 
     /// <summary>
     /// What keeps a branch from touching anything that its source touches: the archive, publishers, standbys, the primary, jobs.

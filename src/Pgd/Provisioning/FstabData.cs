@@ -66,7 +66,8 @@ internal sealed class FstabData(Fstab fstab, IReadOnlyDictionary<DataFileSystem,
             if (line.Id is { } id ? await BlockDevice.WithIdAsync(id, cancellationToken).ConfigureAwait(false) is not null : File.Exists(line.Source))
                 throw DataFolder.IsNotMounted(folder, $"Mount it: mount {folder}");
         }
-        else if (mounted.Type != line.Type)
+        // All of it, and not another one that happens to be mounted there.
+        else if (mounted.Type != line.Type || mounted.Root != "/" || (line.Id is { } ours ? await BlockDevice.IdAsync(mounted.Source, cancellationToken).ConfigureAwait(false) != ours : BlockDevice.ImageOf(mounted.Source) != line.Source))
         {
             throw DataFolder.IsTaken(mounted);
         }
@@ -77,7 +78,12 @@ internal sealed class FstabData(Fstab fstab, IReadOnlyDictionary<DataFileSystem,
 
         return
         [
-            new("mount", $"mount {folder}", "unmounted", _ => Task.FromResult(MountTable.Read().At(folder) is null), token => SystemPrograms.RunAsync("umount", [folder], token)),
+            new("mount", $"mount {folder}", "unmounted", _ => Task.FromResult(MountTable.Read().At(folder) is null), token =>
+            {
+                // Something may have come into it since it was looked at.
+                DataFolder.RefuseData(folder);
+                return SystemPrograms.RunAsync("umount", [folder], token);
+            }),
             .. (Step[])(line.Id is null
                 ? [Step.Of("file-system", $"file {line.Source}", "removed", () => !File.Exists(line.Source) && !File.Exists(Beside(line.Source)), () =>
                 {

@@ -1,10 +1,11 @@
+using System.Text.RegularExpressions;
 using Pgd.Linux;
 using Pgd.Storage;
 
 namespace Pgd.Provisioning;
 
 /// <summary>A data directory on ZFS: a pool of its own, which a boot imports, with a dataset that it mounts. The pool's properties are the note of what was made.</summary>
-internal sealed class PoolData(Fstab fstab)
+internal sealed partial class PoolData(Fstab fstab)
 {
     public const string DefaultPool = "pgdata", Install = "apt-get install zfsutils-linux";
     private const string Property = "pgd:data", FolderProperty = "pgd:folder", CloningParameter = Storage.Zfs.CloningParameter;
@@ -50,7 +51,8 @@ internal sealed class PoolData(Fstab fstab)
                 }
                 catch
                 {
-                    if (device is null)
+                    // Not that of a pool that was made before we were told.
+                    if (device is null && !(await ZfsHost.PoolsAsync(CancellationToken.None).ConfigureAwait(false)).Any(p => p.Name == pool))
                         File.Delete(image);
                     throw;
                 }
@@ -127,6 +129,10 @@ internal sealed class PoolData(Fstab fstab)
         return null;
     }
 
+    // /dev/sdb1 is on /dev/sdb, and /dev/nvme0n1p1 on /dev/nvme0n1; /dev/sdba1 is not on /dev/sdb.
+    [GeneratedRegex(@"\A(p?[0-9]+)?\z")]
+    private static partial Regex Partition();
+
     private static string DatasetOf(string pool) => $"{pool}/data";
 
     private static IEnumerable<string> Each(string option, IEnumerable<string> values) => values.SelectMany(value => (string[])[option, value]);
@@ -134,7 +140,7 @@ internal sealed class PoolData(Fstab fstab)
     // Of a whole disk, ZFS itself takes a partition.
     private static async Task<bool> IsOnAsync(string pool, string source, CancellationToken cancellationToken) =>
         (await SystemPrograms.RunAsync("zpool", ["list", "-H", "-v", "-P", "-L", pool], cancellationToken).ConfigureAwait(false)).Split('\n')
-            .Select(row => row.Split('\t', StringSplitOptions.RemoveEmptyEntries).FirstOrDefault()).Any(device => device == source || (device is ['/', ..] && source.StartsWith("/dev/", StringComparison.Ordinal) && device.StartsWith(source, StringComparison.Ordinal)));
+            .Select(row => row.Split('\t', StringSplitOptions.RemoveEmptyEntries).FirstOrDefault()).Any(device => device == source || (device is ['/', ..] && source.StartsWith("/dev/", StringComparison.Ordinal) && Partition().IsMatch(device.StartsWith(source, StringComparison.Ordinal) ? device[source.Length..] : "no")));
 
     private static async Task CheckSourceAsync(string image, long? size, string? device, List<string> notes, CancellationToken cancellationToken)
     {

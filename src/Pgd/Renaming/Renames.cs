@@ -105,6 +105,8 @@ internal sealed class Renames(Workspace workspace)
         first = first with
         {
             Parent = null,
+            Lease = null,
+            IsVolatile = false,
             Snapshot = first.Snapshot?.StartsWith($"{main.Branch}@", StringComparison.Ordinal) == true && branch.Snapshot!.StartsWith($"{branch.Name}@", StringComparison.Ordinal) ? first.Snapshot : null,
             Target = null,
             Severed = [],

@@ -80,6 +80,9 @@ internal sealed record BranchRecord
     /// <summary>The lease that it was made under; as long as that is there, it is somebody's to take away.</summary>
     public string? Lease { get; init; }
 
+    /// <summary>Whether its server does not wait for the disk.</summary>
+    public bool IsVolatile { get; init; }
+
     public PullRequestKey? PullRequest { get; init; }
 
     public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();

@@ -57,6 +57,7 @@ internal static class RecordJson
         WriteTexts(json, "roles", record.Roles);
         WriteFlag(json, "isGolden", record.IsGolden);
         WriteText(json, "lease", record.Lease);
+        WriteFlag(json, "isVolatile", record.IsVolatile);
         if (record.PullRequest is { } pull)
         {
             json.WriteStartObject("pullRequest");
@@ -113,6 +114,7 @@ internal static class RecordJson
         Roles = OptionalTexts(json, "roles"),
         IsGolden = Flag(json, "isGolden"),
         Lease = OptionalText(json, "lease"),
+        IsVolatile = Flag(json, "isVolatile"),
         PullRequest = Has(json, "pullRequest", out var pull)
             ? new()
             {

@@ -56,6 +56,42 @@ public abstract class SeriesOfBranches(string storage) : IAsyncLifetime
     }
 
     [Fact]
+    public void Their_snapshot_stays_while_it_is_protected_and_through_a_rename_of_what_it_was_taken_of()
+    {
+        _root.Succeed("branch", "create", "shop/dev");
+        // As a rename leaves it: a first start has settings of its own.
+        _root.Succeed("restart", "shop/dev");
+        var before = _root.SteadyListing();
+        _root.Succeed("branch", "create", "shop/shard", "--count", "2", "--from", "dev");
+        var snapshot = $"{Assert.Single(JsonNode.Parse(_root.Succeed("snapshot", "list", "shop", "--json"))!.AsArray())!["name"]}";
+        _root.Succeed("branch", "rename", "shop/dev", "dev2");
+        _root.Succeed("doctor", "--fix");
+        snapshot = snapshot.Replace("/dev@", "/dev2@", StringComparison.Ordinal);
+        _root.Succeed("snapshot", "protect", snapshot);
+        _root.Succeed("branch", "delete", "shop/shard-1");
+        _root.Succeed("branch", "delete", "shop/shard-2");
+        Assert.Contains(snapshot, _root.Succeed("snapshot", "list", "shop"), StringComparison.Ordinal);
+
+        _root.Succeed("snapshot", "unprotect", snapshot);
+        _root.Succeed("doctor", "--fix");
+
+        Assert.DoesNotContain("@", _root.Succeed("snapshot", "list", "shop"), StringComparison.Ordinal);
+        _root.Succeed("branch", "rename", "shop/dev2", "dev");
+        Assert.Equal(before, _root.SteadyListing());
+    }
+
+    [Fact]
+    public void Two_who_make_the_same_one_get_the_same_one()
+    {
+        var both = Enumerable.Range(1, 2).Select(_ => _root.Start([], "branch", "create", "shop/shard", "--count", "2", "--ensure", "--json")).ToList();
+
+        var made = both.SelectMany(run => JsonNode.Parse(run.Wait() is { Status: 0 } ended ? ended.Output : throw new InvalidOperationException(run.Wait().ToString()))!.AsArray()).ToList();
+
+        Assert.Equal(2, made.Count(m => m!["created"]!.GetValue<bool>()));
+        both.ForEach(run => run.Dispose());
+    }
+
+    [Fact]
     public void If_one_cannot_be_made_none_is()
     {
         var before = _root.SteadyListing();

@@ -14,17 +14,19 @@ public abstract class DatabasesInAServer(ShopFixture fixture)
     public async Task A_copy_has_the_data_the_settings_and_the_privileges_and_goes_without_a_trace()
     {
         await using var branch = await BranchAsync("copied");
-        await _shop.AdministerAsync("copied", "create role reader login", "alter database shop set search_path to public, \"Odd Name\"", "alter database shop set statement_timeout to '77s'", "alter role reader in database shop set work_mem to '9MB'",
+        await _shop.AdministerAsync("copied", "create role reader login", "alter database shop set search_path to public, \"Odd Name\"", "alter database shop set statement_timeout to '77s'", "alter role reader in database shop set work_mem to '9MB'", "alter role reader in database shop set role to reader",
             "revoke all on database shop from public", "grant connect, temporary on database shop to reader with grant option", "create table fresh as select i from generate_series(1, 20000) i");
         var before = await DatabasesAsync("copied");
+        _shop.TakeWarnings();
 
         var made = await CopyAsync("copied", "Odd \"name\" é", r => r with { ConnectionLimit = 7 });
 
+        Assert.Empty(_shop.TakeWarnings());
         var url = await _shop.ConnectAsync("copied", "Odd \"name\" é", "postgres");
         Assert.Equal("20000", await Sql.AskAsync(url, "select count(*) from fresh"));
         Assert.Equal("500500", await Sql.AskAsync(url, "select sum(amount) from orders"));
         Assert.Equal("public, \"Odd Name\"/77s", await Sql.AskAsync(url, "select current_setting('search_path') || '/' || current_setting('statement_timeout')"));
-        Assert.Equal("{work_mem=9MB}", await Sql.AskAsync(url, "select setconfig::text from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase where d.datname = current_database() and s.setrole <> 0"));
+        Assert.Equal("{work_mem=9MB,role=reader}", await Sql.AskAsync(url, "select setconfig::text from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase where d.datname = current_database() and s.setrole <> 0"));
         Assert.Equal(await Sql.AskAsync(url, "select datacl::text from pg_database where datname = 'shop'"), await Sql.AskAsync(url, "select datacl::text from pg_database where datname = current_database()"));
         Assert.Equal(("shop", 7, true), (made.Database.Template, made.Database.ConnectionLimit, made.Database.AllowConnections));
         Assert.Equal("shop/copied:Odd \"name\" é", made.Database.Name);
@@ -70,12 +72,13 @@ public abstract class DatabasesInAServer(ShopFixture fixture)
         [
             (r => r with { Role = "builder" }, ExitCode.Unsafe, "the role builder may not create databases in shop/rights"),
             (r => r with { Role = "maker" }, ExitCode.Unsafe, "the role maker may not copy shop/rights:shop, which belongs to shop"),
-            (r => r with { Role = "nobody" }, ExitCode.Unsafe, "role \"nobody\" does not exist"),
+            (r => r with { Role = "nobody" }, ExitCode.NotFound, "role \"nobody\" does not exist"),
             (r => r with { Owner = "nobody" }, ExitCode.NotFound, "role \"nobody\" does not exist"),
             (r => r with { Tablespace = "nowhere" }, ExitCode.NotFound, "tablespace \"nowhere\" does not exist"),
             (r => r with { Encoding = "LATIN1" }, ExitCode.Misuse, "cannot have the encoding LATIN1: the text in it is stored as UTF8"),
             (r => r with { Locale = "xx_XX" }, ExitCode.Misuse, "cannot have the locale xx_XX: its indexes are sorted by "),
             (r => r with { Template = new(Shop.Name("rights"), "missing") }, ExitCode.NotFound, "has no database \"missing\""),
+            (r => r with { Name = "pgd_half_x" }, ExitCode.Misuse, "is what half a copy is called"),
             (r => r with { Name = new('x', 64) }, ExitCode.Misuse, "cannot be the name of a database"),
         ])
         {

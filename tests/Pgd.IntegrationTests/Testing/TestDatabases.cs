@@ -80,7 +80,7 @@ public sealed class TestDatabases : IAsyncLifetime
         // Whoever comes after it gets the same answer, and not another attempt.
         Assert.Same(failed, await Assert.ThrowsAsync<PgdException>(() => PgdDatabase.CreateAsync(Settings)));
         await Assert.ThrowsAsync<InvalidOperationException>(() => PgdDatabase.CreateAsync(Settings with { MigrationFiles = null, Migrate = static (_, _) => throw new InvalidOperationException("no") }));
-        foreach (var (settings, told) in ((PgdDatabaseSettings, string)[])[(Settings with { Project = null }, "it is not said which project"), (Settings with { Project = "nowhere" }, "nowhere"), (Settings with { MigrationFiles = "sql/*.sql" }, "no file in"), (Settings with { Anonymize = ["nowhere.sql"] }, "nowhere.sql does not exist"), (Settings with { From = "main@nowhere" }, "nowhere")])
+        foreach (var (settings, told) in ((PgdDatabaseSettings, string)[])[(Settings with { Project = null }, "it is not said which project"), (Settings with { Project = "nowhere" }, "nowhere"), (Settings with { MigrationFiles = "sql/*.sql" }, "no file in"), (Settings with { Anonymize = ["nowhere.sql"] }, "nowhere.sql does not exist"), (Settings with { From = "main@nowhere" }, "nowhere"), (Settings with { Migrate = (_, _) => Task.FromResult(before) }, "of an object with a state of its own")])
         {
             var wrong = await Assert.ThrowsAsync<PgdException>(() => PgdDatabase.CreateAsync(settings with { MigrationFiles = settings.MigrationFiles == "db/*.sql" ? "db/1.sql" : settings.MigrationFiles }));
             Assert.Contains(told, wrong.Message, StringComparison.Ordinal);
@@ -89,7 +89,7 @@ public sealed class TestDatabases : IAsyncLifetime
         Assert.Equal(before, _root.SteadyListing().Where(entry => !entry.StartsWith("file state/~lease-", StringComparison.Ordinal)));
 
         var runs = 0;
-        var coded = Settings with { MigrationFiles = null, Migrate = async (connectionString, cancellationToken) =>
+        var coded = Settings with { MigrationFiles = null, Key = "counted", Migrate = async (connectionString, cancellationToken) =>
         {
             Interlocked.Increment(ref runs);
             await using var connection = new NpgsqlConnection(connectionString);

@@ -39,6 +39,7 @@ public sealed class Records
         Severed = ["archiving", "2 replication slots"],
         Roles = ["app", "report_*"],
         IsGolden = true,
+        IsVolatile = true,
         Lease = "44d557893fb7",
         AnonymizationDigest = "abcd",
         PasswordsOf = "store",
