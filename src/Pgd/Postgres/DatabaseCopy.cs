@@ -64,8 +64,11 @@ internal sealed class DatabaseCopy(Workspace workspace, ProjectRecord project, B
 
         Fault.Here("database:named");
         var milliseconds = clock.Elapsed.TotalMilliseconds;
+        // Who makes hundreds has no use for what can be told without asking.
+        if (!request.Measure)
+            return new(Unasked(template), strategy, null, milliseconds);
         var made = Find(connection, new(Branch, request.Name), CancellationToken.None) ?? throw new PgdException(ExitCode.Failed, $"{Branch}:{request.Name} was deleted while it was made");
-        var shared = request.Measure ? SharedBytes(saved, CancellationToken.None) : null;
+        var shared = SharedBytes(saved, CancellationToken.None);
         if (strategy == DatabaseStrategy.Clone && shared is { } actual && actual.SharedBytes < actual.Bytes * SharedAtLeast)
         {
             workspace.Reporter.Warn($"{made.Name} has {Measured.Size(actual.Bytes - actual.SharedBytes)} of its own: the file system copied it byte by byte instead of sharing it with {request.Template.Database}");
@@ -73,6 +76,18 @@ internal sealed class DatabaseCopy(Workspace workspace, ProjectRecord project, B
 
         return new(made, strategy, shared?.SharedBytes, milliseconds);
     }
+
+    private Database Unasked(TemplateDatabase template) => new()
+    {
+        Name = $"{Branch}:{request.Name}",
+        Owner = request.Owner ?? request.Role ?? template.Owner,
+        Bytes = template.Bytes,
+        Template = request.Template.Database,
+        IsTemplate = request.IsTemplate,
+        AllowConnections = request.AllowConnections,
+        ConnectionLimit = request.ConnectionLimit,
+        Connections = 0,
+    };
 
     /// <summary>The databases of a server that are anybody's.</summary>
     public static IReadOnlyList<Database> List(AdminConnection connection, BranchName branch, CancellationToken cancellationToken) =>
