@@ -41,6 +41,7 @@ for need in "$@"; do
     debootstrap) has debootstrap || packages+=(debootstrap) ;;
     ps) has ps || packages+=(procps) ;;
     systemd) has systemd-analyze || packages+=(systemd) ;;
+    mariadb) { has mariadbd && has mariadb; } || packages+=(mariadb-server-core mariadb-client) ;;
     ss) has ss || packages+=(iproute2) ;;
     # Everything else comes into its cache by tests/zfs-vm/build.sh.
     zfs-vm) { has gcc && has make && has sudo; } || packages+=(gcc libc6-dev make sudo) ;;

@@ -3,7 +3,7 @@ using System.Globalization;
 using System.Xml.Linq;
 
 // What the tests take from the distribution; server binaries of other versions come by build/server-binaries.sh.
-string[] testNeeds = ["server", "client", "btrfs", "xfs", "ext4", "mount", "strace", "zstd", "rsync", "node", "git", "docker", "debootstrap", "systemd", "faketime"];
+string[] testNeeds = ["server", "client", "btrfs", "xfs", "ext4", "mount", "strace", "zstd", "rsync", "node", "git", "docker", "debootstrap", "systemd", "faketime", "mariadb"];
 
 // Runs every test project as the program that it is, so that its output comes as it happens. What needs ZFS runs in a machine that has it,
 // unless PGD_TEST_POOL names a pool of this one.

@@ -43,6 +43,9 @@ internal sealed class Run : IDisposable
 
     public string? this[Argument<string?> argument] => _parsed.GetValue(argument);
 
+    /// <summary>Whether an option is there, with a value or without.</summary>
+    public bool IsGiven(Option option) => _parsed.GetResult(option) is { Implicit: false };
+
     /// <summary>The values of an argument or option that may be given several times.</summary>
     public IReadOnlyList<string> Values(Symbol symbol) => _parsed.GetResult(symbol) is { } result ? [.. result.Tokens.Select(token => token.Value)] : [];
 

@@ -42,6 +42,7 @@ namespace Pgd.Tool.Output;
 [JsonSerializable(typeof(SchemaDiff))]
 [JsonSerializable(typeof(BranchActivity))]
 [JsonSerializable(typeof(ProjectStatus))]
+[JsonSerializable(typeof(Exported))]
 internal sealed partial class JsonShapes : JsonSerializerContext
 {
     /// <summary>The shapes, with text left readable: what we print never becomes part of a page.</summary>

@@ -6,6 +6,9 @@ namespace Pgd.Tool.Output;
 /// <summary>A branch whose passwords are new.</summary>
 internal sealed record Rotated(string Name, int SessionsEnded);
 
+/// <summary>A file of rows that was written.</summary>
+internal sealed record Exported(string File, long Rows, long Bytes);
+
 /// <summary>What a deletion did; false: there was nothing to delete.</summary>
 internal sealed record Deleted(string Name, bool IsDeleted)
 {

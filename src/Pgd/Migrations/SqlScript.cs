@@ -14,9 +14,11 @@ internal sealed class SqlScript
     private readonly string text;
     private readonly List<SqlStatement> statements = [];
     private readonly List<string> pieces = [];
+    private int first = 1;
     private int line = 1;
     private int counted;
     private bool sent;
+    private string otherwise = "psql";
 
     private SqlScript(string name, string text)
     {
@@ -37,9 +39,16 @@ internal sealed class SqlScript
     /// <param name="name">The file's name, for errors.</param>
     /// <param name="text">Its content.</param>
     /// <exception cref="PgdException">It has what only psql understands, or something that does not close (<see cref="ExitCode.Misuse"/>).</exception>
-    public static SqlScript Parse(string name, string text)
+    public static SqlScript Parse(string name, string text) => Parse(name, text, "psql: migrate: psql -v ON_ERROR_STOP=1 -f FILE");
+
+    /// <summary>The same, where another program runs what is not SQL alone, or the text is a piece of something longer.</summary>
+    /// <param name="name">The file's name, for errors.</param>
+    /// <param name="text">Its content.</param>
+    /// <param name="otherwise">The program, and how it is called, that runs what is not SQL alone.</param>
+    /// <param name="firstLine">The number of its first line.</param>
+    public static SqlScript Parse(string name, string text, string otherwise, int firstLine = 1)
     {
-        var script = new SqlScript(name, text);
+        var script = new SqlScript(name, text) { otherwise = otherwise, first = firstLine, line = firstLine };
         script.Split();
         script.CheckTransactions();
         return script;
@@ -52,6 +61,28 @@ internal sealed class SqlScript
         var script = new SqlScript("", text) { sent = true };
         script.Split();
         return script.statements;
+    }
+
+    /// <summary>The place behind the last semicolon that ends a statement, also in a text of which more will come; 0 if there is none.</summary>
+    public static int EndOfStatements(string text)
+    {
+        var (scanner, statement, end) = (new SqlScanner(text), new Open(), 0);
+        while (true)
+        {
+            switch (scanner.Next())
+            {
+                case SqlToken.End or SqlToken.UnclosedString or SqlToken.UnclosedIdentifier or SqlToken.UnclosedComment:
+                    return end;
+                case SqlToken.Space or SqlToken.LineComment or SqlToken.BlockComment:
+                    continue;
+                case SqlToken.Semicolon when statement.CanEnd:
+                    (end, statement) = (scanner.End, new Open());
+                    continue;
+                case var token:
+                    statement.Add(token, scanner);
+                    continue;
+            }
+        }
     }
 
     private void Split()
@@ -76,7 +107,7 @@ internal sealed class SqlScript
                     continue;
                 case SqlToken.Backslash when !sent:
                     throw Refuse(scanner.Start, $"the psql command {Shown(scanner.Token)} is not SQL",
-                        "Take it out, or run the file with psql: migrate: psql -v ON_ERROR_STOP=1 -f FILE");
+                        $"Take it out, or run the file with {otherwise}");
                 case SqlToken.UnclosedString:
                     throw Refuse(scanner.Start, "a string begins here and does not end");
                 case SqlToken.UnclosedIdentifier:
@@ -104,7 +135,7 @@ internal sealed class SqlScript
         if (!sent && statement.CopiesInline is { } direction)
         {
             throw Refuse(statement.Start, $"COPY {direction} needs psql, which feeds or reads the data",
-                direction == "FROM STDIN" ? "Write INSERT statements, or run the file with psql: migrate: psql -v ON_ERROR_STOP=1 -f FILE" : "Use SELECT, or run the file with psql.");
+                direction == "FROM STDIN" ? $"Write INSERT statements, or run the file with {otherwise}" : "Use SELECT, or run the file with psql.");
         }
 
         statements.Add(new SqlStatement(body, LineOf(statement.Start), statement.Words, statement.HasPlaceholder) { Waivers = statement.Waivers });
@@ -162,7 +193,7 @@ internal sealed class SqlScript
     {
         // Asked in ascending order almost always; counting on from the last answer keeps a large file linear.
         if (offset < counted)
-            return 1 + text.AsSpan(0, offset).Count('\n');
+            return first + text.AsSpan(0, offset).Count('\n');
         line += text.AsSpan(counted, offset - counted).Count('\n');
         counted = offset;
         return line;
