@@ -15,11 +15,20 @@ internal sealed class WorkspaceEngine(Workspace workspace) : IPreviewEngine
     public Task<ConnectionUrl> ConnectAsync(BranchName name, string? database, string? role, CancellationToken cancellationToken) =>
         workspace.Branches.ConnectAsync(name, database, role, cancellationToken);
 
-    public Task<MigrationReport> RehearseAsync(Rehearsal rehearsal, CancellationToken cancellationToken)
+    public async Task<MigrationReport> RehearseAsync(Rehearsal rehearsal, CancellationToken cancellationToken)
     {
-        // The command is the pull request's code and inherits our environment; the token in there is ours alone.
-        Environment.SetEnvironmentVariable(InputReader.VariableOf("github-token"), null);
-        return workspace.Migrations.RehearseAsync(rehearsal, cancellationToken);
+        // The command is the pull request's code and inherits our environment; the token in there is ours alone. A build asks us again later.
+        var variable = InputReader.VariableOf("github-token");
+        var token = Environment.GetEnvironmentVariable(variable);
+        Environment.SetEnvironmentVariable(variable, null);
+        try
+        {
+            return await workspace.Migrations.RehearseAsync(rehearsal, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable(variable, token);
+        }
     }
 
     public Task<PreviewDown> DownAsync(long repositoryId, int pullRequest, string? project, DateTimeOffset? closedAt, CancellationToken cancellationToken) =>

@@ -12,16 +12,18 @@ namespace Pgd.Queries;
 /// </summary>
 internal sealed partial class MariaDbQuerySession : QuerySession
 {
-    private const string AddWrite = "Nothing of it was done. If it should be, add --write", NotAllowedInReadOnly = "1792";
-    private const int Shown = 80;
+    private const string NotAllowedInReadOnly = "1792";
     private static readonly TimeSpan GraceAfterSignal = TimeSpan.FromSeconds(5);
     // What ends the transaction or changes its mode, and what a transaction that only reads would not keep from taking effect.
     private static readonly string[] Unheld =
-        ["begin", "commit", "rollback", "start", "xa", "lock", "unlock", "delimiter", "kill", "shutdown", "flush", "reset", "purge", "load", "change", "stop", "install", "uninstall"];
+        ["begin", "commit", "rollback", "start", "xa", "lock", "unlock", "delimiter", "kill", "shutdown", "flush", "reset", "purge", "load", "change", "stop", "install", "uninstall",
+            // And what runs another text than the script's own.
+            "execute", "prepare", "call", "binlog"];
 
     private readonly MariaDbSource source;
     private readonly string program;
     private readonly string? credentials;
+    private MariaDbText lexis = new("");
 
     private MariaDbQuerySession(MariaDbSource source, string program, string? credentials) => (this.source, this.program, this.credentials) = (source, program, credentials);
 
@@ -37,8 +39,8 @@ internal sealed partial class MariaDbQuerySession : QuerySession
         var session = new MariaDbQuerySession(source, program, source.Password is { } password ? WriteCredentials(password) : null);
         try
         {
-            // A wrong password is told now, not as an error of the first statement.
-            await session.ReadRowsAsync("SELECT 1", cancellationToken);
+            // A wrong password is told now, not as an error of the first statement; and what ends a string is a setting.
+            session.lexis = new((await session.ReadRowsAsync("SELECT @@sql_mode", cancellationToken))[0][0] ?? "");
             return session;
         }
         catch
@@ -102,7 +104,7 @@ internal sealed partial class MariaDbQuerySession : QuerySession
             [.. table.Select(row => new CatalogColumn(row[3]!, row[4]!, row[5] == "YES", row[6]))], IsInPath: true))];
     }
 
-    public override int EndOfStatements(string text) => MariaDbText.EndOfStatements(text);
+    public override int EndOfStatements(string text) => lexis.EndOfStatements(text);
 
     public override ValueTask DisposeAsync()
     {
@@ -150,14 +152,14 @@ internal sealed partial class MariaDbQuerySession : QuerySession
     }
 
     // On the script's first line, so that the program counts lines as the script does.
-    private static string Framed(Script script, bool write) =>
+    private string Framed(Script script, bool write) =>
         !write ? $"SET SESSION TRANSACTION READ ONLY; START TRANSACTION READ ONLY; {script.Text}\n"
-        : MariaDbText.Statements(script.Text).Any(statement => Words(statement) is ["begin" or "commit" or "rollback" or "start" or "xa" or "delimiter", ..]) ? script.Text + "\n"
+        : lexis.Statements(script.Text).Any(statement => Words(statement) is ["begin" or "commit" or "rollback" or "start" or "xa" or "delimiter", ..]) ? script.Text + "\n"
         : $"START TRANSACTION; {script.Text}\n;\nCOMMIT;\n";
 
-    private static void RefuseUnheld(Script script)
+    private void RefuseUnheld(Script script)
     {
-        foreach (var statement in MariaDbText.Statements(script.Text))
+        foreach (var statement in lexis.Statements(script.Text))
         {
             var words = Words(statement);
             if (words.Length > 0 && (Unheld.Contains(words[0]) || (words[0] == "set" && Setting().IsMatch(statement)) || IntoFile().IsMatch(statement)))
@@ -266,16 +268,13 @@ internal sealed partial class MariaDbQuerySession : QuerySession
 
     private static string[] Words(string statement) => [.. Word().Matches(statement).Take(3).Select(match => match.Value.ToLowerInvariant())];
 
-    private static string Beginning(string statement)
-    {
-        var text = Password().Replace(string.Join(' ', statement.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)), "$1'***'");
-        return text.Length <= Shown ? text : string.Concat(text.AsSpan(0, char.IsHighSurrogate(text[Shown - 1]) ? Shown - 1 : Shown), "…");
-    }
+    // On one line first: the password may be on the next one.
+    private static string Beginning(string statement) => OneLine(Password().Replace(string.Join(' ', statement.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)), "$1'***'"));
 
     [GeneratedRegex(@"(?:^-+\n(?<statement>.*?)\n-+\n\n)?^ERROR (?<number>\d+) \(\w+\)(?: at line (?<line>\d+))?: (?<message>.*)", RegexOptions.Multiline | RegexOptions.Singleline)]
     private static partial Regex ErrorLine();
 
-    [GeneratedRegex("global|persist|transaction|read_only|autocommit|password", RegexOptions.IgnoreCase)]
+    [GeneratedRegex("global|persist|transaction|read_only|autocommit|password|sql_mode|statement", RegexOptions.IgnoreCase)]
     private static partial Regex Setting();
 
     [GeneratedRegex(@"\binto\s+(outfile|dumpfile)\b", RegexOptions.IgnoreCase)]

@@ -1,19 +1,22 @@
 namespace Pgd.Queries;
 
 /// <summary>MariaDB's lexical structure, as far as it decides where a statement ends and what its first word is.</summary>
-internal static class MariaDbText
+/// <param name="mode">The server's <c>sql_mode</c>, by which a backslash may be a character like all others.</param>
+internal sealed class MariaDbText(string mode)
 {
+    private readonly string escaping = Has(mode, "NO_BACKSLASH_ESCAPES") ? "" : Has(mode, "ANSI_QUOTES") ? "'" : "'\"";
+
     /// <summary>The place behind the last semicolon that ends a statement; 0 if there is none.</summary>
-    public static int EndOfStatements(string text)
+    public int EndOfStatements(string text)
     {
         _ = Split(text, out var end);
         return end;
     }
 
     /// <summary>The statements of a text, without their comments.</summary>
-    public static IReadOnlyList<string> Statements(string text) => Split(text, out _);
+    public IReadOnlyList<string> Statements(string text) => Split(text, out _);
 
-    private static List<string> Split(string text, out int end)
+    private List<string> Split(string text, out int end)
     {
         var (statements, statement) = (new List<string>(), new System.Text.StringBuilder());
         end = 0;
@@ -68,12 +71,14 @@ internal static class MariaDbText
         }
     }
 
-    private static int Quoted(string text, int at)
+    private static bool Has(string mode, string one) => mode.Split(',').Contains(one, StringComparer.OrdinalIgnoreCase);
+
+    private int Quoted(string text, int at)
     {
         var quote = text[at++];
         while (at < text.Length)
         {
-            if (text[at] == '\\' && quote != '`')
+            if (text[at] == '\\' && escaping.Contains(quote, StringComparison.Ordinal))
                 at++;
             else if (text[at] == quote)
                 return at + 1;

@@ -2,9 +2,9 @@ using System.Data.Common;
 using System.Globalization;
 using System.Net.Sockets;
 using Npgsql;
-using NpgsqlTypes;
 using Pgd.Libpq;
 using Pgd.Migrations;
+using Pgd.Postgres;
 using Pgd.Tracing;
 
 namespace Pgd.Queries;
@@ -12,42 +12,26 @@ namespace Pgd.Queries;
 /// <summary>A session with a PostgreSQL server.</summary>
 internal sealed class PostgresQuerySession : QuerySession
 {
-    private const string Application = "pgd sql", AddWrite = "Nothing of it was done. If it should be, add --write";
+    private const string Application = "pgd sql";
     private const string RunWithPsql = "psql, which knows it: dotnet pgd branch psql PROJECT/BRANCH -- -f FILE";
-    private const int Shown = 80, CopyBuffer = 1 << 16;
+    private const int CopyBuffer = 1 << 16;
 
     private readonly ConnectionUrl url;
-    private readonly NpgsqlDataSource source;
+    private readonly ScriptConnection server;
     private readonly NpgsqlConnection connection;
 
-    private PostgresQuerySession(ConnectionUrl url, NpgsqlDataSource source, NpgsqlConnection connection) => (this.url, this.source, this.connection) = (url, source, connection);
+    private PostgresQuerySession(ConnectionUrl url, ScriptConnection server) => (this.url, this.server, connection) = (url, server, server.Connection);
 
-    public override bool IsOpen => connection.FullState.HasFlag(System.Data.ConnectionState.Open) && !connection.FullState.HasFlag(System.Data.ConnectionState.Broken);
+    public override bool IsOpen => server.IsOpen;
 
     public static async Task<PostgresQuerySession> OpenAsync(ConnectionUrl url, Action<string>? notice, CancellationToken cancellationToken)
     {
-        var builder = url.ToNpgsql();
-        // A query takes as long as it takes; the caller's token ends it.
-        builder.CommandTimeout = 0;
-        builder.IncludeErrorDetail = true;
-        if (!url.Parameters.ContainsKey("application_name"))
-            builder.ApplicationName = Application;
-        var sourceBuilder = new NpgsqlDataSourceBuilder(builder.ConnectionString);
-        // All results are read as text, and a database may have thousands of types.
-        sourceBuilder.ConfigureTypeLoading(loading => loading.EnableTypeLoading(false));
-        var source = sourceBuilder.Build();
-        var connection = source.CreateConnection();
-        if (notice is not null)
-            connection.Notice += (_, arguments) => notice($"{arguments.Notice.Severity}: {arguments.Notice.MessageText}");
-        var session = new PostgresQuerySession(url, source, connection);
         try
         {
-            await connection.OpenAsync(cancellationToken);
-            return session;
+            return new(url, await ScriptConnection.OpenAsync(url, Application, notice, cancellationToken));
         }
         catch (Exception e)
         {
-            await session.DisposeAsync();
             throw e switch
             {
                 PostgresException { SqlState: PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification } refused =>
@@ -115,11 +99,7 @@ internal sealed class PostgresQuerySession : QuerySession
 
     public override int EndOfStatements(string text) => SqlScript.EndOfStatements(text);
 
-    public override async ValueTask DisposeAsync()
-    {
-        await connection.DisposeAsync();
-        await source.DisposeAsync();
-    }
+    public override ValueTask DisposeAsync() => server.DisposeAsync();
 
     private static SqlScript Parse(Script script, bool write)
     {
@@ -219,7 +199,7 @@ internal sealed class PostgresQuerySession : QuerySession
 
     private async Task ShowAsync(SqlStatement statement, IQueryResults results, CancellationToken cancellationToken)
     {
-        await using var command = CommandOf(statement);
+        await using var command = server.CommandOf(statement);
         await using var reader = await ((DbCommand)command).ExecuteReaderAsync(cancellationToken);
         var rows = 0L;
         if (reader.FieldCount > 0)
@@ -240,7 +220,7 @@ internal sealed class PostgresQuerySession : QuerySession
 
     private async Task RefuseRowsAsync(Script script, SqlStatement statement, CancellationToken cancellationToken)
     {
-        await using var command = CommandOf(statement);
+        await using var command = server.CommandOf(statement);
         await using var reader = await ((DbCommand)command).ExecuteReaderAsync(cancellationToken);
         if (reader.FieldCount > 0)
             throw new PgdException(ExitCode.Misuse, $"{Where(script, statement)}: only the last statement may return rows for --csv: {Beginning(statement)}", "Export one statement at a time.");
@@ -274,7 +254,7 @@ internal sealed class PostgresQuerySession : QuerySession
 
     private async Task<long> ReadAsync(Script script, SqlStatement statement, TextWriter csv, CancellationToken cancellationToken)
     {
-        await using var command = CommandOf(statement);
+        await using var command = server.CommandOf(statement);
         await using var reader = await ((DbCommand)command).ExecuteReaderAsync(cancellationToken);
         if (reader.FieldCount == 0)
             throw NothingToExport(script, statement);
@@ -283,16 +263,6 @@ internal sealed class PostgresQuerySession : QuerySession
         for (; await reader.ReadAsync(cancellationToken); rows++)
             CsvText.Row(csv, Values(reader));
         return rows;
-    }
-
-    private NpgsqlCommand CommandOf(SqlStatement statement)
-    {
-        // Results stay text: some types, such as aclitem, have no binary form and would fail.
-        var command = new NpgsqlCommand(statement.Text, connection) { AllResultTypesAreUnknown = true };
-        // With a parameter that has no name the text goes as it is, to a server that takes one statement at a time: nothing that we took for one can be two.
-        if (statement.Text.Contains(';') && !statement.HasPlaceholder)
-            command.Parameters.Add(new NpgsqlParameter { Value = DBNull.Value, NpgsqlDbType = NpgsqlDbType.Integer });
-        return command;
     }
 
     private async Task ExecuteAsync(string sql, CancellationToken cancellationToken)
@@ -337,12 +307,7 @@ internal sealed class PostgresQuerySession : QuerySession
 
     private static string Where(Script script, SqlStatement statement) => $"{script.Name}, line {statement.Line}";
 
-    // On one line, without passwords.
-    private static string Beginning(SqlStatement statement)
-    {
-        var text = string.Join(' ', StatementText.Shown(statement.Short).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
-        return text.Length <= Shown ? text : string.Concat(text.AsSpan(0, char.IsHighSurrogate(text[Shown - 1]) ? Shown - 1 : Shown), "…");
-    }
+    private static string Beginning(SqlStatement statement) => OneLine(StatementText.Shown(statement.Short));
 
     private static string Innermost(Exception e) => e.InnerException is null ? e is PostgresException refused ? refused.MessageText : e.Message : Innermost(e.InnerException);
 }

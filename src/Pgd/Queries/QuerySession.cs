@@ -6,6 +6,10 @@ namespace Pgd.Queries;
 /// </summary>
 public abstract class QuerySession : IAsyncDisposable
 {
+    internal const string AddWrite = "Nothing of it was done. If it should be, add --write";
+
+    private const int Shown = 80;
+
     /// <summary>Whether the server is still there, as far as is known.</summary>
     public abstract bool IsOpen { get; }
 
@@ -48,6 +52,13 @@ public abstract class QuerySession : IAsyncDisposable
 
     /// <inheritdoc/>
     public abstract ValueTask DisposeAsync();
+
+    /// <summary>The beginning of a statement, on one line, for an error. It must have lost its passwords before.</summary>
+    internal static string OneLine(string statement)
+    {
+        var text = string.Join(' ', statement.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+        return text.Length <= Shown ? text : string.Concat(text.AsSpan(0, char.IsHighSurrogate(text[Shown - 1]) ? Shown - 1 : Shown), "…");
+    }
 }
 
 /// <summary>Statements, and what to call them in errors.</summary>

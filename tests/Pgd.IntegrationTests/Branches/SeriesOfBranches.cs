@@ -15,10 +15,7 @@ public abstract class SeriesOfBranches(string storage) : IAsyncLifetime
     /// <inheritdoc/>
     public async ValueTask InitializeAsync()
     {
-        _root = await ToolRoot.WithProjectAsync(storage);
-        // The first branch of a project has more to tell.
-        await _root.MakeAsync("first");
-        _root.Succeed("branch", "delete", "shop/first");
+        _root = await ToolRoot.WithUsedProjectAsync(storage);
     }
 
     /// <inheritdoc/>

@@ -18,11 +18,9 @@ public sealed class CakeScripts(CakeScripts.PackedAddin addin) : IClassFixture<C
         // That very line, with the version that was packed.
         var line = Regex.Match(await File.ReadAllTextAsync(Path.Combine(Checkout.Folder, "README.md")), "^#addin nuget:\\?package=Cake\\.Pgd&version=.*$", RegexOptions.Multiline).Value;
         Assert.NotEmpty(line);
-        using var root = await ToolRoot.WithProjectAsync("reflink");
-        await root.MakeAsync("first");
-        root.Succeed("branch", "delete", "shop/first");
+        using var root = await ToolRoot.WithUsedProjectAsync("reflink");
         var before = root.SteadyListing();
-        Write("db/1.sql", "set lock_timeout = '3s';\nalter table orders add column flag text;\ncreate index on orders (flag);\n");
+        _folder.Write("db/1.sql", "set lock_timeout = '3s';\nalter table orders add column flag text;\ncreate index on orders (flag);\n");
 
         var (status, output) = Cake(root, Regex.Replace(line, "version=[^&]*", $"version={addin.Version}"), """
             PgdBranchEnsure("shop/kept");
@@ -61,11 +59,9 @@ public sealed class CakeScripts(CakeScripts.PackedAddin addin) : IClassFixture<C
     [InlineData("PgdBranchCreate(\"shop/nowhere\", new PgdBranchSettings { From = \"missing\" });", 4, "shop/missing")]
     public async Task What_fails_in_the_middle_fails_the_build_with_our_status_and_leaves_nothing(string work, int? expected, string told)
     {
-        using var root = await ToolRoot.WithProjectAsync("reflink");
-        await root.MakeAsync("first");
-        root.Succeed("branch", "delete", "shop/first");
+        using var root = await ToolRoot.WithUsedProjectAsync("reflink");
         var before = root.SteadyListing();
-        Write("db/1.sql", "alter table orders drop column note;\n");
+        _folder.Write("db/1.sql", "alter table orders drop column note;\n");
 
         // Referenced as a file, with what it needs beside it.
         var (status, output) = Cake(root, AsFiles, $$"""
@@ -93,12 +89,10 @@ public sealed class CakeScripts(CakeScripts.PackedAddin addin) : IClassFixture<C
     [Fact]
     public async Task A_pull_request_gets_its_branch_its_comment_and_its_teardown_and_a_wrong_setting_is_named()
     {
-        using var root = await ToolRoot.WithProjectAsync("reflink");
-        await root.MakeAsync("first");
-        root.Succeed("branch", "delete", "shop/first");
+        using var root = await ToolRoot.WithUsedProjectAsync("reflink");
         var before = root.SteadyListing();
-        Write("pgd.yml", "project: shop\nrole: postgres\nmigrations:\n  files: db/*.sql\n  ledger: public.ledger\nbudget:\n  deny: [drop-column]\n");
-        Write("db/1.sql", "alter table orders drop column note;\n");
+        _folder.Write("pgd.yml", "project: shop\nrole: postgres\nmigrations:\n  files: db/*.sql\n  ledger: public.ledger\nbudget:\n  deny: [drop-column]\n");
+        _folder.Write("db/1.sql", "alter table orders drop column note;\n");
 
         var (status, output) = Cake(root, AsFiles, """
             var about = new PgdPullRequestSettings { Repository = "octo/shop", Number = 42, CommentFile = "comment.md", Results = "out", FailsBuild = false };
@@ -131,9 +125,7 @@ public sealed class CakeScripts(CakeScripts.PackedAddin addin) : IClassFixture<C
     [InlineData("TERM", 143)]
     public async Task A_build_that_is_interrupted_takes_its_branch_with_it(string signal, int expected)
     {
-        using var root = await ToolRoot.WithProjectAsync("reflink");
-        await root.MakeAsync("first");
-        root.Succeed("branch", "delete", "shop/first");
+        using var root = await ToolRoot.WithUsedProjectAsync("reflink");
         var before = root.SteadyListing();
         var reached = Path.Combine(_folder.Path, "reached");
         Prepare(AsFiles, $$"""
@@ -155,7 +147,7 @@ public sealed class CakeScripts(CakeScripts.PackedAddin addin) : IClassFixture<C
         Assert.Equal(before, root.SteadyListing());
     }
 
-    private static string AsFiles => $"#r \"{Path.Combine(Checkout.Folder, "artifacts/bin/Pgd.Cake/release/Cake.Pgd.dll")}\"\n#r \"{Path.Combine(Checkout.Folder, "artifacts/bin/Pgd.Cake/release/Pgd.dll")}\"";
+    internal static string AsFiles => $"#r \"{Path.Combine(Checkout.Folder, "artifacts/bin/Pgd.Cake/release/Cake.Pgd.dll")}\"\n#r \"{Path.Combine(Checkout.Folder, "artifacts/bin/Pgd.Cake/release/Pgd.dll")}\"";
 
     private (int Status, string Output) Cake(ToolRoot root, string preamble, string script)
     {
@@ -170,16 +162,9 @@ public sealed class CakeScripts(CakeScripts.PackedAddin addin) : IClassFixture<C
 
     private void Prepare(string preamble, string script)
     {
-        Write(".config/dotnet-tools.json", File.ReadAllText(Path.Combine(Checkout.Folder, ".config", "dotnet-tools.json")));
-        Write("nuget.config", $"<configuration><packageSources><clear /><add key=\"packed\" value=\"{addin.Feed}\" /></packageSources></configuration>");
-        Write("build.cake", $"{preamble}\n\nTask(\"Default\").Does(() =>\n{{\n{script}\n}});\nRunTarget(\"Default\");\n");
-    }
-
-    private void Write(string path, string text)
-    {
-        var file = Path.Combine(_folder.Path, path);
-        Directory.CreateDirectory(Path.GetDirectoryName(file)!);
-        File.WriteAllText(file, text);
+        _folder.Write(".config/dotnet-tools.json", File.ReadAllText(Path.Combine(Checkout.Folder, ".config", "dotnet-tools.json")));
+        _folder.Write("nuget.config", $"<configuration><packageSources><clear /><add key=\"packed\" value=\"{addin.Feed}\" /></packageSources></configuration>");
+        _folder.Write("build.cake", $"{preamble}\n\nTask(\"Default\").Does(() =>\n{{\n{script}\n}});\nRunTarget(\"Default\");\n");
     }
 
     /// <summary>The addin's package in a feed of its own.</summary>

@@ -22,20 +22,18 @@ public sealed partial class CiExamples : IDisposable
     [InlineData("jenkins")]
     public async Task Each_makes_the_branch_shows_what_the_migration_does_tests_and_tears_down_also_after_a_failure(string system)
     {
-        using var root = await ToolRoot.WithProjectAsync("reflink");
-        await root.MakeAsync("first");
-        root.Succeed("branch", "delete", "shop/first");
+        using var root = await ToolRoot.WithUsedProjectAsync("reflink");
         var before = root.SteadyListing();
-        Write("pgd.yml", "project: shop\nrole: postgres\nmigrations:\n  files: db/*.sql\n  ledger: public.ledger\n");
-        Write("db/1.sql", "set lock_timeout = '3s';\nalter table orders add column flag text;\n");
-        Write("bin/dotnet-pgd", $"#!/bin/sh\nexec dotnet '{ToolRun.Program}' \"$@\"\n");
+        _folder.Write("pgd.yml", "project: shop\nrole: postgres\nmigrations:\n  files: db/*.sql\n  ledger: public.ledger\n");
+        _folder.Write("db/1.sql", "set lock_timeout = '3s';\nalter table orders add column flag text;\n");
+        _folder.Write("bin/dotnet-pgd", $"#!/bin/sh\nexec dotnet '{ToolRun.Program}' \"$@\"\n");
         File.SetUnixFileMode(Path.Combine(_folder.Path, "bin/dotnet-pgd"), LabFolder.Traversable);
         Prepare(system);
 
         foreach (var (test, fails) in ((string, bool)[])[(Tests, false), (Tests + " && exit 3", true)])
         {
             // Its name in the examples is npm; to start that takes longer than all the rest.
-            Write("bin/npm", $"#!/bin/sh\n{test}\n");
+            _folder.Write("bin/npm", $"#!/bin/sh\n{test}\n");
             File.SetUnixFileMode(Path.Combine(_folder.Path, "bin/npm"), LabFolder.Traversable);
             var (status, output) = Play(system, root, down: false);
             Assert.True(status == 0 != fails, output);
@@ -63,7 +61,7 @@ public sealed partial class CiExamples : IDisposable
         Assert.True(status != 0 && (output + error).Contains("interruptible", StringComparison.Ordinal), output + error);
 
         Assert.Equal("", Groovy(Example("Jenkinsfile")));
-        Write("Jenkinsfile", File.ReadAllText(Example("Jenkinsfile")).Replace("stages {", "stages {{", StringComparison.Ordinal));
+        _folder.Write("Jenkinsfile", File.ReadAllText(Example("Jenkinsfile")).Replace("stages {", "stages {{", StringComparison.Ordinal));
         Assert.NotEmpty(Groovy(Path.Combine(_folder.Path, "Jenkinsfile")));
     }
 
@@ -148,13 +146,6 @@ public sealed partial class CiExamples : IDisposable
         var file = File.ReadAllText(Example("Jenkinsfile"));
         var post = file.IndexOf("post {", StringComparison.Ordinal);
         return [.. ShellStep().Matches(file).Select(step => (step.Groups[1].Value, step.Index > post))];
-    }
-
-    private void Write(string path, string text)
-    {
-        var file = Path.Combine(_folder.Path, path);
-        Directory.CreateDirectory(Path.GetDirectoryName(file)!);
-        File.WriteAllText(file, text);
     }
 
     [GeneratedRegex(@"\bsh '([^']*)'")]

@@ -64,6 +64,15 @@ internal sealed partial class ToolRoot : IDisposable
         }
     }
 
+    /// <summary>The same once its first branch has come and gone, which has more to tell than those after it.</summary>
+    public static async Task<ToolRoot> WithUsedProjectAsync(string storage)
+    {
+        var root = await WithProjectAsync(storage);
+        await root.MakeAsync("first");
+        root.Succeed("branch", "delete", $"{Project}/first");
+        return root;
+    }
+
     public async Task MakeProjectAsync(string? image = null)
     {
         await Workspace.Projects.CreateAsync(new() { Name = Project, Image = image }, default);

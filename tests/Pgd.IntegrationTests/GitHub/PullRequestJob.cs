@@ -6,7 +6,7 @@ internal sealed class PullRequestJob
     private readonly StoryFixture _lab;
     private readonly FakeGitHub _fake;
 
-    public PullRequestJob(StoryFixture lab, int number = 42, FakeRepository? repository = null)
+    public PullRequestJob(StoryFixture lab, int number = 42, FakeRepository? repository = null, string? action = null)
     {
         _lab = lab;
         _fake = lab.GitHub.Fake;
@@ -14,8 +14,10 @@ internal sealed class PullRequestJob
         Pull = Repository.Open(number);
         Token = _fake.WorkflowToken();
         Api = _fake.PublicAddress;
-        Runner = lab.NewRunner();
-        With["project"] = StoryFixture.Project;
+        Runner = lab.NewRunner(action);
+        // Another action has inputs of its own.
+        if (action is null)
+            With["project"] = StoryFixture.Project;
     }
 
     public FakeRepository Repository { get; }

@@ -14,12 +14,10 @@ public sealed class PullRequestsByHand : IDisposable
     [Fact]
     public async Task A_branch_is_made_migrated_told_of_and_deleted()
     {
-        using var root = await ToolRoot.WithProjectAsync("reflink");
-        await root.MakeAsync("first");
-        root.Succeed("branch", "delete", "shop/first");
+        using var root = await ToolRoot.WithUsedProjectAsync("reflink");
         var before = root.SteadyListing();
-        Write("pgd.yml", "project: shop\nrole: postgres\nmigrations:\n  files: db/*.sql\n  ledger: public.ledger\nbudget:\n  deny: [drop-column]\n");
-        Write("db/1.sql", "set lock_timeout = '3s';\nalter table orders add column flag text;\n");
+        _folder.Write("pgd.yml", "project: shop\nrole: postgres\nmigrations:\n  files: db/*.sql\n  ledger: public.ledger\nbudget:\n  deny: [drop-column]\n");
+        _folder.Write("db/1.sql", "set lock_timeout = '3s';\nalter table orders add column flag text;\n");
 
         var up = Run(root, ["pr", "up", .. About, "--sha", "abc", "--comment-file", "comment.md", "--results", "out", "--json"]);
 
@@ -32,7 +30,7 @@ public sealed class PullRequestsByHand : IDisposable
         Assert.Equal("out/pgd-up-42.json", Path.GetRelativePath(_folder.Path, $"{result["reportFile"]}"));
         Assert.DoesNotContain("github-token", up.Error, StringComparison.Ordinal);
 
-        Write("db/2.sql", "alter table orders drop column note;\n");
+        _folder.Write("db/2.sql", "alter table orders drop column note;\n");
         var over = Run(root, ["pr", "up", .. About, "--sha", "abd", "--comment-file", "comment.md"]);
         Assert.Equal(9, over.Status);
         Assert.Contains("over 1 budget", Text("comment.md"), StringComparison.Ordinal);
@@ -45,11 +43,9 @@ public sealed class PullRequestsByHand : IDisposable
     [Fact]
     public async Task One_that_fails_in_the_middle_leaves_nothing_and_what_is_wrong_is_named()
     {
-        using var root = await ToolRoot.WithProjectAsync("reflink");
-        await root.MakeAsync("first");
-        root.Succeed("branch", "delete", "shop/first");
+        using var root = await ToolRoot.WithUsedProjectAsync("reflink");
         var before = root.SteadyListing();
-        Write("pgd.yml", "project: shop\nmigrations:\n  command: 'echo no; exit 3'\n");
+        _folder.Write("pgd.yml", "project: shop\nmigrations:\n  command: 'echo no; exit 3'\n");
 
         Assert.Equal(8, Run(root, ["pr", "up", .. About, "--comment-file", "comment.md"]).Status);
         Assert.Contains("status 3", Text("comment.md"), StringComparison.Ordinal);
@@ -73,11 +69,4 @@ public sealed class PullRequestsByHand : IDisposable
     }
 
     private string Text(string path) => File.ReadAllText(Path.Combine(_folder.Path, path));
-
-    private void Write(string path, string text)
-    {
-        var file = Path.Combine(_folder.Path, path);
-        Directory.CreateDirectory(Path.GetDirectoryName(file)!);
-        File.WriteAllText(file, text);
-    }
 }

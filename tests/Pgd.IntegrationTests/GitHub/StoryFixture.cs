@@ -48,7 +48,8 @@ public sealed class StoryFixture : IAsyncLifetime
     }
 
     /// <summary>A runner of this machine: its own workspace, the machine's tool cache.</summary>
-    internal RunnerHarness NewRunner() => new(Path.Combine(_folder.Path, $"runner-{Interlocked.Increment(ref _runners)}"), ToolCache);
+    /// <param name="action">The folder of what a job runs; null for our action.</param>
+    internal RunnerHarness NewRunner(string? action = null) => new(Path.Combine(_folder.Path, $"runner-{Interlocked.Increment(ref _runners)}"), ToolCache, action);
 
     /// <summary>What the machine's configuration says to every job on it.</summary>
     internal Dictionary<string, string> Environment => new()

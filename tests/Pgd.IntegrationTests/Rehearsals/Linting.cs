@@ -18,7 +18,7 @@ public sealed class Linting : IDisposable
         // What is found out of its source once is kept.
         await root.MakeAsync("dev");
         var before = root.SteadyListing();
-        Write("db/1.sql", "set lock_timeout = '3s';\ncreate index on orders (note);\nalter table orders\n  add column if not exists flag char(1);\n");
+        _folder.Write("db/1.sql", "set lock_timeout = '3s';\ncreate index on orders (note);\nalter table orders\n  add column if not exists flag char(1);\n");
 
         var found = Lint(root, "--json");
 
@@ -30,11 +30,11 @@ public sealed class Linting : IDisposable
         Assert.DoesNotContain(findings, f => f.Item1 == "squawk/require-concurrent-index-creation");
         Assert.Equal(before, root.SteadyListing());
 
-        Write("db/1.sql", "set lock_timeout = '3s';\nset statement_timeout = '1min';\nalter table orders add column if not exists flag text;\n");
+        _folder.Write("db/1.sql", "set lock_timeout = '3s';\nset statement_timeout = '1min';\nalter table orders add column if not exists flag text;\n");
         var nothing = Lint(root);
         Assert.Equal((0, "Nothing."), (nothing.Status, nothing.Output.Trim()));
 
-        Write("db/1.sql", "select 1;\nselect nowhere;\n");
+        _folder.Write("db/1.sql", "select 1;\nselect nowhere;\n");
         var failed = Lint(root);
         Assert.Equal(8, failed.Status);
         Assert.Contains("db/1.sql:2: column \"nowhere\" does not exist", failed.Error, StringComparison.Ordinal);
@@ -45,12 +45,5 @@ public sealed class Linting : IDisposable
     {
         using var run = root.StartAs(["env", $"--chdir={_folder.Path}"], new() { ["PATH"] = $"{NodePackages.File("@squawk-cli/linux-x64/bin")}:{Environment.GetEnvironmentVariable("PATH")}" }, ["migrate", "lint", "shop/main", "--files", "db/*.sql", "--role", "postgres", .. more]);
         return run.Wait();
-    }
-
-    private void Write(string path, string text)
-    {
-        var file = Path.Combine(_folder.Path, path);
-        Directory.CreateDirectory(Path.GetDirectoryName(file)!);
-        File.WriteAllText(file, text);
     }
 }

@@ -20,8 +20,8 @@ public sealed class OtherTools(Reflink15 fixture) : IClassFixture<Reflink15>, ID
     [Fact]
     public async Task Dbmate_whose_files_are_SQL()
     {
-        Write("db/1_note.sql", "-- migrate:up\nalter table orders add note text;\ncreate index orders_note on orders (note);\n\n-- migrate:down\ndrop index orders_note;\nalter table orders drop column note;\n");
-        Write("db/2_wide.sql", "-- migrate:up\n-- pgd: allow type-change because the table is small\nalter table orders alter column amount type bigint;\n\n-- migrate:down\nalter table orders alter column amount type int;\n");
+        _folder.Write("db/1_note.sql", "-- migrate:up\nalter table orders add note text;\ncreate index orders_note on orders (note);\n\n-- migrate:down\ndrop index orders_note;\nalter table orders drop column note;\n");
+        _folder.Write("db/2_wide.sql", "-- migrate:up\n-- pgd: allow type-change because the table is small\nalter table orders alter column amount type bigint;\n\n-- migrate:down\nalter table orders alter column amount type int;\n");
         var dbmate = $"{NodePackages.File("@dbmate/linux-x64/bin/dbmate")} --migrations-dir db --no-dump-schema";
 
         var report = await RehearseAsync($"export DATABASE_URL=\"$DATABASE_URL?sslmode=disable\"; {dbmate} up", $"export DATABASE_URL=\"$DATABASE_URL?sslmode=disable\"; {dbmate} rollback && {dbmate} rollback", "db/1_note.sql", "db/2_wide.sql");
@@ -33,8 +33,8 @@ public sealed class OtherTools(Reflink15 fixture) : IClassFixture<Reflink15>, ID
     [Fact]
     public async Task Node_pg_migrate_whose_files_are_JavaScript()
     {
-        Write("migrations/1_note.cjs", "exports.up = pgm => { pgm.addColumn('orders', { note: 'text' }); pgm.createIndex('orders', 'note', { name: 'orders_note' }); };\nexports.down = pgm => { pgm.dropIndex('orders', 'note', { name: 'orders_note' }); pgm.dropColumn('orders', 'note'); };\n");
-        Write("migrations/2_wide.cjs", "exports.up = pgm => pgm.alterColumn('orders', 'amount', { type: 'bigint' });\nexports.down = pgm => pgm.alterColumn('orders', 'amount', { type: 'int' });\n");
+        _folder.Write("migrations/1_note.cjs", "exports.up = pgm => { pgm.addColumn('orders', { note: 'text' }); pgm.createIndex('orders', 'note', { name: 'orders_note' }); };\nexports.down = pgm => { pgm.dropIndex('orders', 'note', { name: 'orders_note' }); pgm.dropColumn('orders', 'note'); };\n");
+        _folder.Write("migrations/2_wide.cjs", "exports.up = pgm => pgm.alterColumn('orders', 'amount', { type: 'bigint' });\nexports.down = pgm => pgm.alterColumn('orders', 'amount', { type: 'int' });\n");
         var migrate = $"node {NodePackages.File("node-pg-migrate/bin/node-pg-migrate.js")} --migrations-dir migrations";
 
         await RehearseAsync($"{migrate} up", $"{migrate} down 2");
@@ -45,9 +45,9 @@ public sealed class OtherTools(Reflink15 fixture) : IClassFixture<Reflink15>, ID
     {
         // It wants to be installed where it is used.
         Directory.CreateSymbolicLink(Path.Combine(_folder.Path, "node_modules"), NodePackages.File(""));
-        Write("knexfile.cjs", "module.exports = { client: 'pg', connection: process.env.DATABASE_URL, migrations: { directory: './migrations' } };\n");
-        Write("migrations/1_note.cjs", "exports.up = k => k.schema.alterTable('orders', t => { t.text('note'); t.index('note', 'orders_note'); });\nexports.down = k => k.schema.alterTable('orders', t => { t.dropIndex('note', 'orders_note'); t.dropColumn('note'); });\n");
-        Write("migrations/2_wide.cjs", "exports.up = k => k.raw('alter table orders alter column amount type bigint');\nexports.down = k => k.raw('alter table orders alter column amount type int');\n");
+        _folder.Write("knexfile.cjs", "module.exports = { client: 'pg', connection: process.env.DATABASE_URL, migrations: { directory: './migrations' } };\n");
+        _folder.Write("migrations/1_note.cjs", "exports.up = k => k.schema.alterTable('orders', t => { t.text('note'); t.index('note', 'orders_note'); });\nexports.down = k => k.schema.alterTable('orders', t => { t.dropIndex('note', 'orders_note'); t.dropColumn('note'); });\n");
+        _folder.Write("migrations/2_wide.cjs", "exports.up = k => k.raw('alter table orders alter column amount type bigint');\nexports.down = k => k.raw('alter table orders alter column amount type int');\n");
         var knex = $"node {NodePackages.File("knex/bin/cli.js")} --knexfile knexfile.cjs";
 
         await RehearseAsync($"{knex} migrate:latest", $"{knex} migrate:rollback");
@@ -56,7 +56,7 @@ public sealed class OtherTools(Reflink15 fixture) : IClassFixture<Reflink15>, ID
     [Fact]
     public async Task EF_Core_by_its_own_tool()
     {
-        Write("Shop.csproj", """
+        _folder.Write("Shop.csproj", """
             <Project Sdk="Microsoft.NET.Sdk">
               <PropertyGroup><OutputType>Exe</OutputType><TargetFramework>net10.0</TargetFramework><Nullable>enable</Nullable><ImplicitUsings>enable</ImplicitUsings></PropertyGroup>
               <ItemGroup>
@@ -65,7 +65,7 @@ public sealed class OtherTools(Reflink15 fixture) : IClassFixture<Reflink15>, ID
               </ItemGroup>
             </Project>
             """);
-        Write("Shop.cs", """
+        _folder.Write("Shop.cs", """
             using Microsoft.EntityFrameworkCore;
             using Microsoft.EntityFrameworkCore.Infrastructure;
             using Microsoft.EntityFrameworkCore.Migrations;
@@ -144,12 +144,5 @@ public sealed class OtherTools(Reflink15 fixture) : IClassFixture<Reflink15>, ID
         {
             await _shop.DeleteAsync("tools");
         }
-    }
-
-    private void Write(string path, string text)
-    {
-        var file = Path.Combine(_folder.Path, path);
-        Directory.CreateDirectory(Path.GetDirectoryName(file)!);
-        File.WriteAllText(file, text);
     }
 }

@@ -65,6 +65,7 @@ public sealed class SqlOnBranches : IAsyncLifetime
     [InlineData("set transaction read write; delete from orders", "cannot be held to reading: set transaction read write")]
     [InlineData("select set_config('transaction_read_only', 'off', false); delete from orders", "cannot be held to reading: select set_config")]
     [InlineData("set default_transaction_read_only = off; delete from orders", "this writes: delete from orders")]
+    [InlineData("prepare s as delete from orders; execute s", "this writes: execute s")]
     [InlineData("copy orders to program 'cat'", "files of the server: copy orders")]
     [InlineData("vacuum orders", "cannot be held to reading: vacuum orders")]
     [InlineData("-- pgd: no-transaction\nbegin; delete from orders; commit", "controls its transactions itself")]
@@ -75,6 +76,18 @@ public sealed class SqlOnBranches : IAsyncLifetime
         Assert.True(refused.Status == 7 && refused.Error.Contains(told, StringComparison.Ordinal) && refused.Error.Contains("add --write", StringComparison.Ordinal), refused.ToString());
         // A result that came before it is none: what was refused was not done in part.
         Assert.Empty(refused.Output);
+        Assert.Equal(before, await _root.ChecksumAsync(ToolRoot.Main));
+    }
+
+    [Theory]
+    [InlineData("select 1; commit; delete from orders", 2, "COMMIT would end")]
+    [InlineData("rollback; delete from orders", 2, "ROLLBACK would end")]
+    [InlineData("do $$ begin commit; delete from orders; end $$", 1, "invalid transaction termination")]
+    public async Task A_script_does_not_get_out_of_the_transaction_that_reads(string sql, int status, string told)
+    {
+        var before = await _root.ChecksumAsync(ToolRoot.Main);
+        var refused = await _root.InProcessAsync("sql", Main, "-c", sql);
+        Assert.True(refused.Status == status && refused.Error.Contains(told, StringComparison.Ordinal), refused.ToString());
         Assert.Equal(before, await _root.ChecksumAsync(ToolRoot.Main));
     }
 

@@ -46,11 +46,31 @@ public sealed class SqlOnMariaDb : IAsyncLifetime
     [InlineData("commit; delete from odd", "cannot be held to reading: commit")]
     [InlineData("/*!50000 commit */; delete from odd", "cannot be held to reading: commit")]
     [InlineData("set session transaction read write; delete from odd", "cannot be held to reading: set session")]
+    [InlineData("/*!50000 set session transaction read write */; delete from odd", "cannot be held to reading: set session")]
+    [InlineData("execute immediate 'set session transaction read write'; execute immediate 'commit'; delete from odd", "cannot be held to reading: execute immediate")]
+    [InlineData("prepare s from 'commit'; execute s; delete from odd", "cannot be held to reading: prepare s")]
+    [InlineData("call free(); delete from odd", "cannot be held to reading: call free")]
+    [InlineData("set sql_mode = 'NO_BACKSLASH_ESCAPES'; select '\\'; set session transaction read write; commit; delete from odd; -- '", "cannot be held to reading: set sql_mode")]
     [InlineData("select * from odd into outfile '/tmp/pgd-never'", "cannot be held to reading: select")]
     public void What_writes_is_refused_by_the_server_and_nothing_is_done(string sql, string told)
     {
         Assert.Equal((7, true), Refused(sql, told));
         Assert.Equal("4", _server.Ask("select count(*) from odd").Trim());
+    }
+
+    // What ends a string is a setting of the server: to take its text for a string would be to take its commands for text.
+    [Theory]
+    [InlineData("NO_BACKSLASH_ESCAPES", "'")]
+    [InlineData("ANSI_QUOTES", "\"")]
+    public void What_writes_is_not_hidden_by_the_servers_own_way_of_quoting(string mode, string quote)
+    {
+        _server.Ask($"set global sql_mode = '{mode}'");
+        var sql = $"select 1 as {quote}\\{quote}; set session transaction read write; commit; delete from odd; -- {quote}";
+
+        Assert.Equal((7, true), Refused(sql, "cannot be held to reading: set session"));
+
+        Assert.Equal("4", _server.Ask("select count(*) from odd").Trim());
+        _server.Ask("set global sql_mode = default");
     }
 
     [Fact]

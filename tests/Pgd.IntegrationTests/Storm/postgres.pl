@@ -134,7 +134,7 @@ sub answer {
     return [['0/1000000']] if /pg_last_wal_replay_lsn/;
     # Name, may log in, expires, is needed.
     return [['postgres', 'true', 'false', 'true'], ['shop', 'true', 'false', 'true']] if /from pg_authid/;
-    # The databases with their owners, then the roles.
-    return [['shop', 'shop', 'true'], [undef, 'postgres', undef], [undef, 'shop', undef]] if /join pg_roles/;
+    # The databases with their owners, whether those may log in and whether they are copies, then the roles.
+    return [['shop', 'shop', 'true', 'false'], [undef, 'postgres', undef, undef], [undef, 'shop', undef, undef]] if /join pg_roles/;
     return [];
 }

@@ -17,7 +17,7 @@ public sealed class TestDatabases : IAsyncLifetime
     {
         _root = await ToolRoot.WithProjectAsync("reflink");
         await _root.SqlAsync(ToolRoot.Main, "grant all on orders to shop");
-        Write("db/1.sql", "create table flags (id int); insert into flags values (1);\n");
+        _folder.Write("db/1.sql", "create table flags (id int); insert into flags values (1);\n");
     }
 
     /// <inheritdoc/>
@@ -60,7 +60,7 @@ public sealed class TestDatabases : IAsyncLifetime
         Assert.Single(Prepared());
         Assert.All(await Task.WhenAll(made.Select(CountsAsync)), counts => Assert.Equal("1/1000", counts));
 
-        Write("db/2.sql", "insert into flags values (2);\n");
+        _folder.Write("db/2.sql", "insert into flags values (2);\n");
         await using var changed = await PgdDatabase.CreateAsync(Settings);
         Assert.Equal("2/1000", await CountsAsync(changed));
         Assert.Equal(2, Prepared().Count);
@@ -74,7 +74,7 @@ public sealed class TestDatabases : IAsyncLifetime
     public async Task Code_that_migrates_runs_once_and_what_fails_leaves_nothing_and_says_why()
     {
         var before = _root.SteadyListing();
-        Write("db/2.sql", "insert into nowhere values (2);\n");
+        _folder.Write("db/2.sql", "insert into nowhere values (2);\n");
         var failed = await Assert.ThrowsAsync<PgdException>(() => PgdDatabase.CreateAsync(Settings));
         Assert.Equal((ExitCode.MigrationFailed, "the migration db/2.sql failed in line 1: relation \"nowhere\" does not exist"), (failed.ExitCode, failed.Message));
         // Whoever comes after it gets the same answer, and not another attempt.
@@ -105,8 +105,8 @@ public sealed class TestDatabases : IAsyncLifetime
     [Fact]
     public async Task What_pgd_yml_says_need_not_be_said_again_and_nobody_sees_data_before_it_is_anonymized()
     {
-        Write("pgd.yml", "project: shop\nrole: postgres\nanonymize: [mask.sql]\nmigrations:\n  files: db/*.sql\n");
-        Write("mask.sql", "update orders set note = 'masked';\n");
+        _folder.Write("pgd.yml", "project: shop\nrole: postgres\nanonymize: [mask.sql]\nmigrations:\n  files: db/*.sql\n");
+        _folder.Write("mask.sql", "update orders set note = 'masked';\n");
 
         await using var database = await PgdDatabase.CreateAsync(new() { WorkingDirectory = _folder.Path, Root = _root.Folder });
 
@@ -131,12 +131,5 @@ public sealed class TestDatabases : IAsyncLifetime
     {
         await using var command = database.DataSource.CreateCommand(sql);
         await command.ExecuteNonQueryAsync();
-    }
-
-    private void Write(string path, string text)
-    {
-        var file = Path.Combine(_folder.Path, path);
-        Directory.CreateDirectory(Path.GetDirectoryName(file)!);
-        File.WriteAllText(file, text);
     }
 }

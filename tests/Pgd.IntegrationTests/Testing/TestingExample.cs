@@ -14,7 +14,7 @@ public sealed partial class TestingExample(TestingExample.Built example) : IClas
     /// <inheritdoc/>
     public async ValueTask InitializeAsync()
     {
-        _root = await ToolRoot.WithProjectAsync("reflink");
+        _root = await ToolRoot.WithUsedProjectAsync("reflink");
         await _root.SqlAsync(ToolRoot.Main, "alter table orders owner to shop");
     }
 
@@ -28,13 +28,10 @@ public sealed partial class TestingExample(TestingExample.Built example) : IClas
     [Fact]
     public async Task The_tests_of_the_example_and_of_the_README_run_and_leave_only_what_they_were_made_from()
     {
-        await _root.MakeAsync("first");
-        _root.Succeed("branch", "delete", "shop/first");
         var before = Listing();
 
         Run();
 
-        var after = Listing();
         Assert.Equal(2, Regex.Count(_root.Succeed("branch", "list", "shop"), "shop/test-[0-9a-f]{8} +stopped "));
         foreach (var name in Regex.Matches(_root.Succeed("branch", "list", "shop"), "shop/test-[0-9a-f]{8}").Select(m => m.Value))
             _root.Succeed("branch", "delete", name);
@@ -46,8 +43,6 @@ public sealed partial class TestingExample(TestingExample.Built example) : IClas
             if (line.Contains("PgdDatabaseFixture", StringComparison.Ordinal) || line.Contains("IClassFixture", StringComparison.Ordinal))
                 Assert.Contains(line, readme, StringComparison.Ordinal);
         }
-
-        Assert.NotEmpty(after);
     }
 
     [Fact]
