@@ -112,8 +112,17 @@ internal sealed class ErrorMessages
     private static InterpolatedStringExpressionSyntax? Composed(InvocationExpressionSyntax call) =>
         call is { Expression: MemberAccessExpressionSyntax { Name.Identifier.Text: "Create" }, ArgumentList.Arguments: [_, { Expression: InterpolatedStringExpressionSyntax text }] } ? text : null;
 
-    private static ExpressionSyntax? Constant(IdentifierNameSyntax name) =>
-        name.SyntaxTree.GetRoot().DescendantNodes().OfType<VariableDeclaratorSyntax>().FirstOrDefault(v => v.Identifier.Text == name.Identifier.Text && IsConstant(v.Parent?.Parent))?.Initializer?.Value;
+    // One of the file's own, or one of a class that its types inherit from.
+    private ExpressionSyntax? Constant(IdentifierNameSyntax name)
+    {
+        if (Constants(name.SyntaxTree.GetRoot(), name).FirstOrDefault() is { } own)
+            return own.Initializer?.Value;
+        var bases = name.Ancestors().OfType<TypeDeclarationSyntax>().SelectMany(t => t.BaseList?.Types ?? []).Select(t => t.ToString()).ToHashSet();
+        return _files.SelectMany(f => f.DescendantNodes()).OfType<ClassDeclarationSyntax>().Where(c => bases.Contains(c.Identifier.Text)).SelectMany(c => Constants(c, name)).FirstOrDefault()?.Initializer?.Value;
+    }
+
+    private static IEnumerable<VariableDeclaratorSyntax> Constants(SyntaxNode node, IdentifierNameSyntax name) =>
+        node.DescendantNodes().OfType<VariableDeclaratorSyntax>().Where(v => v.Identifier.Text == name.Identifier.Text && IsConstant(v.Parent?.Parent));
 
     private static bool IsConstant(SyntaxNode? declaration) => declaration switch
     {
