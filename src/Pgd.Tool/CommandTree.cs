@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Help;
 using Pgd.Tool.CommandLine;
 using Pgd.Tool.Commands;
+using Pgd.Tool.Commands.Backups;
 using Pgd.Tool.Commands.Branches;
 using Pgd.Tool.Commands.Databases;
 using Pgd.Tool.Commands.Migrations;
@@ -32,7 +33,7 @@ internal static class CommandTree
 
         Command[] commands =
         [
-            ProjectNoun.Command(surface), BranchNoun.Command(surface), SnapshotNoun.Command(surface), DatabaseNoun.Command(surface), WalNoun.Command(surface), MigrateNoun.Command(surface), PrNoun.Command(surface),
+            ProjectNoun.Command(surface), BranchNoun.Command(surface), SnapshotNoun.Command(surface), DatabaseNoun.Command(surface), BackupNoun.Command(surface), WalNoun.Command(surface), MigrateNoun.Command(surface), PrNoun.Command(surface),
             SqlRun.Command(surface), ConsoleRun.Command(surface),
             ServerStart.Command(surface), ServerStop.Command(surface), ServerRestart.Command(surface),
             StatusShow.Command(surface), DoctorRun.Command(surface), SetupRun.Command(surface), ResumeRun.Command(surface), GarbageCollection.Command(surface), Completion.Command(surface),

@@ -110,6 +110,9 @@ public sealed record BranchCreate
     /// <summary>Whether nothing in it has to survive a crash of the machine: then its server does not wait for the disk.</summary>
     public bool Volatile { get; init; }
 
+    /// <summary>A backup to take the data from instead of a branch.</summary>
+    internal (Backups.BackupRepository Repository, Backups.BackupManifest Manifest)? Backup { get; init; }
+
     /// <summary>What this process means to take away again, also if it is killed; null for a branch that stays.</summary>
     public Lease? Lease { get; init; }
 

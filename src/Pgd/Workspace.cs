@@ -38,6 +38,7 @@ public sealed class Workspace
         Lifetimes = new(this);
         Leases = new(this);
         Migrations = new(this);
+        Backups = new(this);
         Doctor = new(this);
     }
 
@@ -89,6 +90,9 @@ public sealed class Workspace
 
     /// <summary>Migrations.</summary>
     public Migrations.Migrations Migrations { get; }
+
+    /// <summary>Backups in repositories.</summary>
+    public Backups.Backups Backups { get; }
 
     /// <summary>Checks and repairs.</summary>
     public Doctor Doctor { get; }

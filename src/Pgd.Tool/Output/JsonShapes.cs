@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Pgd.Backups;
 using Pgd.Configuration;
 using Pgd.Schema;
 
@@ -10,13 +11,18 @@ namespace Pgd.Tool.Output;
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     WriteIndented = true,
-    Converters = [typeof(PortRangeJson), typeof(DurationJson), typeof(CamelCaseEnum<BranchStatus>), typeof(CamelCaseEnum<SnapshotStatus>), typeof(CamelCaseEnum<DatabaseStrategy>), typeof(CamelCaseEnum<Severity>), typeof(CamelCaseEnum<SchemaKind>), typeof(CamelCaseEnum<SchemaChange>), typeof(CamelCaseEnum<SetupOutcome>), typeof(CamelCaseEnum<DataFileSystem>)])]
+    Converters = [typeof(PortRangeJson), typeof(DurationJson), typeof(CamelCaseEnum<BranchStatus>), typeof(CamelCaseEnum<SnapshotStatus>), typeof(CamelCaseEnum<DatabaseStrategy>), typeof(CamelCaseEnum<BackupMode>), typeof(CamelCaseEnum<BackupStatus>), typeof(CamelCaseEnum<VerificationLevel>), typeof(CamelCaseEnum<Severity>), typeof(CamelCaseEnum<SchemaKind>), typeof(CamelCaseEnum<SchemaChange>), typeof(CamelCaseEnum<SetupOutcome>), typeof(CamelCaseEnum<DataFileSystem>)])]
 [JsonSerializable(typeof(Project))]
 [JsonSerializable(typeof(IReadOnlyList<Project>))]
 [JsonSerializable(typeof(Branch))]
 [JsonSerializable(typeof(IReadOnlyList<Branch>))]
 [JsonSerializable(typeof(BranchCreated))]
 [JsonSerializable(typeof(IReadOnlyList<BranchCreated>))]
+[JsonSerializable(typeof(Backup))]
+[JsonSerializable(typeof(IReadOnlyList<Backup>))]
+[JsonSerializable(typeof(Restored))]
+[JsonSerializable(typeof(BackupsPruned))]
+[JsonSerializable(typeof(RepositoryMade))]
 [JsonSerializable(typeof(DatabaseBranched))]
 [JsonSerializable(typeof(IReadOnlyList<Database>))]
 [JsonSerializable(typeof(Promoted))]

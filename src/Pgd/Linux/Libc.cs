@@ -10,7 +10,7 @@ namespace Pgd.Linux;
 internal static partial class Libc
 {
     public const int EPERM = 1, ENOENT = 2, EINTR = 4, EAGAIN = 11, EACCES = 13, ENXIO = 6, EBUSY = 16, EXDEV = 18, EINVAL = 22, ENOTDIR = 20, ENOTTY = 25,
-        ENOSPC = 28, EROFS = 30, ENOSYS = 38, EOPNOTSUPP = 95, EDQUOT = 122, ESRCH = 3;
+        ENOSPC = 28, EEXIST = 17, EROFS = 30, ENOSYS = 38, ELOOP = 40, EOPNOTSUPP = 95, EDQUOT = 122, ESRCH = 3;
 
     public const int SIGINT = 2, SIGQUIT = 3, SIGKILL = 9, SIGTERM = 15;
 

@@ -1,3 +1,4 @@
+using Pgd.Backups;
 using Pgd.Recovery;
 using Pgd.State;
 
@@ -9,8 +10,11 @@ namespace Pgd.Postgres;
 /// <param name="Plan">How to go on from the snapshot; null to stay there. It goes with this.</param>
 internal sealed record Origin(BranchName Parent, SnapshotRecord? Snapshot, RecoveryPlan? Plan = null) : IDisposable
 {
+    /// <summary>The backup that it is in; null for what is on this machine.</summary>
+    public (BackupRepository Repository, BackupManifest Manifest)? Backup { get; init; }
+
     /// <summary>What it is called.</summary>
-    public string Name => Plan is not null ? $"{Parent} at {Plan.Target}" : Snapshot?.FullName ?? Parent.ToString();
+    public string Name => Backup is { } backup ? $"the backup {backup.Manifest.Id}" : Plan is not null ? $"{Parent} at {Plan.Target}" : Snapshot?.FullName ?? Parent.ToString();
 
     /// <summary>What must stay as it is while it is copied.</summary>
     public IEnumerable<LockRequest> Locks =>
@@ -36,6 +40,12 @@ internal sealed record Origin(BranchName Parent, SnapshotRecord? Snapshot, Recov
     /// <exception cref="PgdException">The snapshot has gone meanwhile (<see cref="ExitCode.NotFound"/>).</exception>
     public ICloning Begin(Workspace workspace, ProjectRecord project, BranchRecord parent, bool fast, Consistency consistency, CancellationToken cancellationToken)
     {
+        if (Backup is { } backup)
+        {
+            var sibling = workspace.State.RequireBranch(BranchName.Of(project.Name, BranchName.Main));
+            return new RestoredClone(workspace.Storages.Named(project.Storage), new BranchServer(workspace, project, sibling, sibling.Generation).RequireVolume(), backup.Repository, backup.Manifest, workspace.Reporter);
+        }
+
         if (Snapshot is null)
             return ConsistentClone.Begin(workspace, project, parent, fast, consistency, cancellationToken);
         if (workspace.State.FindSnapshot(Snapshot.BranchName, Snapshot.Id) is not { Phase: BranchPhase.Ready })

@@ -1,0 +1,60 @@
+using Pgd.Backups;
+
+namespace Pgd.Tool.Output;
+
+/// <summary>A repository that was made.</summary>
+internal sealed record RepositoryMade(string Repository, bool Encrypted);
+
+/// <summary>Backups as text.</summary>
+internal static class BackupText
+{
+    public static void Table(IReadOnlyList<Backup> backups, Sheet sheet)
+    {
+        if (backups.Count == 0)
+        {
+            sheet.Line("No backups.");
+            return;
+        }
+
+        sheet.Table(["ID", "OF", "AGE", "SIZE", "STORED", "VERIFIED"], [.. backups.Select(backup => new[]
+        {
+            backup.Id, backup.Source ?? "-", backup.CreatedAt is { } at ? sheet.Age(at) : "-", backup.Bytes > 0 ? Measured.Size(backup.Bytes) : "-", Measured.Size(backup.StoredBytes),
+            backup.Status != BackupStatus.Complete ? Word(backup.Status) : backup.Verified is { } verified ? $"{Word(verified.Level)}, {(verified.Problems.Count == 0 ? $"{sheet.Age(verified.At)} ago" : "damaged")}" : "never",
+        })]);
+    }
+
+    public static void Made(Backup backup, string options, Sheet sheet)
+    {
+        sheet.Line($"Backed up {backup.Source} as {backup.Id}: {Measured.Size(backup.Bytes)}, {Measured.Size(backup.StoredBytes)} in the repository");
+        sheet.Line();
+        sheet.Line($"Prove it: dotnet pgd backup verify {backup.Id} --level restore{options}");
+    }
+
+    public static void Verified(Backup backup, Sheet sheet)
+    {
+        sheet.Line(backup.Verified!.Problems.Count == 0 ? $"{backup.Id} is whole ({Word(backup.Verified.Level)})" : $"{backup.Id} is damaged:");
+        foreach (var problem in backup.Verified.Problems)
+            sheet.Line($"  {problem}");
+    }
+
+    public static void Restored(Restored restored, Sheet sheet)
+    {
+        sheet.Line($"Restored {restored.Backup.Id} of {restored.Backup.Source} to {restored.Branch?.Name.ToString() ?? restored.Folder}");
+        sheet.Line();
+        sheet.Line(restored.Branch is { } branch ? $"Connect: dotnet pgd branch url {branch.Name}" : $"Start it: pg_ctl start -D {restored.Folder}");
+    }
+
+    public static void Pruned(BackupsPruned pruned, Sheet sheet)
+    {
+        foreach (var id in pruned.Deleted)
+            sheet.Line($"{(pruned.DryRun ? "Would delete" : "Deleted")} {id}");
+        foreach (var kept in pruned.Kept)
+            sheet.Line($"Kept {kept.Id}: {kept.Reason}");
+        if (pruned.Deleted.Count + pruned.Kept.Count == 0)
+            sheet.Line("No backups.");
+    }
+
+    private static string Word(BackupStatus status) => status switch { BackupStatus.Running => "being made", BackupStatus.Incomplete => "incomplete", BackupStatus.Damaged => "damaged", _ => "complete" };
+
+    private static string Word(VerificationLevel level) => level switch { VerificationLevel.Objects => "objects", VerificationLevel.Content => "content", _ => "restored" };
+}

@@ -1,0 +1,145 @@
+using System.Text.Json.Serialization;
+
+namespace Pgd.Backups;
+
+/// <summary>How a backup holds its data.</summary>
+public enum BackupMode
+{
+    /// <summary>The files of a whole cluster.</summary>
+    Physical,
+}
+
+/// <summary>Whether a backup can be restored, as far as is known.</summary>
+public enum BackupStatus
+{
+    /// <summary>It was completed.</summary>
+    Complete,
+
+    /// <summary>Somebody is at it.</summary>
+    Running,
+
+    /// <summary>Whoever was at it ended before it was complete: nothing can be restored from it, and a prune removes it.</summary>
+    Incomplete,
+
+    /// <summary>Its manifest is damaged or was changed: nothing is restored from it.</summary>
+    Damaged,
+}
+
+/// <summary>A backup in a repository.</summary>
+public sealed record Backup
+{
+    /// <summary>Its identity in the repository.</summary>
+    public required string Id { get; init; }
+
+    /// <summary>Whether it can be restored.</summary>
+    public required BackupStatus Status { get; init; }
+
+    /// <summary>Why not.</summary>
+    public string? Problem { get; init; }
+
+    /// <summary>The branch that it was made of; null where that cannot be read.</summary>
+    public string? Source { get; init; }
+
+    /// <summary>How it holds its data.</summary>
+    public BackupMode Mode { get; init; }
+
+    /// <summary>PostgreSQL's major version.</summary>
+    public int? PostgresMajor { get; init; }
+
+    /// <summary>When it was begun.</summary>
+    public DateTimeOffset? CreatedAt { get; init; }
+
+    /// <summary>The source's clock when its data was taken.</summary>
+    public DateTimeOffset? DataAsOf { get; init; }
+
+    /// <summary>The end of its write-ahead log.</summary>
+    public string? Lsn { get; init; }
+
+    /// <summary>The bytes of its files.</summary>
+    public long Bytes { get; init; }
+
+    /// <summary>The bytes that it takes in the repository.</summary>
+    public long StoredBytes { get; init; }
+
+    /// <summary>Whether its data went through an anonymization.</summary>
+    public bool Anonymized { get; init; }
+
+    /// <summary>When somebody last proved it, how, and what came of it; null if nobody did.</summary>
+    public BackupVerification? Verified { get; init; }
+}
+
+/// <summary>What a verification found. Kept in the repository, beside the backup.</summary>
+/// <param name="Level">How much was looked at.</param>
+/// <param name="At">When it ended, by the clock of the machine that did it.</param>
+/// <param name="Problems">What is wrong; empty if nothing is.</param>
+public sealed record BackupVerification(VerificationLevel Level, DateTimeOffset At, IReadOnlyList<string> Problems);
+
+/// <summary>How much of a backup is looked at; each level includes those before it.</summary>
+public enum VerificationLevel
+{
+    /// <summary>Each object is there and has its length.</summary>
+    Objects,
+
+    /// <summary>Each byte is read and compared with its digest.</summary>
+    Content,
+
+    /// <summary>It is restored as a branch of its project, which is opened, read with its indexes by <c>branch verify</c>, and deleted.</summary>
+    Restore,
+}
+
+/// <summary>Which repository.</summary>
+public sealed record BackupPlace
+{
+    /// <summary>A folder, <c>file:///folder</c>, or <c>s3://bucket/prefix?endpoint=…</c>.</summary>
+    public required string Repository { get; init; }
+
+    /// <summary>A file with the key of an encrypted one; null where it has none, or a passphrase.</summary>
+    public string? KeyFile { get; init; }
+
+    /// <summary>The passphrase of an encrypted one.</summary>
+    [JsonIgnore]
+    public string? Passphrase { get; init; }
+
+    /// <summary>The variables that a bucket's credentials are in.</summary>
+    [JsonIgnore]
+    public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Where, without a secret.</summary>
+    public override string ToString() => Repository;
+}
+
+/// <summary>Where a backup is restored to.</summary>
+public sealed record BackupRestore
+{
+    /// <summary>The repository.</summary>
+    public required BackupPlace Place { get; init; }
+
+    /// <summary>The backup's identity, the beginning of it, or <c>latest</c>.</summary>
+    public required string Id { get; init; }
+
+    /// <summary>A branch to make of it: in a project of the same version. Either this or <see cref="Folder"/>.</summary>
+    public BranchName? Branch { get; init; }
+
+    /// <summary>An empty folder, or one that is not there yet, to become a data directory.</summary>
+    public string? Folder { get; init; }
+
+    /// <summary>The time to live of the branch.</summary>
+    public TimeSpan? TimeToLive { get; init; }
+}
+
+/// <summary>What a restore made.</summary>
+/// <param name="Backup">The backup.</param>
+/// <param name="Branch">The branch, if one was made.</param>
+/// <param name="Folder">The folder, if one was filled.</param>
+public sealed record Restored(Backup Backup, Branch? Branch, string? Folder);
+
+/// <summary>What was done to a repository's old backups.</summary>
+/// <param name="DryRun">Whether it was only told.</param>
+/// <param name="Deleted">Those that are gone, or would be.</param>
+/// <param name="Kept">Those that stay, and why.</param>
+public sealed record BackupsPruned(bool DryRun, IReadOnlyList<string> Deleted, IReadOnlyList<BackupKept> Kept);
+
+/// <summary>A backup that stays.</summary>
+/// <param name="Id">Its identity.</param>
+/// <param name="Reason">Why.</param>
+public sealed record BackupKept(string Id, string Reason);

@@ -1,0 +1,99 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Pgd.Backups;
+
+/// <summary>What a backup is: everything that a restore and a verification need to know. Written once, before the mark that the backup is whole, and never changed.</summary>
+internal sealed record BackupManifest
+{
+    /// <summary>The newest format that this version writes and reads.</summary>
+    public const int CurrentFormat = 1;
+
+    public int Format { get; init; } = CurrentFormat;
+
+    /// <summary>When it was begun, by this machine's clock, and what tells it from others of that second: <c>20261129T101500Z-F-1a2b3c</c>.</summary>
+    public required string Id { get; init; }
+
+    public BackupMode Mode { get; init; }
+
+    /// <summary>The full name of the branch that it was made of.</summary>
+    public required string Source { get; init; }
+
+    /// <summary>The branch's identity: a later one of that name is another branch.</summary>
+    public required string BranchId { get; init; }
+
+    public required int PostgresMajor { get; init; }
+
+    /// <summary>The cluster's own number, which all of its clones have.</summary>
+    public required string SystemIdentifier { get; init; }
+
+    /// <summary>The C library that sorted its text, where that is known: <c>glibc</c> or <c>musl</c>.</summary>
+    public string? Libc { get; init; }
+
+    public required string Superuser { get; init; }
+
+    public required DateTimeOffset CreatedAt { get; init; }
+
+    /// <summary>The source's clock when the data was taken; null if it was not asked.</summary>
+    public DateTimeOffset? DataAsOf { get; init; }
+
+    /// <summary>The end of its write-ahead log.</summary>
+    public string? Lsn { get; init; }
+
+    public bool IsRecovering { get; init; }
+
+    public int Slots { get; init; }
+
+    public bool IsAdopted { get; init; }
+
+    public bool IsAnonymized { get; init; }
+
+    public string? AnonymizationDigest { get; init; }
+
+    /// <summary>The folders of the data directory, by their paths in it, each after the one that it is in.</summary>
+    public IReadOnlyList<string> Folders { get; init; } = [];
+
+    /// <summary>The files, in the order in which they are in the parts.</summary>
+    public IReadOnlyList<BackedUpFile> Files { get; init; } = [];
+
+    /// <summary>The objects that hold the files.</summary>
+    public IReadOnlyList<StoredPart> Parts { get; init; } = [];
+
+    [JsonIgnore]
+    public long Bytes => Parts.Sum(part => part.Bytes);
+
+    [JsonIgnore]
+    public long StoredBytes => Parts.Sum(part => part.StoredBytes);
+
+    /// <summary>Where everything of a backup is.</summary>
+    public static string Prefix(string systemIdentifier, string id) => $"i/{systemIdentifier}/b/{id}/";
+
+    public byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(this, BackupJson.Default.BackupManifest);
+
+    /// <exception cref="PgdException">It is damaged, was edited, or is of a newer format (<see cref="ExitCode.Failed"/>).</exception>
+    public static BackupManifest Read(string key, byte[] json)
+    {
+        try
+        {
+            var manifest = JsonSerializer.Deserialize(json, BackupJson.Default.BackupManifest) ?? throw new JsonException("it is null");
+            return manifest.Format <= CurrentFormat ? manifest
+                : throw new PgdException(ExitCode.Failed, $"{key} is of format {manifest.Format}, and this version reads formats up to {CurrentFormat}", "Update pgd: dotnet tool update Pgd.Tool");
+        }
+        catch (JsonException e)
+        {
+            throw new PgdException(ExitCode.Failed, $"{key} is no manifest: {e.Message}", "What is damaged is not restored; choose another backup: dotnet pgd backup list", e);
+        }
+    }
+}
+
+/// <summary>A file in a backup.</summary>
+/// <param name="Path">Its path in the data directory.</param>
+/// <param name="Bytes">Its length.</param>
+/// <param name="Part">Which of the parts it is in, from 0.</param>
+/// <param name="Sha256">The digest of its content.</param>
+internal sealed record BackedUpFile(string Path, long Bytes, int Part, string Sha256);
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true, RespectRequiredConstructorParameters = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(BackupManifest))]
+[JsonSerializable(typeof(BackupVerification))]
+internal sealed partial class BackupJson : JsonSerializerContext;

@@ -1,0 +1,412 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using Pgd.Linux;
+using Pgd.Postgres;
+using Pgd.State;
+
+namespace Pgd.Backups;
+
+/// <summary>Backups of branches in a repository: a folder or a bucket, whose content says everything, so that it can be used from any machine.</summary>
+public sealed class Backups
+{
+    private const string Instances = "i/", Committed = "COMMITTED", Manifest = "manifest.json", Verifications = "verified/";
+    private readonly Workspace _workspace;
+
+    internal Backups(Workspace workspace) => _workspace = workspace;
+
+    /// <summary>Makes a repository. With a key in the place it is encrypted, and useless without that.</summary>
+    /// <exception cref="PgdException">There is one (<see cref="ExitCode.Exists"/>), or the place cannot be used (<see cref="ExitCode.MachineLacks"/>).</exception>
+    public async Task InitializeAsync(BackupPlace place, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(place);
+        var store = BackupStores.Open(place.Repository, place.Environment, TimeProvider.System);
+        await using var _ = store.ConfigureAwait(false);
+        await _workspace.Audit.RecordAsync("backup init", place.ToString(), null, () => BackupRepository.InitializeAsync(store, KeyOf(place), cancellationToken)).ConfigureAwait(false);
+    }
+
+    /// <summary>Makes a full backup of a branch, from a snapshot that is taken for it and goes with the backup's end. The branch's server goes on.</summary>
+    /// <param name="branch">The branch.</param>
+    /// <param name="place">The repository.</param>
+    /// <param name="cancellationToken">Ends it; what was written then is nobody's, and goes with the next prune.</param>
+    /// <exception cref="PgdException">There is no such branch or repository (<see cref="ExitCode.NotFound"/>), another backup of the same cluster is on its way (<see cref="ExitCode.Locked"/>), …</exception>
+    public Task<Backup> CreateAsync(BranchName branch, BackupPlace place, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(branch);
+        ArgumentNullException.ThrowIfNull(place);
+        return _workspace.Audit.RecordAsync("backup create", branch.ToString(), null, () => WithAsync(place, repository => MakeAsync(branch, repository, cancellationToken), cancellationToken));
+    }
+
+    /// <summary>The backups of a repository, the oldest first: also those that are not complete.</summary>
+    /// <param name="place">The repository.</param>
+    /// <param name="source">Only of this project or branch; null for all.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <exception cref="PgdException">There is no such repository (<see cref="ExitCode.NotFound"/>), or it cannot be read.</exception>
+    public Task<IReadOnlyList<Backup>> ListAsync(BackupPlace place, string? source, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(place);
+        return _workspace.Audit.RecordAsync("backup list", source ?? place.ToString(), null, () => WithAsync(place, async repository => (IReadOnlyList<Backup>)[.. (await FindAsync(repository, cancellationToken).ConfigureAwait(false)).Select(found => found.Backup)
+            .Where(backup => source is null || backup.Source is null || backup.Source == source || backup.Source.StartsWith(source + "/", StringComparison.Ordinal))], cancellationToken));
+    }
+
+    /// <summary>Proves a backup, and keeps in the repository what came of it.</summary>
+    /// <param name="place">The repository.</param>
+    /// <param name="id">Its identity, the beginning of that, or <c>latest</c>.</param>
+    /// <param name="level">How much is looked at.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <returns>The backup, with what was found.</returns>
+    /// <exception cref="PgdException">There is none (<see cref="ExitCode.NotFound"/>), or it cannot be asked. That it is damaged is a result, and no exception.</exception>
+    public Task<Backup> VerifyAsync(BackupPlace place, string id, VerificationLevel level, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(place);
+        return _workspace.Audit.RecordAsync("backup verify", id, null, () => WithAsync(place, async repository =>
+        {
+            var found = await RequireAsync(repository, id, cancellationToken).ConfigureAwait(false);
+            var problems = await ProblemsAsync(repository, found, level, cancellationToken).ConfigureAwait(false);
+            var verification = new BackupVerification(level, DateTimeOffset.UtcNow, problems);
+            await repository.WriteAsync($"{found.Prefix}{Verifications}{verification.At:yyyyMMddTHHmmss.fffZ}.json", (stream, token) => stream.WriteAsync(JsonSerializer.SerializeToUtf8Bytes(verification, BackupJson.Default.BackupVerification), token).AsTask(), compress: false, cancellationToken).ConfigureAwait(false);
+            return found.Backup with { Verified = verification };
+        }, cancellationToken));
+    }
+
+    /// <summary>Restores a backup: as a branch, or into a folder.</summary>
+    /// <exception cref="PgdException">
+    /// There is no such backup (<see cref="ExitCode.NotFound"/>), it is damaged (<see cref="ExitCode.Failed"/>), the branch exists or the folder is not empty (<see cref="ExitCode.Exists"/>), the project is of
+    /// another version or C library (<see cref="ExitCode.Unsafe"/>), there is no room (<see cref="ExitCode.NoRoom"/>). Nothing is left of it then.
+    /// </exception>
+    public Task<Restored> RestoreAsync(BackupRestore request, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        if (request.Branch is null == request.Folder is null)
+            throw new PgdException(ExitCode.Misuse, request.Branch is null ? "it is not said where the backup is restored to" : "a backup is restored to one place at a time", "Name a branch (--to-branch prod/restored), or an empty folder (--to DIR).");
+        return _workspace.Audit.RecordAsync("backup restore", request.Branch?.ToString() ?? request.Folder!, null, () => WithAsync(request.Place, async repository =>
+        {
+            var found = await RequireAsync(repository, request.Id, cancellationToken).ConfigureAwait(false);
+            if (request.Branch is { } branch)
+                return new Restored(found.Backup, await ToBranchAsync(repository, found, branch, request.TimeToLive, lease: null, cancellationToken).ConfigureAwait(false), null);
+            await ToFolderAsync(repository, found.Manifest!, request.Folder!, cancellationToken).ConfigureAwait(false);
+            return new Restored(found.Backup, null, request.Folder);
+        }, cancellationToken));
+    }
+
+    /// <summary>Deletes what no rule keeps of each source, and what was never completed.</summary>
+    /// <param name="place">The repository.</param>
+    /// <param name="keep">What stays, for each source by itself.</param>
+    /// <param name="source">Only of this project or branch; null for all.</param>
+    /// <param name="dryRun">Only tells.</param>
+    /// <param name="cancellationToken">Ends it between two backups.</param>
+    /// <exception cref="PgdException">The repository cannot be read or written.</exception>
+    public Task<BackupsPruned> PruneAsync(BackupPlace place, Retention keep, string? source, bool dryRun, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(place);
+        ArgumentNullException.ThrowIfNull(keep);
+        return _workspace.Audit.RecordAsync("backup prune", source ?? place.ToString(), null, () => WithAsync(place, async repository =>
+        {
+            var (deleted, kept) = (new List<string>(), new List<BackupKept>());
+            var all = (await FindAsync(repository, cancellationToken).ConfigureAwait(false)).Where(f => source is null || f.Backup.Source == source || f.Backup.Source?.StartsWith(source + "/", StringComparison.Ordinal) == true || (f.Backup.Source is null && source is null)).ToList();
+            foreach (var ofOne in all.GroupBy(f => f.Backup.Source))
+            {
+                // What is damaged or incomplete is nothing to rely on, and takes no place of the others.
+                var verdicts = keep.Decide(ofOne.Where(f => f.Backup.Status == BackupStatus.Complete).Select(f => new RetentionCandidate { Id = f.Backup.Id, TakenAt = f.Backup.CreatedAt!.Value }), DateTimeOffset.UtcNow, window: null).ToDictionary(v => v.Snapshot.Id, v => v.Stays, StringComparer.Ordinal);
+                foreach (var found in ofOne)
+                {
+                    cancellationToken.ThrowIfCancellationRequested();
+                    var reason = found.Backup.Status switch
+                    {
+                        BackupStatus.Complete => verdicts[found.Backup.Id],
+                        BackupStatus.Running => "somebody is at it",
+                        BackupStatus.Damaged => $"it is damaged, and perhaps not beyond help: {found.Backup.Problem}",
+                        _ => null,
+                    };
+                    if (reason is not null)
+                    {
+                        kept.Add(new(found.Backup.Id, reason));
+                        continue;
+                    }
+
+                    if (!dryRun)
+                        await DeleteAsync(repository, found.Prefix, cancellationToken).ConfigureAwait(false);
+                    deleted.Add(found.Backup.Id);
+                }
+            }
+
+            return new BackupsPruned(dryRun, deleted, kept);
+        }, cancellationToken));
+    }
+
+    private static BackupKey? KeyOf(BackupPlace place) => place switch
+    {
+        { KeyFile: not null, Passphrase: not null } => throw new PgdException(ExitCode.Misuse, "both a key file and a passphrase are given for the repository", "Give the one that it was made with."),
+        { KeyFile: { } file } => BackupKey.FromFile(file),
+        { Passphrase: { } passphrase } => BackupKey.FromPassphrase(passphrase),
+        _ => null,
+    };
+
+    private static async Task<T> WithAsync<T>(BackupPlace place, Func<BackupRepository, Task<T>> work, CancellationToken cancellationToken)
+    {
+        var store = BackupStores.Open(place.Repository, place.Environment, TimeProvider.System);
+        await using var _ = store.ConfigureAwait(false);
+        return await work(await BackupRepository.OpenAsync(store, KeyOf(place), cancellationToken).ConfigureAwait(false)).ConfigureAwait(false);
+    }
+
+    private async Task<Backup> MakeAsync(BranchName branch, BackupRepository repository, CancellationToken cancellationToken)
+    {
+        var project = _workspace.State.RequireProject(branch.Project);
+        var record = _workspace.Branches.RequireReady(branch);
+        // What was not completed goes with the process, also if that is killed.
+        await _workspace.Leases.SweepAsync(cancellationToken).ConfigureAwait(false);
+        using var lease = _workspace.Leases.Take();
+        try
+        {
+            var taken = await _workspace.Snapshots.CreateAsync(new() { Branch = branch, UntilUnused = lease }, cancellationToken).ConfigureAwait(false);
+            Fault.Here("backup:snapshot");
+            var snapshot = _workspace.Snapshots.Require(new(branch, taken.Id));
+            using var held = await _workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Project(branch.Project, exclusive: false), LockRequest.Snapshot(branch, snapshot.Id, exclusive: false)).ConfigureAwait(false);
+            var volume = Snapshots.Attach(_workspace.Storages.Named(project.Storage), snapshot);
+            var control = ControlData.TryRead(volume.Data) ?? throw new PgdException(ExitCode.Failed, $"the control file of {snapshot.FullName} cannot be read", "See what is wrong: dotnet pgd doctor");
+            var system = control.SystemIdentifier.ToString(System.Globalization.CultureInfo.InvariantCulture);
+            var now = DateTimeOffset.UtcNow;
+            var id = $"{now:yyyyMMddTHHmmssZ}-F-{RandomNumberGenerator.GetHexString(6, lowercase: true)}";
+            var prefix = BackupManifest.Prefix(system, id);
+            var locked = await repository.LockAsync(LockOf(id), cancellationToken).ConfigureAwait(false);
+            await using var _ = locked.ConfigureAwait(false);
+            _workspace.Reporter.Step($"backing up {branch} to {repository.Store.Url}");
+            var (folders, files, parts) = await DataParts.WriteAsync(volume.Data, branch.ToString(), prefix, repository, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
+            var manifest = new BackupManifest
+            {
+                Id = id,
+                Source = branch.ToString(),
+                BranchId = record.Id,
+                PostgresMajor = project.PostgresMajor,
+                SystemIdentifier = system,
+                Libc = project.Image?.Libc,
+                Superuser = project.Superuser,
+                CreatedAt = now,
+                DataAsOf = snapshot.DataAsOf ?? snapshot.CreatedAt,
+                Lsn = snapshot.Lsn,
+                IsRecovering = snapshot.IsRecovering,
+                Slots = snapshot.Slots,
+                IsAdopted = snapshot.IsAdopted,
+                IsAnonymized = snapshot.IsAnonymized,
+                AnonymizationDigest = snapshot.AnonymizationDigest,
+                Folders = folders,
+                Files = files,
+                Parts = parts,
+            };
+            var stored = await repository.WriteAsync(prefix + Manifest, (stream, token) => stream.WriteAsync(manifest.ToJson(), token).AsTask(), compress: true, cancellationToken).ConfigureAwait(false);
+            Fault.Here("backup:manifest");
+            // Last: until it is there, there is no backup.
+            await repository.Store.WriteAsync(prefix + Committed, (stream, token) => stream.WriteAsync(Encoding.ASCII.GetBytes(MarkOf(stored.Sha256)), token).AsTask(), onlyIfAbsent: true, cancellationToken).ConfigureAwait(false);
+            Fault.Here("backup:committed");
+            return View(manifest, stored.StoredBytes);
+        }
+        finally
+        {
+            await _workspace.Leases.EndAsync(lease).ConfigureAwait(false);
+        }
+    }
+
+    private static string LockOf(string id) => $"backup-{id}";
+
+    private static string MarkOf(string manifestHash) => manifestHash + "\n";
+
+    private static Backup View(BackupManifest manifest, long manifestBytes) => new()
+    {
+        Id = manifest.Id,
+        Status = BackupStatus.Complete,
+        Source = manifest.Source,
+        Mode = manifest.Mode,
+        PostgresMajor = manifest.PostgresMajor,
+        CreatedAt = manifest.CreatedAt,
+        DataAsOf = manifest.DataAsOf,
+        Lsn = manifest.Lsn,
+        Bytes = manifest.Files.Sum(file => file.Bytes),
+        StoredBytes = manifest.StoredBytes + manifestBytes,
+        Anonymized = manifest.IsAnonymized,
+    };
+
+    private static async Task<List<Found>> FindAsync(BackupRepository repository, CancellationToken cancellationToken)
+    {
+        var backups = new Dictionary<string, List<StoredObject>>(StringComparer.Ordinal);
+        await foreach (var stored in repository.Store.ListAsync(Instances, cancellationToken).ConfigureAwait(false))
+        {
+            // i/SYSTEM/b/ID/…
+            if (stored.Key.Split('/', 5) is [_, var system, "b", var id, _])
+                (backups.TryGetValue(BackupManifest.Prefix(system, id), out var known) ? known : backups[BackupManifest.Prefix(system, id)] = []).Add(stored);
+        }
+
+        var found = new List<Found>();
+        foreach (var (prefix, objects) in backups.OrderBy(b => b.Key.Split('/')[3], StringComparer.Ordinal))
+            found.Add(await ReadAsync(repository, prefix, objects, cancellationToken).ConfigureAwait(false));
+        return found;
+    }
+
+    private static async Task<Found> ReadAsync(BackupRepository repository, string prefix, List<StoredObject> objects, CancellationToken cancellationToken)
+    {
+        var id = prefix.Split('/')[3];
+        if (!objects.Exists(o => o.Key == prefix + Committed))
+        {
+            var running = await repository.IsLockedAsync(LockOf(id), cancellationToken).ConfigureAwait(false);
+            return new(prefix, null, new() { Id = id, Status = running ? BackupStatus.Running : BackupStatus.Incomplete, Problem = running ? "it is not complete yet" : "whoever made it ended before it was complete", StoredBytes = objects.Sum(o => o.Bytes) });
+        }
+
+        try
+        {
+            var committed = Encoding.ASCII.GetString(await AllAsync(await repository.Store.ReadAsync(prefix + Committed, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false));
+            var stored = await AllAsync(await repository.Store.ReadAsync(prefix + Manifest, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+            if (MarkOf(Convert.ToHexStringLower(SHA256.HashData(stored))) != committed)
+                throw new PgdException(ExitCode.Failed, $"{prefix}{Manifest} is not what was written: it is damaged, or was edited");
+            var manifest = BackupManifest.Read(prefix + Manifest, await AllAsync(await repository.ReadAsync(prefix + Manifest, compressed: true, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false));
+            if (manifest.Id != id)
+                throw new PgdException(ExitCode.Failed, $"{prefix}{Manifest} is that of another backup, {manifest.Id}");
+            var last = objects.Where(o => o.Key.StartsWith(prefix + Verifications, StringComparison.Ordinal)).OrderBy(o => o.Key, StringComparer.Ordinal).LastOrDefault();
+            var verified = last is null ? null : JsonSerializer.Deserialize(await AllAsync(await repository.ReadAsync(last.Key, compressed: false, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false), BackupJson.Default.BackupVerification);
+            return new(prefix, manifest, View(manifest, stored.Length) with { Verified = verified });
+        }
+        catch (Exception e) when (e is PgdException { ExitCode: ExitCode.Failed or ExitCode.NotFound } or JsonException)
+        {
+            return new(prefix, null, new() { Id = id, Status = BackupStatus.Damaged, Problem = e.Message, StoredBytes = objects.Sum(o => o.Bytes) });
+        }
+    }
+
+    private static async Task<Found> RequireAsync(BackupRepository repository, string id, CancellationToken cancellationToken)
+    {
+        var all = await FindAsync(repository, cancellationToken).ConfigureAwait(false);
+        var matching = id == "latest" ? all.Where(f => f.Backup.Status == BackupStatus.Complete).TakeLast(1).ToList() : [.. all.Where(f => f.Backup.Id.StartsWith(id, StringComparison.Ordinal))];
+        return matching switch
+        {
+            [{ Manifest: not null } only] => only,
+            [var only] => throw new PgdException(ExitCode.Failed, $"the backup {only.Backup.Id} cannot be used: {only.Backup.Problem}", "Choose another one: dotnet pgd backup list"),
+            [] => throw new PgdException(ExitCode.NotFound, $"there is no {(id == "latest" ? "complete backup" : $"backup {id}")} in {repository.Store.Url}", all.Count == 0 ? "Make one: dotnet pgd backup create PROJECT/BRANCH" : $"There {(all.Count == 1 ? "is" : "are")} {string.Join(", ", all.TakeLast(10).Select(f => f.Backup.Id))}"),
+            _ => throw new PgdException(ExitCode.Misuse, $"{id} may be {string.Join(" or ", matching.Take(5).Select(f => f.Backup.Id))}", "Write more of it."),
+        };
+    }
+
+    private async Task<IReadOnlyList<string>> ProblemsAsync(BackupRepository repository, Found found, VerificationLevel level, CancellationToken cancellationToken)
+    {
+        var (manifest, problems) = (found.Manifest!, new List<string>());
+        var there = new Dictionary<string, long>(StringComparer.Ordinal);
+        await foreach (var stored in repository.Store.ListAsync(found.Prefix, cancellationToken).ConfigureAwait(false))
+            there[stored.Key] = stored.Bytes;
+        foreach (var part in manifest.Parts)
+        {
+            if (!there.TryGetValue(part.Key, out var bytes))
+                problems.Add($"{part.Key} is missing");
+            else if (bytes != part.StoredBytes)
+                problems.Add($"{part.Key} has {bytes} bytes instead of {part.StoredBytes}");
+        }
+
+        if (problems.Count > 0 || level == VerificationLevel.Objects)
+            return problems;
+        var (total, done) = (manifest.Files.Sum(file => file.Bytes), 0L);
+        for (var part = 0; part < manifest.Parts.Count; part++)
+        {
+            try
+            {
+                await DataParts.ReadAsync(manifest, part, repository, open: null, bytes => _workspace.Reporter.Progress($"reading {manifest.Id}", done += bytes, total), cancellationToken).ConfigureAwait(false);
+            }
+            catch (PgdException e) when (e.ExitCode is ExitCode.Failed or ExitCode.NotFound)
+            {
+                problems.Add(e.Message);
+            }
+        }
+
+        return problems.Count > 0 || level == VerificationLevel.Content ? problems : await ByRestoringAsync(repository, found, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>A restore is proved by a restore: on a branch that goes again, also if this is killed.</summary>
+    private async Task<IReadOnlyList<string>> ByRestoringAsync(BackupRepository repository, Found found, CancellationToken cancellationToken)
+    {
+        var source = BranchName.Parse(found.Manifest!.Source);
+        using var lease = _workspace.Leases.Take();
+        try
+        {
+            var branch = BranchName.Of(source.Project, $"verify-{lease.Id}");
+            try
+            {
+                await ToBranchAsync(repository, found, branch, TimeSpan.FromDays(1), lease, cancellationToken).ConfigureAwait(false);
+            }
+            catch (PgdException e) when (e.ExitCode == ExitCode.Failed)
+            {
+                return [$"no server starts on what was restored: {e.Message}"];
+            }
+
+            return (await _workspace.Branches.VerifyAsync(branch, cancellationToken).ConfigureAwait(false)).Problems;
+        }
+        finally
+        {
+            await _workspace.Leases.EndAsync(lease).ConfigureAwait(false);
+        }
+    }
+
+    private async Task<Branch> ToBranchAsync(BackupRepository repository, Found found, BranchName branch, TimeSpan? timeToLive, Lease? lease, CancellationToken cancellationToken)
+    {
+        var project = _workspace.State.RequireProject(branch.Project);
+        var manifest = found.Manifest!;
+        if (project.PostgresMajor != manifest.PostgresMajor)
+            throw new PgdException(ExitCode.Unsafe, $"{manifest.Id} is of PostgreSQL {manifest.PostgresMajor}, and the project {project.Name} of {project.PostgresMajor}", $"Restore it into a project of the same version: dotnet pgd project create NAME --pg-version {manifest.PostgresMajor}");
+        if (manifest.Libc is { } libc && project.Image?.Libc is { } here && libc != here)
+            throw new PgdException(ExitCode.Unsafe, $"the text in {manifest.Id} is sorted by {libc}, and servers of {project.Name} sort by {here}", "Restore it into a project with an image like that of its source.");
+        if (manifest.Superuser != project.Superuser)
+            throw new PgdException(ExitCode.Unsafe, $"the superuser of {manifest.Id} is {manifest.Superuser}, and that of the project {project.Name} is {project.Superuser}", $"Restore it into a project whose superuser is {manifest.Superuser}.");
+        return (await _workspace.Branches.CreateAsync(new() { Name = branch, TimeToLive = timeToLive, Lease = lease, Labels = new Dictionary<string, string> { ["pgd.backup"] = manifest.Id }, Backup = (repository, manifest) }, cancellationToken).ConfigureAwait(false)).Branch;
+    }
+
+    private async Task ToFolderAsync(BackupRepository repository, BackupManifest manifest, string folder, CancellationToken cancellationToken)
+    {
+        var made = !Directory.Exists(folder);
+        if (!made && Directory.EnumerateFileSystemEntries(folder).Any())
+            throw new PgdException(ExitCode.Exists, $"the folder {folder} is not empty", "Name one that is empty, or not there yet.");
+        try
+        {
+            Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            DiskFull.RefuseWithout(manifest.Files.Sum(file => file.Bytes), folder);
+            var owner = Libc.Status(folder);
+            await DiskFull.TellAsync(folder, async () =>
+            {
+                await RestoredClone.RestoreAsync(folder, repository, manifest, owner.Owner, owner.Group, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
+                return true;
+            }).ConfigureAwait(false);
+            // A standby's data goes on as one only if somebody says so.
+            if (manifest.IsRecovering)
+                await File.WriteAllTextAsync(Path.Combine(folder, "recovery.signal"), "", cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            foreach (var entry in Directory.Exists(folder) ? Directory.GetFileSystemEntries(folder) : [])
+            {
+                if (Directory.Exists(entry))
+                    Directory.Delete(entry, recursive: true);
+                else
+                    File.Delete(entry);
+            }
+
+            if (made && Directory.Exists(folder))
+                Directory.Delete(folder);
+            throw;
+        }
+    }
+
+    // The mark first: what is half deleted is no backup.
+    private static async Task DeleteAsync(BackupRepository repository, string prefix, CancellationToken cancellationToken)
+    {
+        await repository.Store.DeleteAsync(prefix + Committed, cancellationToken).ConfigureAwait(false);
+        Fault.Here("backup-delete:mark");
+        var keys = new List<string>();
+        await foreach (var stored in repository.Store.ListAsync(prefix, cancellationToken).ConfigureAwait(false))
+            keys.Add(stored.Key);
+        foreach (var key in keys)
+            await repository.Store.DeleteAsync(key, cancellationToken).ConfigureAwait(false);
+    }
+
+    private static async Task<byte[]> AllAsync(Stream stream, CancellationToken cancellationToken)
+    {
+        await using var _ = stream.ConfigureAwait(false);
+        using var all = new MemoryStream();
+        await stream.CopyToAsync(all, cancellationToken).ConfigureAwait(false);
+        return all.ToArray();
+    }
+
+    /// <summary>A backup as it is in the repository; without a manifest where there is none to rely on.</summary>
+    private sealed record Found(string Prefix, BackupManifest? Manifest, Backup Backup);
+}
