@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Pgd.Backups;
 
 /// <summary>The stores by their addresses.</summary>
@@ -20,6 +22,8 @@ internal static class BackupStores
                 : throw new PgdException(ExitCode.Misuse, $"the repository {url} is no folder", "Write file:///path with three strokes and an absolute path, or just the path.");
         }
 
+        if (url.StartsWith("s3:", StringComparison.OrdinalIgnoreCase))
+            return OpenBucket(url, environment, time, reporter ?? SilentReporter.Instance);
         if (url.IndexOf("://", StringComparison.Ordinal) is var end and > 0)
         {
             // What comes after the scheme may hold a password.
@@ -30,4 +34,8 @@ internal static class BackupStores
             ? throw new PgdException(ExitCode.Misuse, "the address of the backup repository is empty", "A folder is file:///path or a path; a bucket is s3://BUCKET/PREFIX?endpoint=https://….")
             : new FileStore(Path.GetFullPath(url));
     }
+
+    // Apart, because the SDK is large: it is loaded when this is compiled, and not before.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static S3Store OpenBucket(string url, IReadOnlyDictionary<string, string> environment, TimeProvider time, IReporter reporter) => new(S3Address.Parse(url, environment), time, reporter);
 }

@@ -28,25 +28,25 @@ public sealed class BackupsOfBranches : IAsyncLifetime
     {
         var before = _root.SteadyListing();
         var data = await _root.ChecksumAsync(ToolRoot.Main);
-        Succeed(encrypted, "init");
-        var backup = JsonNode.Parse(Succeed(encrypted, "create", "shop/main", "--json"))!;
+        await SucceedAsync(encrypted, "init");
+        var backup = JsonNode.Parse(await SucceedAsync(encrypted, "create", "shop/main", "--json"))!;
         Assert.Equal(("shop/main", "complete"), ($"{backup["source"]}", $"{backup["status"]}"));
         await _root.SqlAsync(ToolRoot.Main, "delete from orders where id = 1");
-        Succeed(encrypted, "create", "shop/main");
+        await SucceedAsync(encrypted, "create", "shop/main");
 
-        Assert.Contains(" is whole (restored)", Succeed(encrypted, "verify", $"{backup["id"]}", "--level", "restore"), StringComparison.Ordinal);
-        Succeed(encrypted, "restore", $"{backup["id"]}", "--to-branch", "shop/restored");
+        Assert.Contains(" is whole (restored)", await SucceedAsync(encrypted, "verify", $"{backup["id"]}", "--level", "restore"), StringComparison.Ordinal);
+        await SucceedAsync(encrypted, "restore", $"{backup["id"]}", "--to-branch", "shop/restored");
         Assert.Equal(data, await _root.ChecksumAsync(ToolRoot.Branch("restored")));
-        Succeed(encrypted, "restore", "latest", "--to-branch", "shop/newest");
+        await SucceedAsync(encrypted, "restore", "latest", "--to-branch", "shop/newest");
         Assert.Equal(await _root.ChecksumAsync(ToolRoot.Main), await _root.ChecksumAsync(ToolRoot.Branch("newest")));
-        Assert.Contains("shop/restored exists already", Run(encrypted, "restore", "latest", "--to-branch", "shop/restored").Error, StringComparison.Ordinal);
-        var listed = JsonNode.Parse(Succeed(encrypted, "list", "shop", "--json"))!.AsArray();
+        Assert.Contains("shop/restored exists already", (await RunAsync(encrypted, "restore", "latest", "--to-branch", "shop/restored")).Error, StringComparison.Ordinal);
+        var listed = JsonNode.Parse(await SucceedAsync(encrypted, "list", "shop", "--json"))!.AsArray();
         Assert.Equal(["restore", null], listed.Select(b => b!["verified"]?["level"]?.ToString()));
 
         var folder = Path.Combine(_folder.Path, "data");
-        Succeed(encrypted, "restore", $"{backup["id"]}", "--to", folder);
+        await SucceedAsync(encrypted, "restore", $"{backup["id"]}", "--to", folder);
         Assert.True(File.Exists(Path.Combine(folder, "PG_VERSION")));
-        Assert.Contains("is not empty", Run(encrypted, "restore", "latest", "--to", folder).Error, StringComparison.Ordinal);
+        Assert.Contains("is not empty", (await RunAsync(encrypted, "restore", "latest", "--to", folder)).Error, StringComparison.Ordinal);
 
         if (encrypted)
         {
@@ -57,9 +57,9 @@ public sealed class BackupsOfBranches : IAsyncLifetime
             Assert.DoesNotContain(Directory.EnumerateFiles(Repository, "*", SearchOption.AllDirectories), file => File.ReadAllText(file).Contains("pg_control", StringComparison.Ordinal));
         }
 
-        Assert.Contains("Would delete ", Succeed(encrypted, "prune", "--keep", "last=1", "--dry-run"), StringComparison.Ordinal);
-        Assert.Contains($"Deleted {backup["id"]}", Succeed(encrypted, "prune", "--keep", "last=1"), StringComparison.Ordinal);
-        Assert.Single(JsonNode.Parse(Succeed(encrypted, "list", "--json"))!.AsArray());
+        Assert.Contains("Would delete ", await SucceedAsync(encrypted, "prune", "--keep", "last=1", "--dry-run"), StringComparison.Ordinal);
+        Assert.Contains($"Deleted {backup["id"]}", await SucceedAsync(encrypted, "prune", "--keep", "last=1"), StringComparison.Ordinal);
+        Assert.Single(JsonNode.Parse(await SucceedAsync(encrypted, "list", "--json"))!.AsArray());
         _root.Succeed("branch", "delete", "shop/restored");
         _root.Succeed("branch", "delete", "shop/newest");
         await _root.SqlAsync(ToolRoot.Main, "insert into orders select 1, md5('1')");
@@ -67,10 +67,26 @@ public sealed class BackupsOfBranches : IAsyncLifetime
     }
 
     [Fact]
-    public void Whatever_is_flipped_or_missing_is_noticed_and_nothing_of_it_is_restored()
+    public async Task The_repository_may_be_a_bucket()
     {
-        Succeed(encrypted: false, "init");
-        Succeed(encrypted: false, "create", "shop/main");
+        await using var server = await S3Server.StartAsync();
+        var environment = new Dictionary<string, string>(S3Server.Environment) { ["PGD_BACKUP_REPOSITORY"] = $"s3://{S3Server.Bucket}/shop?endpoint={server.Proxy.Address}&path-style=true" };
+        foreach (var arguments in (string[][])[["init"], ["create", "shop/main"], ["verify", "latest", "--level", "restore"], ["restore", "latest", "--to-branch", "shop/restored"], ["prune", "--keep", "last=1"]])
+        {
+            var result = await _root.InProcessWithAsync(environment, ["backup", .. arguments]);
+            Assert.True(result.Status == 0, $"dotnet pgd backup {string.Join(' ', arguments)}: {result}");
+            Assert.DoesNotContain("S3RVER", result.Output + result.Error, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(await _root.ChecksumAsync(ToolRoot.Main), await _root.ChecksumAsync(ToolRoot.Branch("restored")));
+        Assert.Empty(server.OpenUploads());
+    }
+
+    [Fact]
+    public async Task Whatever_is_flipped_or_missing_is_noticed_and_nothing_of_it_is_restored()
+    {
+        await SucceedAsync(encrypted: false, "init");
+        await SucceedAsync(encrypted: false, "create", "shop/main");
         var before = _root.SteadyListing();
         var random = new Random(20261129);
         foreach (var file in Directory.EnumerateFiles(Path.Combine(Repository, "i"), "*", SearchOption.AllDirectories).ToList())
@@ -79,22 +95,22 @@ public sealed class BackupsOfBranches : IAsyncLifetime
             foreach (var damage in (byte[][])[[.. whole.Select((b, i) => i == random.Next(1) + (whole.Length / 2) ? (byte)(b ^ 4) : b)], whole[..^1], []])
             {
                 File.WriteAllBytes(file, damage);
-                var verified = Run(encrypted: false, "verify", "latest");
+                var verified = await RunAsync(encrypted: false, "verify", "latest");
                 Assert.True(verified.Status != 0, $"{file}: {verified}");
-                var restored = Run(encrypted: false, "restore", "latest", "--to-branch", "shop/restored");
+                var restored = await RunAsync(encrypted: false, "restore", "latest", "--to-branch", "shop/restored");
                 Assert.True(restored.Status != 0, $"{file}: {restored}");
                 Assert.Equal(before, _root.SteadyListing());
             }
 
             File.Delete(file);
-            Assert.NotEqual(0, Run(encrypted: false, "restore", "latest", "--to", Path.Combine(_folder.Path, "data")).Status);
+            Assert.NotEqual(0, (await RunAsync(encrypted: false, "restore", "latest", "--to", Path.Combine(_folder.Path, "data"))).Status);
             Assert.False(Directory.Exists(Path.Combine(_folder.Path, "data")));
             File.WriteAllBytes(file, whole);
             foreach (var kept in Directory.EnumerateFiles(Path.Combine(Repository, "i"), "*.json", SearchOption.AllDirectories).Where(f => f.Contains("/verified/", StringComparison.Ordinal)))
                 File.Delete(kept);
         }
 
-        Assert.Equal(0, Run(encrypted: false, "verify", "latest").Status);
+        Assert.Equal(0, (await RunAsync(encrypted: false, "verify", "latest")).Status);
     }
 
     [Theory]
@@ -102,20 +118,20 @@ public sealed class BackupsOfBranches : IAsyncLifetime
     [InlineData("backup:part")]
     [InlineData("backup:manifest")]
     [InlineData("backup:committed")]
-    public void One_that_is_killed_is_none_and_leaves_nothing_that_is_not_taken_away(string place)
+    public async Task One_that_is_killed_is_none_and_leaves_nothing_that_is_not_taken_away(string place)
     {
-        Succeed(encrypted: false, "init");
+        await SucceedAsync(encrypted: false, "init");
         var before = _root.SteadyListing();
 
         Assert.Equal(137, _root.ToolWith(Environment(encrypted: false, new() { ["PGD_KILL_AT"] = place }), "backup", "create", "shop/main").Status);
 
         var complete = place == "backup:committed";
-        Assert.Equal(complete ? 0 : 4, Run(encrypted: false, "verify", "latest").Status);
+        Assert.Equal(complete ? 0 : 4, (await RunAsync(encrypted: false, "verify", "latest")).Status);
         _root.Succeed("doctor", "--fix");
         Assert.Equal(before, _root.SteadyListing());
-        Succeed(encrypted: false, "create", "shop/main");
-        Succeed(encrypted: false, "prune", "--keep", "last=5");
-        Assert.Equal(complete ? 2 : 1, JsonNode.Parse(Succeed(encrypted: false, "list", "--json"))!.AsArray().Count);
+        await SucceedAsync(encrypted: false, "create", "shop/main");
+        await SucceedAsync(encrypted: false, "prune", "--keep", "last=5");
+        Assert.Equal(complete ? 2 : 1, JsonNode.Parse(await SucceedAsync(encrypted: false, "list", "--json"))!.AsArray().Count);
         Assert.Equal(before, _root.SteadyListing());
     }
 
@@ -130,11 +146,11 @@ public sealed class BackupsOfBranches : IAsyncLifetime
         return all;
     }
 
-    private ToolResult Run(bool encrypted, params string[] arguments) => _root.ToolWith(Environment(encrypted), ["backup", .. arguments]);
+    private Task<ToolResult> RunAsync(bool encrypted, params string[] arguments) => _root.InProcessWithAsync(Environment(encrypted), ["backup", .. arguments]);
 
-    private string Succeed(bool encrypted, params string[] arguments)
+    private async Task<string> SucceedAsync(bool encrypted, params string[] arguments)
     {
-        var result = Run(encrypted, arguments);
+        var result = await RunAsync(encrypted, arguments);
         Assert.True(result.Status == 0, $"dotnet pgd backup {string.Join(' ', arguments)}: {result}");
         return result.Output;
     }

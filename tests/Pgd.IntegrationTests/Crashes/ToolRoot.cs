@@ -90,10 +90,16 @@ internal sealed partial class ToolRoot : IDisposable
     }
 
     /// <summary>Runs the tool's own entry inside this process: everything but the process itself, and much faster.</summary>
-    public async Task<ToolResult> InProcessAsync(params string[] arguments)
+    public Task<ToolResult> InProcessAsync(params string[] arguments) => InProcessWithAsync([], arguments);
+
+    /// <summary>The same with more in its environment.</summary>
+    public async Task<ToolResult> InProcessWithAsync(Dictionary<string, string> environment, params string[] arguments)
     {
         using StringWriter output = new(), error = new();
-        var status = await Pgd.Tool.Entry.RunAsync(arguments, new() { Output = output, Error = error, Environment = new Dictionary<string, string>(_environment) { ["HOME"] = "/nonexistent" } });
+        var all = new Dictionary<string, string>(_environment) { ["HOME"] = "/nonexistent" };
+        foreach (var (name, value) in environment)
+            all[name] = value;
+        var status = await Pgd.Tool.Entry.RunAsync(arguments, new() { Output = output, Error = error, Environment = all });
         return new(status, output.ToString(), error.ToString());
     }
 
