@@ -25,7 +25,9 @@ internal static class BackupText
 
     public static void Made(Backup backup, string options, Sheet sheet)
     {
-        sheet.Line($"Backed up {backup.Source} as {backup.Id}: {Measured.Size(backup.Bytes)}, {Measured.Size(backup.StoredBytes)} in the repository");
+        sheet.Line($"Backed up {backup.Source} as {backup.Id}: {(backup.Tables is { } tables ? $"{tables} {(tables == 1 ? "table" : "tables")}, {backup.Rows} rows, " : "")}{Measured.Size(backup.Bytes)}, {Measured.Size(backup.StoredBytes)} in the repository");
+        foreach (var left in backup.LeftOut)
+            sheet.Line($"  without {left}");
         sheet.Line();
         sheet.Line($"Prove it: dotnet pgd backup verify {backup.Id} --level restore{options}");
     }
@@ -39,7 +41,9 @@ internal static class BackupText
 
     public static void Restored(Restored restored, Sheet sheet)
     {
-        sheet.Line($"Restored {restored.Backup.Id} of {restored.Backup.Source} to {restored.Branch?.Name.ToString() ?? restored.Folder}");
+        sheet.Line($"Restored {restored.Backup.Id} of {restored.Backup.Source} to {restored.Branch?.Name.ToString() ?? restored.Folder ?? restored.Server}");
+        if (restored.Server is not null)
+            return;
         sheet.Line();
         sheet.Line(restored.Branch is { } branch ? $"Connect: dotnet pgd branch url {branch.Name}" : $"Start it: pg_ctl start -D {restored.Folder}");
     }

@@ -7,6 +7,9 @@ public enum BackupMode
 {
     /// <summary>The files of a whole cluster.</summary>
     Physical,
+
+    /// <summary>The definitions and rows of a database, or of some of its tables.</summary>
+    Logical,
 }
 
 /// <summary>Whether a backup can be restored, as far as is known.</summary>
@@ -37,11 +40,23 @@ public sealed record Backup
     /// <summary>Why not.</summary>
     public string? Problem { get; init; }
 
-    /// <summary>The branch that it was made of; null where that cannot be read.</summary>
+    /// <summary>The branch, or the server and database without secrets, that it was made of; null where that cannot be read.</summary>
     public string? Source { get; init; }
 
     /// <summary>How it holds its data.</summary>
     public BackupMode Mode { get; init; }
+
+    /// <summary>The database of a logical one.</summary>
+    public string? Database { get; init; }
+
+    /// <summary>How many tables a logical one has.</summary>
+    public int? Tables { get; init; }
+
+    /// <summary>How many rows a logical one has.</summary>
+    public long? Rows { get; init; }
+
+    /// <summary>What the chosen tables need and it does not have.</summary>
+    public IReadOnlyList<string> LeftOut { get; init; } = [];
 
     /// <summary>PostgreSQL's major version.</summary>
     public int? PostgresMajor { get; init; }
@@ -83,7 +98,7 @@ public enum VerificationLevel
     /// <summary>Each byte is read and compared with its digest.</summary>
     Content,
 
-    /// <summary>It is restored as a branch of its project, which is opened, read with its indexes by <c>branch verify</c>, and deleted.</summary>
+    /// <summary>It is restored as a branch, which is opened, read with its indexes by <c>branch verify</c>, compared with the numbers of rows of a logical one, and deleted.</summary>
     Restore,
 }
 
@@ -117,8 +132,14 @@ public sealed record BackupRestore
     /// <summary>The backup's identity, the beginning of it, or <c>latest</c>.</summary>
     public required string Id { get; init; }
 
-    /// <summary>A branch to make of it: in a project of the same version. Either this or <see cref="Folder"/>.</summary>
+    /// <summary>A branch to make of it: in a project of the same version. Either this, <see cref="Folder"/> or <see cref="Server"/>.</summary>
     public BranchName? Branch { get; init; }
+
+    /// <summary>An empty database for a logical one.</summary>
+    public Libpq.ConnectionUrl? Server { get; init; }
+
+    /// <summary>Whether all of a logical one belongs to the connecting role, instead of to those to whom it belonged.</summary>
+    public bool WithoutOwners { get; init; }
 
     /// <summary>An empty folder, or one that is not there yet, to become a data directory.</summary>
     public string? Folder { get; init; }
@@ -131,7 +152,8 @@ public sealed record BackupRestore
 /// <param name="Backup">The backup.</param>
 /// <param name="Branch">The branch, if one was made.</param>
 /// <param name="Folder">The folder, if one was filled.</param>
-public sealed record Restored(Backup Backup, Branch? Branch, string? Folder);
+/// <param name="Server">The database, if one was filled.</param>
+public sealed record Restored(Backup Backup, Branch? Branch, string? Folder, string? Server);
 
 /// <summary>What was done to a repository's old backups.</summary>
 /// <param name="DryRun">Whether it was only told.</param>

@@ -16,11 +16,11 @@ internal sealed record BackupManifest
 
     public BackupMode Mode { get; init; }
 
-    /// <summary>The full name of the branch that it was made of.</summary>
+    /// <summary>The full name of the branch, or the server and database without secrets, that it was made of.</summary>
     public required string Source { get; init; }
 
     /// <summary>The branch's identity: a later one of that name is another branch.</summary>
-    public required string BranchId { get; init; }
+    public string? BranchId { get; init; }
 
     public required int PostgresMajor { get; init; }
 
@@ -30,7 +30,11 @@ internal sealed record BackupManifest
     /// <summary>The C library that sorted its text, where that is known: <c>glibc</c> or <c>musl</c>.</summary>
     public string? Libc { get; init; }
 
-    public required string Superuser { get; init; }
+    /// <summary>The cluster's bootstrap superuser; null for a logical one.</summary>
+    public string? Superuser { get; init; }
+
+    /// <summary>What a logical one holds.</summary>
+    public DatabaseContent? Database { get; init; }
 
     public required DateTimeOffset CreatedAt { get; init; }
 

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using Pgd.Libpq;
 using Pgd.Linux;
 using Pgd.Postgres;
 using Pgd.State;
@@ -10,7 +11,7 @@ namespace Pgd.Backups;
 /// <summary>Backups of branches in a repository: a folder or a bucket, whose content says everything, so that it can be used from any machine.</summary>
 public sealed class Backups
 {
-    private const string Instances = "i/", Committed = "COMMITTED", Manifest = "manifest.json", Verifications = "verified/";
+    private const string Instances = "i/", Committed = "COMMITTED", Manifest = "manifest.json", Verifications = "verified/", Maintenance = "postgres";
     private readonly Workspace _workspace;
 
     internal Backups(Workspace workspace) => _workspace = workspace;
@@ -37,6 +38,23 @@ public sealed class Backups
         return _workspace.Audit.RecordAsync("backup create", branch.ToString(), null, () => WithAsync(place, repository => MakeAsync(branch, repository, cancellationToken), cancellationToken));
     }
 
+    /// <summary>Makes a logical backup of a database, or of some of its tables: all as it is at one moment, and without making anybody there wait.</summary>
+    /// <param name="source">The database, and a role that may read it.</param>
+    /// <param name="selection">Which tables.</param>
+    /// <param name="place">The repository.</param>
+    /// <param name="cancellationToken">Ends it; what was written then is nobody's, and goes with the next prune.</param>
+    /// <exception cref="PgdException">
+    /// A pattern matches nothing or there is no such repository (<see cref="ExitCode.NotFound"/>), something may not be read (<see cref="ExitCode.Unsafe"/>, with what to grant), a table is being redefined
+    /// (<see cref="ExitCode.Locked"/>), pg_dump is missing or too old (<see cref="ExitCode.MachineLacks"/>), …
+    /// </exception>
+    public Task<Backup> CreateAsync(ConnectionUrl source, TableSelection selection, BackupPlace place, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        ArgumentNullException.ThrowIfNull(selection);
+        ArgumentNullException.ThrowIfNull(place);
+        return _workspace.Audit.RecordAsync("backup create", source.ToString(), null, () => WithAsync(place, repository => MakeAsync(source, selection, repository, cancellationToken), cancellationToken));
+    }
+
     /// <summary>The backups of a repository, the oldest first: also those that are not complete.</summary>
     /// <param name="place">The repository.</param>
     /// <param name="source">Only of this project or branch; null for all.</param>
@@ -53,16 +71,17 @@ public sealed class Backups
     /// <param name="place">The repository.</param>
     /// <param name="id">Its identity, the beginning of that, or <c>latest</c>.</param>
     /// <param name="level">How much is looked at.</param>
+    /// <param name="project">In which project it is restored for that; null for the project that it was made of.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <returns>The backup, with what was found.</returns>
     /// <exception cref="PgdException">There is none (<see cref="ExitCode.NotFound"/>), or it cannot be asked. That it is damaged is a result, and no exception.</exception>
-    public Task<Backup> VerifyAsync(BackupPlace place, string id, VerificationLevel level, CancellationToken cancellationToken)
+    public Task<Backup> VerifyAsync(BackupPlace place, string id, VerificationLevel level, string? project, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(place);
         return _workspace.Audit.RecordAsync("backup verify", id, null, () => WithAsync(place, async repository =>
         {
             var found = await RequireAsync(repository, id, cancellationToken).ConfigureAwait(false);
-            var problems = await ProblemsAsync(repository, found, level, cancellationToken).ConfigureAwait(false);
+            var problems = await ProblemsAsync(repository, found, level, project, cancellationToken).ConfigureAwait(false);
             var verification = new BackupVerification(level, DateTimeOffset.UtcNow, problems);
             await repository.WriteAsync($"{found.Prefix}{Verifications}{verification.At:yyyyMMddTHHmmss.fffZ}.json", (stream, token) => stream.WriteAsync(JsonSerializer.SerializeToUtf8Bytes(verification, BackupJson.Default.BackupVerification), token).AsTask(), compress: false, cancellationToken).ConfigureAwait(false);
             return found.Backup with { Verified = verification };
@@ -77,15 +96,32 @@ public sealed class Backups
     public Task<Restored> RestoreAsync(BackupRestore request, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
-        if (request.Branch is null == request.Folder is null)
-            throw new PgdException(ExitCode.Misuse, request.Branch is null ? "it is not said where the backup is restored to" : "a backup is restored to one place at a time", "Name a branch (--to-branch prod/restored), or an empty folder (--to DIR).");
-        return _workspace.Audit.RecordAsync("backup restore", request.Branch?.ToString() ?? request.Folder!, null, () => WithAsync(request.Place, async repository =>
+        const string places = "Name a branch (--to-branch prod/restored), an empty folder (--to DIR), or an empty database (--to-url URL).";
+        var given = new object?[] { request.Branch, request.Folder, request.Server }.Count(place => place is not null);
+        if (given != 1)
+            throw new PgdException(ExitCode.Misuse, given == 0 ? "it is not said where the backup is restored to" : "a backup is restored to one place at a time", places);
+        return _workspace.Audit.RecordAsync("backup restore", request.Branch?.ToString() ?? request.Folder ?? request.Server!.ToString(), null, () => WithAsync(request.Place, async repository =>
         {
             var found = await RequireAsync(repository, request.Id, cancellationToken).ConfigureAwait(false);
+            var isLogical = found.Manifest!.Mode == BackupMode.Logical;
             if (request.Branch is { } branch)
-                return new Restored(found.Backup, await ToBranchAsync(repository, found, branch, request.TimeToLive, lease: null, cancellationToken).ConfigureAwait(false), null);
-            await ToFolderAsync(repository, found.Manifest!, request.Folder!, cancellationToken).ConfigureAwait(false);
-            return new Restored(found.Backup, null, request.Folder);
+            {
+                return new Restored(found.Backup, isLogical ? await DatabaseToBranchAsync(repository, found, branch, !request.WithoutOwners, request.TimeToLive, lease: null, cancellationToken).ConfigureAwait(false)
+                    : await ToBranchAsync(repository, found, branch, request.TimeToLive, lease: null, cancellationToken).ConfigureAwait(false), null, null);
+            }
+
+            if (request.Server is { } server)
+            {
+                if (!isLogical)
+                    throw new PgdException(ExitCode.Misuse, $"{found.Backup.Id} has the files of a whole cluster, which no server takes over a connection", "Restore it as a branch (--to-branch) or into a folder (--to).");
+                await new LogicalRestore(server, repository, found.Manifest, found.Prefix, _workspace.Reporter).RunAsync(!request.WithoutOwners, cancellationToken).ConfigureAwait(false);
+                return new Restored(found.Backup, null, null, server.ToString());
+            }
+
+            if (isLogical)
+                throw new PgdException(ExitCode.Misuse, $"{found.Backup.Id} is a logical backup of a database: it has no files of a cluster", "Restore it into an empty database (--to-url) or as a branch (--to-branch).");
+            await ToFolderAsync(repository, found.Manifest, request.Folder!, cancellationToken).ConfigureAwait(false);
+            return new Restored(found.Backup, null, request.Folder, null);
         }, cancellationToken));
     }
 
@@ -166,7 +202,7 @@ public sealed class Backups
             var control = ControlData.TryRead(volume.Data) ?? throw new PgdException(ExitCode.Failed, $"the control file of {snapshot.FullName} cannot be read", "See what is wrong: dotnet pgd doctor");
             var system = control.SystemIdentifier.ToString(System.Globalization.CultureInfo.InvariantCulture);
             var now = DateTimeOffset.UtcNow;
-            var id = $"{now:yyyyMMddTHHmmssZ}-F-{RandomNumberGenerator.GetHexString(6, lowercase: true)}";
+            var id = NewId(now);
             var prefix = BackupManifest.Prefix(system, id);
             var locked = await repository.LockAsync(LockOf(id), cancellationToken).ConfigureAwait(false);
             await using var _ = locked.ConfigureAwait(false);
@@ -193,17 +229,51 @@ public sealed class Backups
                 Files = files,
                 Parts = parts,
             };
-            var stored = await repository.WriteAsync(prefix + Manifest, (stream, token) => stream.WriteAsync(manifest.ToJson(), token).AsTask(), compress: true, cancellationToken).ConfigureAwait(false);
-            Fault.Here("backup:manifest");
-            // Last: until it is there, there is no backup.
-            await repository.Store.WriteAsync(prefix + Committed, (stream, token) => stream.WriteAsync(Encoding.ASCII.GetBytes(MarkOf(stored.Sha256)), token).AsTask(), onlyIfAbsent: true, cancellationToken).ConfigureAwait(false);
-            Fault.Here("backup:committed");
-            return View(manifest, stored.StoredBytes);
+            return await CommitAsync(repository, prefix, manifest, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
             await _workspace.Leases.EndAsync(lease).ConfigureAwait(false);
         }
+    }
+
+    private async Task<Backup> MakeAsync(ConnectionUrl url, TableSelection selection, BackupRepository repository, CancellationToken cancellationToken)
+    {
+        var source = await LogicalSource.OpenAsync(url, selection, cancellationToken).ConfigureAwait(false);
+        await using var _ = source.ConfigureAwait(false);
+        var program = (await DumpClients.FindAsync(cancellationToken).ConfigureAwait(false)).DumpOf(source.Major);
+        var now = DateTimeOffset.UtcNow;
+        var id = NewId(now);
+        var prefix = BackupManifest.Prefix(source.SystemIdentifier, id);
+        var locked = await repository.LockAsync(LockOf(id), cancellationToken).ConfigureAwait(false);
+        await using var __ = locked.ConfigureAwait(false);
+        _workspace.Reporter.Step($"backing up {url} to {repository.Store.Url}");
+        var content = await LogicalDump.WriteAsync(source, selection.IsPartial, program, prefix, repository, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
+        return await CommitAsync(repository, prefix, new BackupManifest
+        {
+            Id = id,
+            Mode = BackupMode.Logical,
+            Source = url.ToString(),
+            PostgresMajor = source.Major,
+            SystemIdentifier = source.SystemIdentifier,
+            CreatedAt = now,
+            DataAsOf = source.DataAsOf,
+            Lsn = source.Lsn,
+            Database = content,
+            Parts = content.Parts,
+        }, cancellationToken).ConfigureAwait(false);
+    }
+
+    private static string NewId(DateTimeOffset now) => $"{now:yyyyMMddTHHmmssZ}-F-{RandomNumberGenerator.GetHexString(6, lowercase: true)}";
+
+    private static async Task<Backup> CommitAsync(BackupRepository repository, string prefix, BackupManifest manifest, CancellationToken cancellationToken)
+    {
+        var stored = await repository.WriteAsync(prefix + Manifest, (stream, token) => stream.WriteAsync(manifest.ToJson(), token).AsTask(), compress: true, cancellationToken).ConfigureAwait(false);
+        Fault.Here("backup:manifest");
+        // Last: until it is there, there is no backup.
+        await repository.Store.WriteAsync(prefix + Committed, (stream, token) => stream.WriteAsync(Encoding.ASCII.GetBytes(MarkOf(stored.Sha256)), token).AsTask(), onlyIfAbsent: true, cancellationToken).ConfigureAwait(false);
+        Fault.Here("backup:committed");
+        return View(manifest, stored.StoredBytes);
     }
 
     private static string LockOf(string id) => $"backup-{id}";
@@ -220,7 +290,11 @@ public sealed class Backups
         CreatedAt = manifest.CreatedAt,
         DataAsOf = manifest.DataAsOf,
         Lsn = manifest.Lsn,
-        Bytes = manifest.Files.Sum(file => file.Bytes),
+        Database = manifest.Database?.Name,
+        Tables = manifest.Database?.Tables.Count,
+        Rows = manifest.Database?.Tables.Sum(table => table.Rows),
+        LeftOut = manifest.Database?.LeftOut ?? [],
+        Bytes = manifest.Mode == BackupMode.Logical ? manifest.Bytes : manifest.Files.Sum(file => file.Bytes),
         StoredBytes = manifest.StoredBytes + manifestBytes,
         Anonymized = manifest.IsAnonymized,
     };
@@ -282,7 +356,7 @@ public sealed class Backups
         };
     }
 
-    private async Task<IReadOnlyList<string>> ProblemsAsync(BackupRepository repository, Found found, VerificationLevel level, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<string>> ProblemsAsync(BackupRepository repository, Found found, VerificationLevel level, string? project, CancellationToken cancellationToken)
     {
         var (manifest, problems) = (found.Manifest!, new List<string>());
         var there = new Dictionary<string, long>(StringComparer.Ordinal);
@@ -298,12 +372,15 @@ public sealed class Backups
 
         if (problems.Count > 0 || level == VerificationLevel.Objects)
             return problems;
-        var (total, done) = (manifest.Files.Sum(file => file.Bytes), 0L);
+        var (total, done) = (manifest.Bytes, 0L);
         for (var part = 0; part < manifest.Parts.Count; part++)
         {
             try
             {
-                await DataParts.ReadAsync(manifest, part, repository, open: null, bytes => _workspace.Reporter.Progress($"reading {manifest.Id}", done += bytes, total), cancellationToken).ConfigureAwait(false);
+                if (manifest.Mode == BackupMode.Physical)
+                    await DataParts.ReadAsync(manifest, part, repository, open: null, bytes => _workspace.Reporter.Progress($"reading {manifest.Id}", done += bytes, total), cancellationToken).ConfigureAwait(false);
+                else
+                    await ProveAsync(repository, manifest.Parts[part], cancellationToken).ConfigureAwait(false);
             }
             catch (PgdException e) when (e.ExitCode is ExitCode.Failed or ExitCode.NotFound)
             {
@@ -311,33 +388,89 @@ public sealed class Backups
             }
         }
 
-        return problems.Count > 0 || level == VerificationLevel.Content ? problems : await ByRestoringAsync(repository, found, cancellationToken).ConfigureAwait(false);
+        return problems.Count > 0 || level == VerificationLevel.Content ? problems : await ByRestoringAsync(repository, found, project, cancellationToken).ConfigureAwait(false);
+    }
+
+    private static async Task ProveAsync(BackupRepository repository, StoredPart part, CancellationToken cancellationToken)
+    {
+        var stored = await repository.ReadAsync(part.Key, compressed: true, cancellationToken).ConfigureAwait(false);
+        await using var _ = stored.ConfigureAwait(false);
+        if (Convert.ToHexStringLower(await SHA256.HashDataAsync(stored, cancellationToken).ConfigureAwait(false)) != part.ContentSha256)
+            throw new PgdException(ExitCode.Failed, $"{part.Key} is damaged: it is not what was backed up", "What is damaged is not restored; choose another backup: dotnet pgd backup list");
     }
 
     /// <summary>A restore is proved by a restore: on a branch that goes again, also if this is killed.</summary>
-    private async Task<IReadOnlyList<string>> ByRestoringAsync(BackupRepository repository, Found found, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<string>> ByRestoringAsync(BackupRepository repository, Found found, string? project, CancellationToken cancellationToken)
     {
-        var source = BranchName.Parse(found.Manifest!.Source);
+        var manifest = found.Manifest!;
+        if (project is null && manifest.BranchId is null)
+            throw new PgdException(ExitCode.Misuse, $"{manifest.Id} was made of {manifest.Source}, and it is not said in which project it is restored to prove it", "Name one: --project NAME");
         using var lease = _workspace.Leases.Take();
         try
         {
-            var branch = BranchName.Of(source.Project, $"verify-{lease.Id}");
+            var branch = BranchName.Of(project ?? BranchName.Parse(manifest.Source).Project, $"verify-{lease.Id}");
             try
             {
-                await ToBranchAsync(repository, found, branch, TimeSpan.FromDays(1), lease, cancellationToken).ConfigureAwait(false);
+                _ = manifest.Mode == BackupMode.Physical ? await ToBranchAsync(repository, found, branch, TimeSpan.FromDays(1), lease, cancellationToken).ConfigureAwait(false)
+                    : await DatabaseToBranchAsync(repository, found, branch, withOwners: false, TimeSpan.FromDays(1), lease, cancellationToken).ConfigureAwait(false);
             }
             catch (PgdException e) when (e.ExitCode == ExitCode.Failed)
             {
-                return [$"no server starts on what was restored: {e.Message}"];
+                return [$"it cannot be restored: {e.Message}"];
             }
 
-            return (await _workspace.Branches.VerifyAsync(branch, cancellationToken).ConfigureAwait(false)).Problems;
+            return [.. (await _workspace.Branches.VerifyAsync(branch, cancellationToken).ConfigureAwait(false)).Problems, .. await MissingRowsAsync(branch, manifest, cancellationToken).ConfigureAwait(false)];
         }
         finally
         {
             await _workspace.Leases.EndAsync(lease).ConfigureAwait(false);
         }
     }
+
+    private async Task<IReadOnlyList<string>> MissingRowsAsync(BranchName branch, BackupManifest manifest, CancellationToken cancellationToken)
+    {
+        if (manifest.Database is not { } content)
+            return [];
+        var url = await _workspace.Branches.ConnectAsync(branch, content.Name, _workspace.State.RequireProject(branch.Project).Superuser, cancellationToken).ConfigureAwait(false);
+        var connection = await ScriptConnection.OpenAsync(url, LogicalSource.Application, null, cancellationToken).ConfigureAwait(false);
+        await using var _ = connection.ConfigureAwait(false);
+        var problems = new List<string>();
+        foreach (var table in content.Tables)
+        {
+            var rows = (await connection.QueryAsync($"select count(*) from only {LogicalSource.QuotedName(table.Schema, table.Name)}", cancellationToken).ConfigureAwait(false))[0][0];
+            if (rows != table.Rows.ToString(System.Globalization.CultureInfo.InvariantCulture))
+                problems.Add($"{table.Schema}.{table.Name} has {rows} rows instead of {table.Rows}");
+        }
+
+        return problems;
+    }
+
+    /// <summary>A branch has the roles of its project already; the database goes into it, in place of one of its name.</summary>
+    private async Task<Branch> DatabaseToBranchAsync(BackupRepository repository, Found found, BranchName branch, bool withOwners, TimeSpan? timeToLive, Lease? lease, CancellationToken cancellationToken)
+    {
+        var (project, content) = (_workspace.State.RequireProject(branch.Project), found.Manifest!.Database!);
+        var made = (await _workspace.Branches.CreateAsync(new() { Name = branch, TimeToLive = timeToLive, Lease = lease, Labels = LabelsOf(found.Manifest) }, cancellationToken).ConfigureAwait(false)).Branch;
+        try
+        {
+            var url = await _workspace.Branches.ConnectAsync(branch, content.Name == Maintenance ? "template1" : Maintenance, project.Superuser, cancellationToken).ConfigureAwait(false);
+            var connection = await ScriptConnection.OpenAsync(url, LogicalSource.Application, null, cancellationToken).ConfigureAwait(false);
+            await using (connection.ConfigureAwait(false))
+            {
+                await connection.QueryAsync($"drop database if exists {AdminConnection.QuoteIdentifier(content.Name)}", cancellationToken).ConfigureAwait(false);
+                await connection.QueryAsync($"create database {AdminConnection.QuoteIdentifier(content.Name)} template template0", cancellationToken).ConfigureAwait(false);
+            }
+
+            await new LogicalRestore(url with { Database = content.Name }, repository, found.Manifest, found.Prefix, _workspace.Reporter).RunAsync(withOwners, cancellationToken).ConfigureAwait(false);
+            return made;
+        }
+        catch
+        {
+            await _workspace.Branches.DeleteAsync(branch, ifExists: true, withSnapshots: true, CancellationToken.None).ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    private static Dictionary<string, string> LabelsOf(BackupManifest manifest) => new() { ["pgd.backup"] = manifest.Id };
 
     private async Task<Branch> ToBranchAsync(BackupRepository repository, Found found, BranchName branch, TimeSpan? timeToLive, Lease? lease, CancellationToken cancellationToken)
     {
@@ -349,7 +482,7 @@ public sealed class Backups
             throw new PgdException(ExitCode.Unsafe, $"the text in {manifest.Id} is sorted by {libc}, and servers of {project.Name} sort by {here}", "Restore it into a project with an image like that of its source.");
         if (manifest.Superuser != project.Superuser)
             throw new PgdException(ExitCode.Unsafe, $"the superuser of {manifest.Id} is {manifest.Superuser}, and that of the project {project.Name} is {project.Superuser}", $"Restore it into a project whose superuser is {manifest.Superuser}.");
-        return (await _workspace.Branches.CreateAsync(new() { Name = branch, TimeToLive = timeToLive, Lease = lease, Labels = new Dictionary<string, string> { ["pgd.backup"] = manifest.Id }, Backup = (repository, manifest) }, cancellationToken).ConfigureAwait(false)).Branch;
+        return (await _workspace.Branches.CreateAsync(new() { Name = branch, TimeToLive = timeToLive, Lease = lease, Labels = LabelsOf(manifest), Backup = (repository, manifest) }, cancellationToken).ConfigureAwait(false)).Branch;
     }
 
     private async Task ToFolderAsync(BackupRepository repository, BackupManifest manifest, string folder, CancellationToken cancellationToken)

@@ -15,6 +15,7 @@ internal sealed class FileStore(string root) : IBackupStore, IHostLocks
     private const string Unfinished = ".unfinished", Locks = ".locks";
 
     // The group's part is up to the umask, as it is for any other program; nobody else may read a database's content.
+    private const int MostAttempts = 1000;
     private const UnixFileMode FileMode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.GroupWrite;
     private const UnixFileMode FolderMode = FileMode | UnixFileMode.UserExecute | UnixFileMode.GroupExecute;
 
@@ -244,7 +245,7 @@ internal sealed class FileStore(string root) : IBackupStore, IHostLocks
                 Flush(Path.GetDirectoryName(path)!);
                 return;
             }
-            catch (IOException e) when (attempt < 5 && (e is DirectoryNotFoundException || e.HResult == Libc.ENOENT))
+            catch (IOException e) when (attempt < MostAttempts && (e is DirectoryNotFoundException or FileNotFoundException || e.HResult == Libc.ENOENT) && File.Exists(beside))
             {
                 // Somebody deleted the last object of the folder, and with it the folder.
                 MakeFolders(Path.GetDirectoryName(path)!);

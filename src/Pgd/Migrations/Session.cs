@@ -1,6 +1,4 @@
-using System.Data.Common;
 using Npgsql;
-using NpgsqlTypes;
 using Pgd.Libpq;
 using Pgd.Postgres;
 
@@ -39,18 +37,7 @@ internal sealed class Session : IAsyncDisposable
     }
 
     /// <summary>Runs a statement of our own with text parameters.</summary>
-    public async Task<List<string?[]>> QueryAsync(string sql, CancellationToken cancellationToken, params string[] parameters)
-    {
-        await using var command = new NpgsqlCommand(sql, script.Connection) { AllResultTypesAreUnknown = true };
-        foreach (var parameter in parameters)
-            command.Parameters.Add(new NpgsqlParameter { Value = parameter, NpgsqlDbType = NpgsqlDbType.Text });
-        // By its general name: Cake looks at all types before it can find Npgsql, and this one has what it awaits as a field.
-        await using var reader = await ((DbCommand)command).ExecuteReaderAsync(cancellationToken);
-        var rows = new List<string?[]>();
-        while (await reader.ReadAsync(cancellationToken))
-            rows.Add([.. Enumerable.Range(0, reader.FieldCount).Select(i => reader.IsDBNull(i) ? null : reader.GetString(i))]);
-        return rows;
-    }
+    public Task<List<string?[]>> QueryAsync(string sql, CancellationToken cancellationToken, params string[] parameters) => script.QueryAsync(sql, cancellationToken, parameters);
 
     public ValueTask DisposeAsync() => script.DisposeAsync();
 }

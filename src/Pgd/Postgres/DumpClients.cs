@@ -56,5 +56,12 @@ internal sealed class DumpClients
             $"Install the package postgresql-client-{dumpMajor} (apt.postgresql.org has every version).");
     }
 
+    /// <summary>A pg_dump that can read a server of this version.</summary>
+    /// <exception cref="PgdException">None is installed (<see cref="ExitCode.MachineLacks"/>).</exception>
+    public string DumpOf(int serverMajor) =>
+        folders.Where(pair => pair.Key >= serverMajor).Select(pair => Path.Combine(pair.Value, "pg_dump")).FirstOrDefault(File.Exists)
+            ?? throw new PgdException(ExitCode.MachineLacks, $"this machine has no pg_dump that can read a server of PostgreSQL {serverMajor}" + (folders.Count == 0 ? "" : $", only those of {string.Join(", ", folders.Keys)}"),
+                $"Install the package postgresql-client-{serverMajor} (apt.postgresql.org has every version).");
+
     private static bool HasAll(string folder) => File.Exists(Path.Combine(folder, "psql")) && File.Exists(Path.Combine(folder, "pg_restore"));
 }

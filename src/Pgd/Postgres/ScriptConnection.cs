@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Npgsql;
 using NpgsqlTypes;
 using Pgd.Libpq;
@@ -59,6 +60,45 @@ internal sealed class ScriptConnection : IAsyncDisposable
             command.Parameters.Add(new NpgsqlParameter { Value = DBNull.Value, NpgsqlDbType = NpgsqlDbType.Integer });
         return command;
     }
+
+    /// <summary>Asks something of our own, with parameters that are text, and returns text.</summary>
+    public async Task<List<string?[]>> QueryAsync(string sql, CancellationToken cancellationToken, params string?[] parameters)
+    {
+        await using var command = new NpgsqlCommand(sql, Connection) { AllResultTypesAreUnknown = true };
+        foreach (var parameter in parameters)
+            command.Parameters.Add(new NpgsqlParameter { Value = (object?)parameter ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Text });
+        // By its general name: Cake looks at all types before it can find Npgsql, and this one has what it awaits as a field.
+        await using var reader = await ((DbCommand)command).ExecuteReaderAsync(cancellationToken);
+        var rows = new List<string?[]>();
+        while (await reader.ReadAsync(cancellationToken))
+            rows.Add([.. Enumerable.Range(0, reader.FieldCount).Select(i => reader.IsDBNull(i) ? null : reader.GetString(i))]);
+        return rows;
+    }
+
+    /// <summary>The bytes that <c>COPY … TO STDOUT</c> sends, as they are. They must be read to their end, or the connection is of no use any more.</summary>
+    public async Task<Stream> CopyOutAsync(string copy, CancellationToken cancellationToken) => ((StreamReader)await Any<TextReader, NpgsqlCopyTextReader>(Connection.BeginTextExportAsync(copy, cancellationToken))).BaseStream;
+
+    /// <summary>Sends bytes as they are to <c>COPY … FROM STDIN</c>: all that a writer writes, or nothing if it throws.</summary>
+    public async Task CopyInAsync(string copy, Func<Stream, Task> write, CancellationToken cancellationToken)
+    {
+        var writer = (NpgsqlCopyTextWriter)await Any<TextWriter, NpgsqlCopyTextWriter>(Connection.BeginTextImportAsync(copy, cancellationToken));
+        try
+        {
+            await write(writer.BaseStream);
+        }
+        catch
+        {
+            await writer.CancelAsync();
+            throw;
+        }
+
+        await writer.DisposeAsync();
+    }
+
+    // By its general name, see above.
+    private static Task<TGeneral> Any<TGeneral, T>(Task<T> task)
+        where T : TGeneral =>
+        task.ContinueWith(static done => (TGeneral)done.GetAwaiter().GetResult(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
 
     public async ValueTask DisposeAsync()
     {

@@ -1,6 +1,7 @@
 using System.Data.Common;
 using System.Globalization;
 using System.Net.Sockets;
+using System.Text;
 using Npgsql;
 using Pgd.Libpq;
 using Pgd.Migrations;
@@ -231,7 +232,7 @@ internal sealed class PostgresQuerySession : QuerySession
         TextReader reader;
         try
         {
-            reader = await AnyReader(connection.BeginTextExportAsync($"COPY ({statement.Text}\n) TO STDOUT WITH (FORMAT csv, HEADER true, ENCODING 'UTF8')", cancellationToken));
+            reader = new StreamReader(await server.CopyOutAsync($"COPY ({statement.Text}\n) TO STDOUT WITH (FORMAT csv, HEADER true, ENCODING 'UTF8')", cancellationToken), new UTF8Encoding(false));
         }
         catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.FeatureNotSupported)
         {
@@ -270,10 +271,6 @@ internal sealed class PostgresQuerySession : QuerySession
         await using var command = new NpgsqlCommand(sql, connection);
         await command.ExecuteNonQueryAsync(cancellationToken);
     }
-
-    // By its general name: Cake looks at all types before it can find Npgsql, and what is awaited becomes a field.
-    private static Task<TextReader> AnyReader(Task<NpgsqlCopyTextReader> reader) =>
-        reader.ContinueWith(static task => (TextReader)task.GetAwaiter().GetResult(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
 
     private static List<QueryColumn> Columns(DbDataReader reader) =>
         [.. Enumerable.Range(0, reader.FieldCount).Select(i => new QueryColumn(reader.GetName(i), FormOf(((NpgsqlDataReader)reader).GetDataTypeOID(i))))];

@@ -358,6 +358,7 @@ internal static class Words
 }
 
 /// <inheritdoc/>
+[Trait("Only", "soak")]
 public sealed class BranchLifecycleOnBtrfs15(Btrfs15 fixture) : BranchLifecycle(fixture), IClassFixture<Btrfs15>;
 
 /// <inheritdoc/>

@@ -43,46 +43,59 @@ public sealed class CakeScripts(CakeScripts.PackedAddin addin) : IClassFixture<C
         Assert.True(status == 0, output);
         foreach (var told in (string[])["snapshots: 1", "shop/build: 3 statements, index-not-concurrent", "branches: 3, Running", "projects: 1, reflink", "The migration ran in "])
             Assert.Contains(told, output, StringComparison.Ordinal);
-        Assert.DoesNotContain("Could not load", output, StringComparison.Ordinal);
+        Assert.False(output.Contains("Could not load", StringComparison.Ordinal), output);
         Assert.Matches("a connection: postgresql://[a-z]+:\\*+@", output);
         Assert.True(File.Exists(Path.Combine(_folder.Path, "first", "report.html")));
         Assert.True(File.Exists(Path.Combine(_folder.Path, "second", "report.json")));
         Assert.Equal(before, root.SteadyListing());
     }
 
-    [Theory]
-    [InlineData("throw new Exception(\"in the middle\");", null, "in the middle")]
-    [InlineData("PgdMigrate(db.Name, new PgdMigrateSettings { Command = \"exit 3\" });", 8, "ended with exit status 3")]
-    [InlineData("PgdMigrate(db.Name, new PgdMigrateSettings { Files = \"db/*.sql\", Role = \"postgres\", Budget = new MigrationBudget { Deny = new[] { \"drop-column\" } } });", 9, "over 1 budget")]
-    [InlineData("PgdMigrate(db.Name, new PgdMigrateSettings { });", 2, "PgdMigrateSettings says neither Command nor Files")]
-    [InlineData("PgdMigrate(db.Name, new PgdMigrateSettings { Files = \"db/*.sql\", Rerun = true });", 2, "PgdMigrateSettings.Rerun is about a Command")]
-    [InlineData("PgdBranchCreate(\"shop/nowhere\", new PgdBranchSettings { From = \"missing\" });", 4, "shop/missing")]
-    public async Task What_fails_in_the_middle_fails_the_build_with_our_status_and_leaves_nothing(string work, int? expected, string told)
+    [Fact]
+    public async Task What_fails_in_the_middle_fails_the_build_with_our_status_and_leaves_nothing()
     {
+        (string Work, int? Status, string Told)[] failures =
+        [
+            ("throw new Exception(\"in the middle\");", null, "in the middle"),
+            ("PgdMigrate(db.Name, new PgdMigrateSettings { Command = \"exit 3\" });", 8, "ended with exit status 3"),
+            ("PgdMigrate(db.Name, new PgdMigrateSettings { Files = \"db/*.sql\", Role = \"postgres\", Budget = new MigrationBudget { Deny = new[] { \"drop-column\" } } });", 9, "over 1 budget"),
+            ("PgdMigrate(db.Name, new PgdMigrateSettings { });", 2, "PgdMigrateSettings says neither Command nor Files"),
+            ("PgdMigrate(db.Name, new PgdMigrateSettings { Files = \"db/*.sql\", Rerun = true });", 2, "PgdMigrateSettings.Rerun is about a Command"),
+            ("PgdBranchCreate(\"shop/nowhere\", new PgdBranchSettings { From = \"missing\" });", 4, "shop/missing"),
+        ];
         using var root = await ToolRoot.WithUsedProjectAsync("reflink");
         var before = root.SteadyListing();
         _folder.Write("db/1.sql", "alter table orders drop column note;\n");
 
         // Referenced as a file, with what it needs beside it.
         var (status, output) = Cake(root, AsFiles, $$"""
-            try
-            {
-                PgdWithBranch("shop/build", db =>
+            Exception failure = null;
+            {{string.Concat(failures.Select((failure, i) => $$"""
+                try
                 {
-                    {{work}}
-                });
-            }
-            catch (Exception e)
-            {
-                Information("the status is {0}", (e as CakeException)?.ExitCode);
-                throw;
-            }
+                    PgdWithBranch("shop/build", db =>
+                    {
+                        {{failure.Work}}
+                    });
+                }
+                catch (Exception e)
+                {
+                    Information("{{i}} ended with {0}: {1}", (e as CakeException)?.ExitCode, e.Message);
+                    failure = e;
+                }
+
+                """))}}
+            throw failure;
             """);
 
         // Cake itself ends with 1 whatever a task throws.
         Assert.True(status == 1, output);
-        Assert.Contains($"the status is {expected?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "[NULL]"}", output, StringComparison.Ordinal);
-        Assert.Contains(told, output, StringComparison.Ordinal);
+        foreach (var (i, failure) in failures.Index())
+        {
+            var line = Assert.Single(output.Split('\n'), line => line.StartsWith($"{i} ended with ", StringComparison.Ordinal));
+            Assert.StartsWith($"{i} ended with {failure.Status?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "[NULL]"}: ", line, StringComparison.Ordinal);
+            Assert.Contains(failure.Told, output[output.IndexOf(line, StringComparison.Ordinal)..], StringComparison.Ordinal);
+        }
+
         Assert.Equal(before, root.SteadyListing());
     }
 

@@ -564,7 +564,7 @@ public abstract class KillMatrix : IAsyncLifetime
 }
 
 /// <summary>On a storage that needs the backup bracket every place is passed.</summary>
-public sealed class KillMatrixOnReflink() : KillMatrix("reflink", everyPlace: true)
+public sealed class KillMatrixOnReflink() : KillMatrix("reflink", everyPlace: true, aThird: true)
 {
     [Fact]
     public Task A_create_that_is_killed_anywhere_leaves_nothing_after_the_doctor_and_can_be_repeated() => KillCreateAsync();
@@ -594,7 +594,7 @@ public sealed class KillMatrixOfRotations() : KillMatrix("reflink", everyPlace: 
 }
 
 /// <summary>What is done with snapshots, where they are copies of files.</summary>
-public sealed class KillMatrixOfSnapshots() : KillMatrix("reflink", everyPlace: true)
+public sealed class KillMatrixOfSnapshots() : KillMatrix("reflink", everyPlace: true, aThird: true)
 {
     [Fact]
     public Task A_snapshot_that_is_killed_anywhere_is_whole_or_gone_after_the_doctor_and_so_is_a_branch_that_is_recovered_from_it() => KillSnapshotsAsync();
@@ -654,7 +654,7 @@ public sealed class KillMatrixOnCopy() : KillMatrix("copy", everyPlace: false)
 }
 
 /// <summary>Where servers are containers.</summary>
-public sealed class KillMatrixInDocker() : KillMatrix("btrfs", everyPlace: false, docker: true)
+public sealed class KillMatrixInDocker() : KillMatrix("btrfs", everyPlace: false, docker: true, aThird: true)
 {
     [Fact]
     public Task A_create_that_is_killed_while_its_container_is_made_leaves_nothing_after_the_doctor_and_can_be_repeated() => KillCreateAsync();

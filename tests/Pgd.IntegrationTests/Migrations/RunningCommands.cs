@@ -55,7 +55,8 @@ public sealed class RunningCommands
         Assert.Equal("end", run.OutputTail[^1]);
         Assert.Equal(200, run.OutputTail.Count);
         Assert.True(lines > 1_000_000);
-        Assert.InRange(GC.GetTotalMemory(forceFullCollection: true) - before, long.MinValue, 20_000_000);
+        // Other tests run in this process as well, and hold some for a while.
+        await Until(() => GC.GetTotalMemory(forceFullCollection: true) - before < 20_000_000);
     }
 
     [Fact]
@@ -85,7 +86,20 @@ public sealed class RunningCommands
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => run);
 
         Assert.InRange(Stopwatch.GetElapsedTime(start).TotalSeconds, 5, 12);
-        Assert.All(runs.Output, pid => Assert.False(Directory.Exists($"/proc/{pid}") && !File.ReadAllText($"/proc/{pid}/status").Contains("Z (zombie)", StringComparison.Ordinal)));
+        // A busy machine needs a moment for what it was told.
+        await Until(() => runs.Output.All(HasEnded));
+    }
+
+    private static bool HasEnded(string process)
+    {
+        try
+        {
+            return File.ReadAllText($"/proc/{process}/status").Contains("Z (zombie)", StringComparison.Ordinal);
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException or IOException)
+        {
+            return true;
+        }
     }
 
     [Fact]

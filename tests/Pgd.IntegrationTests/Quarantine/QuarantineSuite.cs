@@ -343,6 +343,7 @@ public abstract class QuarantineSuite(ShopFixture fixture)
 }
 
 /// <inheritdoc/>
+[Trait("Only", "soak")]
 public sealed class QuarantineOnBtrfs15(Btrfs15 fixture) : QuarantineSuite(fixture), IClassFixture<Btrfs15>;
 
 /// <inheritdoc/>

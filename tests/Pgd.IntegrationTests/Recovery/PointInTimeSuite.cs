@@ -18,7 +18,8 @@ public abstract class PointInTimeSuite(ShopFixture fixture)
         await TakeAsync("main", "base");
         var random = new Random(20261128);
         var moments = await CommitAsync("main", Commits, random);
-        var targets = Soak.IsOn ? 100 : 10;
+        // Several suites share a tenth of them.
+        var targets = Soak.IsOn ? 100 : 4;
         for (var i = 0; i < targets; i++)
         {
             var moment = moments[random.Next(moments.Count)];
@@ -187,6 +188,7 @@ public abstract class PointInTimeSuite(ShopFixture fixture)
 }
 
 /// <inheritdoc/>
+[Trait("Only", "soak")]
 public sealed class PointInTimeOnBtrfs15(Btrfs15 fixture) : PointInTimeSuite(fixture), IClassFixture<Btrfs15>;
 
 /// <inheritdoc/>

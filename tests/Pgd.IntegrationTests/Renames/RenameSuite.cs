@@ -264,6 +264,7 @@ public abstract class RenameSuite(ShopFixture fixture)
 }
 
 /// <inheritdoc/>
+[Trait("Only", "soak")]
 public sealed class RenamesOnBtrfs15(Btrfs15 fixture) : RenameSuite(fixture), IClassFixture<Btrfs15>;
 
 /// <inheritdoc/>

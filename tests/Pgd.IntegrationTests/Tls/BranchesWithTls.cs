@@ -279,6 +279,7 @@ public abstract class BranchesWithTls(ShopFixture fixture)
 }
 
 /// <inheritdoc/>
+[Trait("Only", "soak")]
 public sealed class BranchesWithTlsOnBtrfs15(Btrfs15 fixture) : BranchesWithTls(fixture), IClassFixture<Btrfs15>;
 
 /// <inheritdoc/>

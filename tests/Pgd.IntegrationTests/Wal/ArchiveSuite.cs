@@ -307,6 +307,7 @@ public abstract class ArchiveSuite(ShopFixture fixture)
 }
 
 /// <inheritdoc/>
+[Trait("Only", "soak")]
 public sealed class ArchivesOnBtrfs15(Btrfs15 fixture) : ArchiveSuite(fixture), IClassFixture<Btrfs15>;
 
 /// <inheritdoc/>

@@ -1,5 +1,8 @@
 using System.CommandLine;
+using Pgd.Backups;
+using Pgd.Queries;
 using Pgd.Tool.CommandLine;
+using Pgd.Tool.Commands.Queries;
 using Pgd.Tool.Output;
 
 namespace Pgd.Tool.Commands.Backups;
@@ -8,12 +11,31 @@ internal static class BackupCreate
 {
     public static Command Command(Surface surface)
     {
-        var branch = Arguments.Branch(surface);
+        var target = new QueryTarget(surface);
+        var mode = Arguments.OneOf("--mode", "physical: all of a branch's cluster, from a snapshot (the default for a branch); logical: a database, or some of its tables", "physical", "logical");
+        var table = Arguments.Repeated("--table", "PATTERN", "Only this table: NAME or SCHEMA.NAME, with * and ? (repeatable)");
+        var schema = Arguments.Repeated("--schema", "PATTERN", "Only the tables of this schema (repeatable)");
+        var except = Arguments.Repeated("--exclude-table", "PATTERN", "But not this table (repeatable)");
         var repository = new Repository();
-        return new Verb(surface, "create", "Back a branch up: all of its cluster, from a snapshot. Its server goes on.",
-            "backup create prod/main --repo /srv/backups")
-            .With([branch, .. repository.Options])
+        return new Verb(surface, "create", "Back up a branch from a snapshot, or a database of any server as it is at one moment. What is backed up goes on.",
+            "backup create prod/main --repo /srv/backups",
+            "backup create prod/main --mode logical --database shop --table orders --repo /srv/backups",
+            "backup create --source postgresql://reader@db.example.com/shop --password-stdin --repo s3://backups/pgd <password.txt")
+            .With([.. target.Symbols, mode, table, schema, except, .. repository.Options])
             .Does(async (run, cancellationToken) =>
-                run.Show(await run.Workspace.Backups.CreateAsync(run.Branch(branch), repository.Of(run), cancellationToken), () => JsonShapes.All.Backup, (backup, sheet) => BackupText.Made(backup, repository.Said(run), sheet)));
+            {
+                var selection = new TableSelection { Tables = run.Values(table), Schemas = run.Values(schema), Except = run.Values(except) };
+                var chosen = selection.Tables.Count + selection.Schemas.Count + selection.Except.Count > 0;
+                var branch = target.Branch(run);
+                var physical = run[mode] is { } said ? said == "physical" : branch is not null && !chosen;
+                if (physical && chosen)
+                    throw new PgdException(ExitCode.Misuse, "a physical backup is one of a whole cluster, not of tables", "Leave out --mode physical.");
+                if (physical && branch is null)
+                    throw new PgdException(ExitCode.Misuse, "a physical backup is made of a branch, and none is named", "Name it, or leave out --mode physical for a logical backup of the server's database.");
+                var backup = physical ? await run.Workspace.Backups.CreateAsync(BranchName.Parse(branch!), repository.Of(run), cancellationToken)
+                    : await target.FindAsync(run, cancellationToken) is PostgresSource postgres ? await run.Workspace.Backups.CreateAsync(postgres.Url, selection, repository.Of(run), cancellationToken)
+                    : throw new PgdException(ExitCode.Misuse, "MariaDB and MySQL cannot be backed up yet");
+                run.Show(backup, () => JsonShapes.All.Backup, (made, sheet) => BackupText.Made(made, repository.Said(run), sheet));
+            });
     }
 }

@@ -1,6 +1,8 @@
 using System.CommandLine;
 using Pgd.Configuration;
+using Pgd.Libpq;
 using Pgd.Tool.CommandLine;
+using Pgd.Tool.Commands.Queries;
 using Pgd.Tool.Output;
 
 namespace Pgd.Tool.Commands.Backups;
@@ -11,13 +13,17 @@ internal static class BackupRestore
     {
         var id = Id();
         var branch = new Option<string?>("--to-branch") { HelpName = "PROJECT/BRANCH", Description = "Branch to make of it, in a project of the same version" };
+        var url = new Option<string?>("--to-url") { HelpName = "URL", Description = "Empty database for a logical one: postgresql://USER@HOST/DATABASE" };
+        var password = new Option<bool>("--password-stdin") { Description = "Read the password of --to-url from the first line of standard input" };
+        var noOwner = new Option<bool>("--no-owner") { Description = "Let all of a logical one belong to the connecting role, without the rights that were granted" };
         var folder = new Option<string?>("--to") { HelpName = "DIR", Description = "Empty folder to become a data directory" };
         var ttl = Arguments.TimeToLive();
         var repository = new Repository();
-        return new Verb(surface, "restore", "Restore a backup: as a branch, or into a folder. Each byte is proved on the way.",
+        return new Verb(surface, "restore", "Restore a backup: as a branch, into a folder, or into a database. Each byte is proved on the way.",
             "backup restore latest --to-branch prod/restored --repo /srv/backups",
-            "backup restore 20261129T101500Z --to /srv/pg --repo s3://backups/pgd")
-            .With([id, branch, folder, ttl, .. repository.Options])
+            "backup restore 20261129T101500Z --to /srv/pg --repo s3://backups/pgd",
+            "backup restore latest --to-url postgresql://admin@localhost/copy --no-owner --repo /srv/backups")
+            .With([id, branch, folder, url, password, noOwner, ttl, .. repository.Options])
             .Does(async (run, cancellationToken) =>
             {
                 var request = new Pgd.Backups.BackupRestore
@@ -26,11 +32,15 @@ internal static class BackupRestore
                     Id = run[id]!,
                     Branch = run[branch] is { } name ? BranchName.Parse(name) : null,
                     Folder = run[folder] is { } path ? Path.GetFullPath(path, run.Session.WorkingDirectory) : null,
+                    Server = run[url] is { } server ? WithPassword(ConnectionUrl.Parse(server, QueryTarget.EnvironmentOf(run.Session)), run[password] ? QueryTarget.FirstLine(run.Session) : null) : null,
+                    WithoutOwners = run[noOwner],
                     TimeToLive = run[ttl] is { } text ? Duration.Parse(text) : null,
                 };
                 run.Show(await run.Workspace.Backups.RestoreAsync(request, cancellationToken), () => JsonShapes.All.Restored, BackupText.Restored);
             });
     }
+
+    private static ConnectionUrl WithPassword(ConnectionUrl url, string? password) => password is null ? url : url with { Password = password };
 
     internal static Argument<string?> Id() => new("id") { HelpName = "ID", Description = "The backup's identity, the beginning of that, or latest", Arity = ArgumentArity.ExactlyOne };
 }

@@ -28,6 +28,9 @@ internal sealed class QueryTarget
 
     public Symbol[] Symbols => [_branch, _source, _environmentFile, _passwordFromInput, _password, _database, _role];
 
+    /// <summary>The branch's name, if it is one.</summary>
+    public string? Branch(Run run) => run[_branch];
+
     /// <summary>Whether standard input begins with a password.</summary>
     public bool TakesInput(Run run) => run[_passwordFromInput];
 
@@ -56,18 +59,21 @@ internal sealed class QueryTarget
 
         if (run[_role] is not null)
             throw new PgdException(ExitCode.Misuse, "--role chooses a role of a branch", "Put the user into the URL: --source postgresql://USER@HOST/DATABASE");
-        var environment = new LibpqEnvironment
-        {
-            Variable = name => session.Environment.GetValueOrDefault(name),
-            Home = session.Environment.GetValueOrDefault("HOME"),
-            UserName = Environment.UserName,
-        };
+        var environment = EnvironmentOf(session);
         var source = run[_source] is { } url ? QuerySource.Parse(url, environment)
             : run[_environmentFile] is { } file ? QuerySource.OfEnvironmentFile(file, TextOf(session, file), environment)
             : Variables.Any(name => session.Environment.GetValueOrDefault(name) is { Length: > 0 }) ? QuerySource.Parse("postgresql://", environment)
             : throw new PgdException(ExitCode.Misuse, "no server is named", "Name a branch (PROJECT/BRANCH), --source URL, --env-file FILE, or set PGHOST and PGDATABASE.");
         return source.With(run[_database], run[_passwordFromInput] ? FirstLine(session) : null);
     }
+
+    /// <summary>Where what a connection string leaves out comes from.</summary>
+    public static LibpqEnvironment EnvironmentOf(Session session) => new()
+    {
+        Variable = name => session.Environment.GetValueOrDefault(name),
+        Home = session.Environment.GetValueOrDefault("HOME"),
+        UserName = Environment.UserName,
+    };
 
     /// <summary>A file of text that the user names; <c>-</c> is standard input.</summary>
     public static string TextOf(Session session, string file)
@@ -99,8 +105,8 @@ internal sealed class QueryTarget
         }
     }
 
-    // Byte by byte: what comes behind it is for somebody else.
-    private static string FirstLine(Session session)
+    /// <summary>The password on standard input, byte by byte: what comes behind it is for somebody else.</summary>
+    public static string FirstLine(Session session)
     {
         var (line, input) = (new List<byte>(), session.Input());
         for (int read; (read = input.ReadByte()) is not (-1 or '\n');)

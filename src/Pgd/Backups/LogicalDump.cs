@@ -1,0 +1,192 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using Npgsql;
+using Pgd.Linux;
+using Pgd.Postgres;
+
+namespace Pgd.Backups;
+
+/// <summary>
+/// A database as definitions (what pg_dump writes) and rows (what COPY sends, as text, so that any later version reads them), all of one moment. Sessions that share that moment read
+/// tables side by side; small tables share an object.
+/// </summary>
+internal static class LogicalDump
+{
+    public const string BeforeData = "definitions/before-data.sql", AfterData = "definitions/after-data.sql", WithoutOwners = "definitions/without-owners/", LargeObjects = "data/large-objects";
+
+    private const int MostSessions = 8, MostTablesTogether = 200;
+    private const long TogetherBytes = 16 << 20;
+
+    /// <summary>Reads a database into a repository.</summary>
+    /// <exception cref="PgdException">Something of it may not be read, or the repository refuses.</exception>
+    public static async Task<DatabaseContent> WriteAsync(LogicalSource source, bool isPartial, string program, string prefix, BackupRepository repository, IReporter reporter, CancellationToken cancellationToken)
+    {
+        var parts = new ConcurrentDictionary<string, StoredPart>(StringComparer.Ordinal);
+        foreach (var (key, section, withOwners) in ((string, string, bool)[])[(BeforeData, "pre-data", true), (AfterData, "post-data", true), (WithoutOwners + BeforeData, "pre-data", false), (WithoutOwners + AfterData, "post-data", false)])
+        {
+            parts[key] = await repository.WriteAsync(prefix + key, (stream, token) => source.DefinitionsAsync(program, section, withOwners, isPartial, stream, token), compress: true, cancellationToken).ConfigureAwait(false);
+        }
+
+        Fault.Here("backup:definitions");
+        var tables = new ConcurrentBag<BackedUpTable>();
+        var (total, done) = (source.Tables.Sum(table => table.Bytes), 0L);
+        var groups = Together(source.Tables);
+        await Parallel.ForEachAsync(Enumerable.Range(0, groups.Count), new ParallelOptions { MaxDegreeOfParallelism = Math.Min(Math.Max(2, Environment.ProcessorCount), MostSessions), CancellationToken = cancellationToken }, async (i, token) =>
+        {
+            var session = await source.ShareAsync(token).ConfigureAwait(false);
+            await using var _ = session.ConfigureAwait(false);
+            var key = string.Create(CultureInfo.InvariantCulture, $"data/{i:D5}.copy");
+            parts[key] = await repository.WriteAsync(prefix + key, async (stream, inner) =>
+            {
+                var offset = 0L;
+                foreach (var table in groups[i])
+                {
+                    var (bytes, rows) = await CopyAsync(source, session, table, stream, inner).ConfigureAwait(false);
+                    tables.Add(new(table.Schema, table.Name, table.Columns, rows, key, offset, bytes));
+                    offset += bytes;
+                    reporter.Progress($"backing up {source.Url.Database}", Interlocked.Add(ref done, table.Bytes), total);
+                }
+            }, compress: true, token).ConfigureAwait(false);
+            Fault.Here("backup:part");
+        }).ConfigureAwait(false);
+
+        var largeObjects = 0L;
+        if (!isPartial)
+        {
+            var session = await source.ShareAsync(cancellationToken).ConfigureAwait(false);
+            await using var _ = session.ConfigureAwait(false);
+            parts[LargeObjects] = await repository.WriteAsync(prefix + LargeObjects, async (stream, token) => largeObjects = await LargeObjectsAsync(source, session, stream, token).ConfigureAwait(false), compress: true, cancellationToken).ConfigureAwait(false);
+        }
+
+        return new()
+        {
+            Name = source.Url.Database,
+            IsPartial = isPartial,
+            Snapshot = source.Snapshot,
+            Tables = [.. tables.OrderBy(table => table.Schema, StringComparer.Ordinal).ThenBy(table => table.Name, StringComparer.Ordinal)],
+            // Last: what was inserted meanwhile is no part of the backup, but a value that was given out must not be given out again.
+            Sequences = await source.SequencesAsync(isPartial, cancellationToken).ConfigureAwait(false),
+            LargeObjects = largeObjects,
+            LeftOut = isPartial ? await source.LeftOutAsync(cancellationToken).ConfigureAwait(false) : [],
+            Parts = [.. parts.OrderBy(part => part.Key, StringComparer.Ordinal).Select(part => part.Value)],
+        };
+    }
+
+    private static List<List<SourceTable>> Together(IReadOnlyList<SourceTable> tables)
+    {
+        var (groups, open, bytes) = (new List<List<SourceTable>>(), new List<SourceTable>(), 0L);
+        foreach (var table in tables)
+        {
+            if (open.Count > 0 && (bytes + table.Bytes > TogetherBytes || open.Count == MostTablesTogether))
+            {
+                groups.Add(open);
+                (open, bytes) = ([], 0);
+            }
+
+            open.Add(table);
+            bytes += table.Bytes;
+        }
+
+        if (open.Count > 0)
+            groups.Add(open);
+        return groups;
+    }
+
+    private static async Task<(long Bytes, long Rows)> CopyAsync(LogicalSource source, ScriptConnection session, SourceTable table, Stream target, CancellationToken cancellationToken)
+    {
+        var name = LogicalSource.QuotedName(table.Schema, table.Name);
+        // A table without columns has rows all the same.
+        var columns = table.Columns.Length == 0 ? "" : $" ({table.Columns})";
+        var copy = string.IsNullOrEmpty(table.Condition) ? $"copy {name}{columns} to stdout" : $"copy (select {table.Columns} from only {name} {table.Condition}) to stdout";
+        try
+        {
+            var from = await session.CopyOutAsync(copy, cancellationToken).ConfigureAwait(false);
+            await using var _ = from.ConfigureAwait(false);
+            var (buffer, bytes, rows) = (new byte[64 << 10], 0L, 0L);
+            while (await from.ReadAsync(buffer, cancellationToken).ConfigureAwait(false) is var read and > 0)
+            {
+                // In the text form a line is a row: line ends inside of values are written as \n.
+                rows += buffer.AsSpan(0, read).Count((byte)'\n');
+                bytes += read;
+                await target.WriteAsync(buffer.AsMemory(0, read), cancellationToken).ConfigureAwait(false);
+            }
+
+            return (bytes, rows);
+        }
+        catch (PostgresException e)
+        {
+            throw source.Refused(e);
+        }
+    }
+
+    // A line is a piece: the object's number, where the piece begins, and its bytes as digits. Every object has at least one.
+    private static async Task<long> LargeObjectsAsync(LogicalSource source, ScriptConnection session, Stream target, CancellationToken cancellationToken)
+    {
+        const int piece = 1 << 20;
+        try
+        {
+            var all = await session.QueryAsync("select oid::text from pg_largeobject_metadata order by oid", cancellationToken).ConfigureAwait(false);
+            foreach (var row in all)
+            {
+                for (var offset = 0L; ; offset += piece)
+                {
+                    var digits = (await session.QueryAsync("select encode(lo_get($1::oid, $2::bigint, $3::int), 'hex')", cancellationToken, row[0], offset.ToString(CultureInfo.InvariantCulture), piece.ToString(CultureInfo.InvariantCulture)).ConfigureAwait(false))[0][0]!;
+                    if (digits.Length > 0 || offset == 0)
+                        await target.WriteAsync(System.Text.Encoding.ASCII.GetBytes($"{row[0]}\t{offset.ToString(CultureInfo.InvariantCulture)}\t{digits}\n"), cancellationToken).ConfigureAwait(false);
+                    if (digits.Length < 2 * piece)
+                        break;
+                }
+            }
+
+            return all.Count;
+        }
+        catch (PostgresException e)
+        {
+            throw source.Refused(e);
+        }
+    }
+}
+
+/// <summary>What a logical backup holds of a database.</summary>
+internal sealed record DatabaseContent
+{
+    /// <summary>The database's name.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Whether only some tables were meant.</summary>
+    public bool IsPartial { get; init; }
+
+    /// <summary>PostgreSQL's text for the moment.</summary>
+    public string? Snapshot { get; init; }
+
+    public IReadOnlyList<BackedUpTable> Tables { get; init; } = [];
+
+    public IReadOnlyList<BackedUpSequence> Sequences { get; init; } = [];
+
+    /// <summary>How many large objects there are.</summary>
+    public long LargeObjects { get; init; }
+
+    /// <summary>What the tables need and the backup does not have.</summary>
+    public IReadOnlyList<string> LeftOut { get; init; } = [];
+
+    /// <summary>The objects, which the manifest has.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public IReadOnlyList<StoredPart> Parts { get; init; } = [];
+}
+
+/// <summary>A table in a backup.</summary>
+/// <param name="Schema">Its schema.</param>
+/// <param name="Name">Its name.</param>
+/// <param name="Columns">The columns whose values there are, quoted, with commas.</param>
+/// <param name="Rows">How many there are.</param>
+/// <param name="Part">The object that holds them, below the backup's own folder.</param>
+/// <param name="Offset">Where in it they begin.</param>
+/// <param name="Bytes">How long they are.</param>
+internal sealed record BackedUpTable(string Schema, string Name, string Columns, long Rows, string Part, long Offset, long Bytes);
+
+/// <summary>Where a sequence stands.</summary>
+/// <param name="Schema">Its schema.</param>
+/// <param name="Name">Its name.</param>
+/// <param name="Value">The last value.</param>
+/// <param name="IsCalled">Whether it was given out.</param>
+internal sealed record BackedUpSequence(string Schema, string Name, long Value, bool IsCalled);

@@ -1,0 +1,183 @@
+using System.Globalization;
+using System.Text;
+using System.Text.RegularExpressions;
+using Npgsql;
+using Pgd.Libpq;
+using Pgd.Migrations;
+using Pgd.Postgres;
+
+namespace Pgd.Backups;
+
+/// <summary>Brings a logical backup into an empty database: definitions, rows side by side, and then what is built on rows: indexes, constraints, triggers.</summary>
+internal sealed partial class LogicalRestore(ConnectionUrl target, BackupRepository repository, BackupManifest manifest, string prefix, IReporter reporter)
+{
+    private const int MostSessions = 8;
+    private readonly DatabaseContent _content = manifest.Database!;
+
+    /// <summary>Restores it.</summary>
+    /// <param name="withOwners">Whether everything belongs to whom it belonged to, with the rights that were granted; else all of it is the connecting role's.</param>
+    /// <param name="cancellationToken">Ends it; the database is then half full.</param>
+    /// <exception cref="PgdException">The database is not empty (<see cref="ExitCode.Exists"/>), its server older (<see cref="ExitCode.Unsafe"/>), a role missing (<see cref="ExitCode.NotFound"/>), the backup damaged or a statement refused (<see cref="ExitCode.Failed"/>).</exception>
+    public async Task RunAsync(bool withOwners, CancellationToken cancellationToken)
+    {
+        var connection = await ConnectAsync(cancellationToken).ConfigureAwait(false);
+        await using var _ = connection.ConfigureAwait(false);
+        await CheckAsync(connection, cancellationToken).ConfigureAwait(false);
+        var folder = withOwners ? "" : LogicalDump.WithoutOwners;
+        var (before, after) = (await DefinitionsAsync(folder + LogicalDump.BeforeData, cancellationToken).ConfigureAwait(false), await DefinitionsAsync(folder + LogicalDump.AfterData, cancellationToken).ConfigureAwait(false));
+        if (withOwners)
+            await RequireRolesAsync(connection, before + after, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            reporter.Step($"restoring definitions into {target.Database}");
+            await ExecuteAsync(connection, before, cancellationToken).ConfigureAwait(false);
+            await RowsAsync(cancellationToken).ConfigureAwait(false);
+            if (_content.LargeObjects > 0)
+                await LargeObjectsAsync(connection, cancellationToken).ConfigureAwait(false);
+            reporter.Step($"building indexes and constraints of {target.Database}");
+            await ExecuteAsync(connection, after, cancellationToken).ConfigureAwait(false);
+            foreach (var sequence in _content.Sequences)
+            {
+                await connection.QueryAsync("select pg_catalog.setval($1::regclass, $2::bigint, $3::boolean)", cancellationToken, LogicalSource.QuotedName(sequence.Schema, sequence.Name),
+                    sequence.Value.ToString(CultureInfo.InvariantCulture), sequence.IsCalled ? "true" : "false").ConfigureAwait(false);
+            }
+
+            await connection.QueryAsync("reset all", cancellationToken).ConfigureAwait(false);
+            await connection.QueryAsync("analyze", cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+        {
+            const string again = "The database is half full now. Drop and make it again before the next try.";
+            throw e switch
+            {
+                PostgresException refused => new PgdException(ExitCode.Failed, $"{target} refused a part of {manifest.Id}: {refused.MessageText}{(refused.Detail is null ? "" : $" ({refused.Detail})")}", again, e),
+                NpgsqlException lost => new PgdException(ExitCode.Failed, $"the connection to {target} was lost: {lost.InnerException?.Message ?? lost.Message}", again, e),
+                _ => e,
+            };
+        }
+    }
+
+    private async Task<ScriptConnection> ConnectAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await ScriptConnection.OpenAsync(target, "pgd restore", null, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is NpgsqlException or System.Net.Sockets.SocketException or TimeoutException)
+        {
+            throw new PgdException(ExitCode.Failed, $"cannot connect to {target}: {(e as PostgresException)?.MessageText ?? e.InnerException?.Message ?? e.Message}", $"If there is no such database yet, make it: createdb {target.Database}", e);
+        }
+    }
+
+    private async Task CheckAsync(ScriptConnection connection, CancellationToken cancellationToken)
+    {
+        var version = int.Parse((await connection.QueryAsync("select current_setting('server_version_num')", cancellationToken).ConfigureAwait(false))[0][0]!, CultureInfo.InvariantCulture) / 10_000;
+        if (version < manifest.PostgresMajor)
+            throw new PgdException(ExitCode.Unsafe, $"{manifest.Id} is of PostgreSQL {manifest.PostgresMajor}, and {target} is {version}", "Restore it into the same version or a newer one.");
+        var there = await connection.QueryAsync("""
+            select n.nspname || '.' || c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+            where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+                and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
+            order by 1
+            """, cancellationToken).ConfigureAwait(false);
+        // Some tables may go beside others.
+        var taken = _content.IsPartial ? [.. there.Select(row => row[0]!).Intersect(_content.Tables.Select(table => $"{table.Schema}.{table.Name}"))] : there.ConvertAll(row => row[0]!);
+        if (taken.Count > 0)
+            throw new PgdException(ExitCode.Exists, $"{target} has {string.Join(", ", taken.Take(3))}{(taken.Count > 3 ? $" and {taken.Count - 3} more" : "")} already", "Nothing was changed. Restore into an empty database.");
+    }
+
+    // What pg_dump writes names its roles in these places only.
+    private static async Task RequireRolesAsync(ScriptConnection connection, string definitions, CancellationToken cancellationToken)
+    {
+        var named = RoleName().Matches(definitions).Select(match => match.Groups["role"].Value is ['"', .., '"'] quoted ? quoted[1..^1].Replace("\"\"", "\"", StringComparison.Ordinal) : match.Groups["role"].Value).Where(role => role != "PUBLIC").ToHashSet(StringComparer.Ordinal);
+        var there = (await connection.QueryAsync("select rolname from pg_roles", cancellationToken).ConfigureAwait(false)).Select(row => row[0]!).ToHashSet(StringComparer.Ordinal);
+        var missing = named.Except(there).Order(StringComparer.Ordinal).ToList();
+        if (missing.Count > 0)
+            throw new PgdException(ExitCode.NotFound, $"the server has no role {string.Join(", ", missing)}", $"Make them: {string.Join(' ', missing.Select(role => $"CREATE ROLE {AdminConnection.QuoteIdentifier(role)};"))} Or let all of it belong to you: --no-owner");
+    }
+
+    private async Task<string> DefinitionsAsync(string key, CancellationToken cancellationToken)
+    {
+        var stored = await repository.ReadAsync(prefix + key, compressed: true, cancellationToken).ConfigureAwait(false);
+        await using var _ = stored.ConfigureAwait(false);
+        using var all = new MemoryStream();
+        await stored.CopyToAsync(all, cancellationToken).ConfigureAwait(false);
+        // psql's own words, by which newer versions of pg_dump keep psql from obeying anything else.
+        return Restrict().Replace(Encoding.UTF8.GetString(all.GetBuffer(), 0, (int)all.Length), "");
+    }
+
+    private static async Task ExecuteAsync(ScriptConnection connection, string definitions, CancellationToken cancellationToken)
+    {
+        foreach (var statement in SqlScript.Split(definitions))
+        {
+            // Every new database has it.
+            if (statement.Words is ["create", "schema", "public", ..])
+                continue;
+            var command = connection.CommandOf(statement);
+            await using var _ = command.ConfigureAwait(false);
+            await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private async Task RowsAsync(CancellationToken cancellationToken)
+    {
+        var (total, done) = (_content.Tables.Sum(table => table.Bytes), 0L);
+        await Parallel.ForEachAsync(_content.Tables.GroupBy(table => table.Part), new ParallelOptions { MaxDegreeOfParallelism = Math.Min(Math.Max(2, Environment.ProcessorCount), MostSessions), CancellationToken = cancellationToken }, async (group, token) =>
+        {
+            var connection = await ConnectAsync(token).ConfigureAwait(false);
+            await using var _ = connection.ConfigureAwait(false);
+            // What the database or the role set must not change what is read: a date, a trigger that comes with an extension.
+            await connection.QueryAsync("select set_config('DateStyle', 'ISO, YMD', false), set_config('IntervalStyle', 'postgres', false), set_config('xmloption', 'content', false), set_config('statement_timeout', '0', false), set_config('row_security', 'off', false)", token).ConfigureAwait(false);
+            var stored = await repository.ReadAsync(prefix + group.Key, compressed: true, token).ConfigureAwait(false);
+            await using var __ = stored.ConfigureAwait(false);
+            var (buffer, position) = (new byte[64 << 10], 0L);
+            foreach (var table in group.OrderBy(table => table.Offset).ThenBy(table => table.Bytes))
+            {
+                if (table.Offset != position)
+                    throw Damaged(group.Key, $"the rows of {table.Schema}.{table.Name} do not begin where the manifest says");
+                var columns = table.Columns.Length == 0 ? "" : $" ({table.Columns})";
+                await connection.CopyInAsync($"copy {LogicalSource.QuotedName(table.Schema, table.Name)}{columns} from stdin", async rows =>
+                {
+                    for (var left = table.Bytes; left > 0;)
+                    {
+                        var read = await stored.ReadAsync(buffer.AsMemory(0, (int)Math.Min(buffer.Length, left)), token).ConfigureAwait(false);
+                        if (read == 0)
+                            throw Damaged(group.Key, "it ends early");
+                        await rows.WriteAsync(buffer.AsMemory(0, read), token).ConfigureAwait(false);
+                        left -= read;
+                    }
+                }, token).ConfigureAwait(false);
+                position += table.Bytes;
+                reporter.Progress($"restoring {target.Database}", Interlocked.Add(ref done, table.Bytes), total);
+            }
+
+            // To its end, where the seal is.
+            if (await stored.ReadAsync(buffer, token).ConfigureAwait(false) != 0)
+                throw Damaged(group.Key, "it has more than the manifest says");
+        }).ConfigureAwait(false);
+    }
+
+    private async Task LargeObjectsAsync(ScriptConnection connection, CancellationToken cancellationToken)
+    {
+        var there = (await connection.QueryAsync("select oid::text from pg_largeobject_metadata", cancellationToken).ConfigureAwait(false)).Select(row => row[0]!).ToHashSet(StringComparer.Ordinal);
+        var stored = await repository.ReadAsync(prefix + LogicalDump.LargeObjects, compressed: true, cancellationToken).ConfigureAwait(false);
+        using var lines = new StreamReader(stored, Encoding.ASCII);
+        while (await lines.ReadLineAsync(cancellationToken).ConfigureAwait(false) is { } line)
+        {
+            if (line.Split('\t') is not [var oid, var offset, var digits])
+                throw Damaged(LogicalDump.LargeObjects, "a line of it has no three parts");
+            if (there.Add(oid))
+                await connection.QueryAsync("select lo_create($1::oid)", cancellationToken, oid).ConfigureAwait(false);
+            if (digits.Length > 0)
+                await connection.QueryAsync("select lo_put($1::oid, $2::bigint, decode($3, 'hex'))", cancellationToken, oid, offset, digits).ConfigureAwait(false);
+        }
+    }
+
+    private PgdException Damaged(string key, string what) => new(ExitCode.Failed, $"{prefix}{key} is damaged: {what}", "What is damaged is not restored; choose another backup: dotnet pgd backup list");
+
+    [GeneratedRegex(@"^\\(?:un)?restrict \w+\r?\n", RegexOptions.Multiline)]
+    private static partial Regex Restrict();
+
+    [GeneratedRegex("""^(?:ALTER [^;\n]* OWNER TO|(?:GRANT|REVOKE) [^;\n]* (?:TO|FROM)|ALTER DEFAULT PRIVILEGES FOR ROLE) (?<role>"(?:[^"]|"")+"|[^\s;"]+)""", RegexOptions.Multiline)]
+    private static partial Regex RoleName();
+}

@@ -1,0 +1,267 @@
+using System.Globalization;
+using System.Net.Sockets;
+using Npgsql;
+using Pgd.Libpq;
+using Pgd.Postgres;
+
+namespace Pgd.Backups;
+
+/// <summary>
+/// A database that is read as it was at one moment: a transaction that keeps that moment for all who take its snapshot, and locks the tables against being redefined. Nothing on the
+/// server waits for it: what it has to wait for itself it gives up soon.
+/// </summary>
+internal sealed class LogicalSource : IAsyncDisposable
+{
+    public const string Application = "pgd backup";
+
+    private const int OldestMajor = 12;
+    // Who asks for a lock that we have waits for us, and who comes after him for him; so does a lock that we wait for.
+    private const string LockTimeout = "10s";
+
+    private readonly ScriptConnection _connection;
+    private readonly string _snapshot;
+
+    private LogicalSource(ConnectionUrl url, ScriptConnection connection, string?[] said, IReadOnlyList<SourceTable> tables)
+    {
+        (Url, _connection, Tables) = (url, connection, tables);
+        (Major, _snapshot, Snapshot, DataAsOf, Lsn) = (int.Parse(said[0]!, CultureInfo.InvariantCulture) / 10_000, said[1]!, said[2]!, DateTimeOffset.Parse(said[3]!, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal), said[4]);
+    }
+
+    public ConnectionUrl Url { get; }
+
+    public int Major { get; }
+
+    /// <summary>PostgreSQL's text for the moment: which transactions are in it.</summary>
+    public string Snapshot { get; }
+
+    /// <summary>The server's clock then.</summary>
+    public DateTimeOffset DataAsOf { get; }
+
+    /// <summary>The end of its write-ahead log then.</summary>
+    public string? Lsn { get; }
+
+    /// <summary>The tables that are meant, the largest first.</summary>
+    public IReadOnlyList<SourceTable> Tables { get; }
+
+    /// <summary>The cluster's number; one of its address where the server does not tell.</summary>
+    public required string SystemIdentifier { get; init; }
+
+    /// <exception cref="PgdException">It does not answer, may not be read (with what to grant), or does not have what is asked for.</exception>
+    public static async Task<LogicalSource> OpenAsync(ConnectionUrl url, TableSelection selection, CancellationToken cancellationToken)
+    {
+        var connection = await ConnectAsync(url, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await BeginAsync(connection, null, cancellationToken).ConfigureAwait(false);
+            var said = (await AskAsync(url, connection, """
+                select current_setting('server_version_num'), pg_export_snapshot(), txid_current_snapshot()::text, (clock_timestamp() at time zone 'UTC')::text,
+                    (case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end)::text
+                """, cancellationToken).ConfigureAwait(false))[0];
+            if (int.Parse(said[0]!, CultureInfo.InvariantCulture) / 10_000 is var major && major < OldestMajor)
+                throw new PgdException(ExitCode.Unsafe, $"{url} is PostgreSQL {major}, and versions from {OldestMajor} on can be backed up");
+            var tables = selection.Choose(await TablesAsync(url, connection, cancellationToken).ConfigureAwait(false), table => (table.Schema, table.Name));
+            RefuseUnreadable(url, tables);
+            await LockAsync(url, connection, tables, cancellationToken).ConfigureAwait(false);
+            // Asked only now: that takes a lock too.
+            var sizes = (await AskAsync(url, connection, $"select oid::text, pg_table_size(oid)::text from pg_class where oid in ({string.Join(',', tables.Select(table => table.Oid).DefaultIfEmpty("0"))})", cancellationToken).ConfigureAwait(false)).ToDictionary(row => row[0]!, row => long.Parse(row[1]!, CultureInfo.InvariantCulture), StringComparer.Ordinal);
+            tables = [.. tables.Select(table => table with { Bytes = sizes[table.Oid] }).OrderByDescending(table => table.Bytes)];
+            return new(url, connection, said, tables) { SystemIdentifier = await SystemIdentifierAsync(url, connection, cancellationToken).ConfigureAwait(false) };
+        }
+        catch
+        {
+            await connection.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>Another session of the same moment.</summary>
+    public async Task<ScriptConnection> ShareAsync(CancellationToken cancellationToken)
+    {
+        var connection = await ConnectAsync(Url, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await BeginAsync(connection, _snapshot, cancellationToken).ConfigureAwait(false);
+            return connection;
+        }
+        catch (Exception e)
+        {
+            await connection.DisposeAsync().ConfigureAwait(false);
+            throw e is PostgresException { SqlState: PostgresErrorCodes.InvalidParameterValue or PostgresErrorCodes.ObjectNotInPrerequisiteState or PostgresErrorCodes.UndefinedObject } refused
+                ? new PgdException(ExitCode.Failed, $"two connections to {Url} are not of one server: {refused.MessageText}", "Connect to the server itself, and not through a pooler or a balancer.", e)
+                : e is PostgresException other ? Refused(Url, other) : e;
+        }
+    }
+
+    /// <summary>Where sequences stand, and whether they were used. They are no part of the moment: they never go back, so later values are right.</summary>
+    public async Task<IReadOnlyList<BackedUpSequence>> SequencesAsync(bool ofTheTablesOnly, CancellationToken cancellationToken)
+    {
+        var sequences = await AskAsync(Url, _connection, """
+            select n.nspname, c.relname, o.refobjid::text, has_sequence_privilege(c.oid, 'select')::text
+            from pg_class c join pg_namespace n on n.oid = c.relnamespace
+            left join pg_depend o on o.classid = 'pg_class'::regclass and o.objid = c.oid and o.objsubid = 0 and o.refclassid = 'pg_class'::regclass and o.deptype in ('a', 'i')
+            where c.relkind = 'S' and c.relpersistence <> 't' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+                and not exists (select from pg_depend e where e.classid = 'pg_class'::regclass and e.objid = c.oid and e.deptype = 'e')
+            order by 1, 2
+            """, cancellationToken).ConfigureAwait(false);
+        var oids = Tables.Select(table => table.Oid).ToHashSet(StringComparer.Ordinal);
+        var meant = sequences.Where(sequence => !ofTheTablesOnly || (sequence[2] is { } owner && oids.Contains(owner))).ToList();
+        if (meant.Find(sequence => sequence[3] != "true") is { } closed)
+            throw new PgdException(ExitCode.Unsafe, $"{Url.User} may not read the sequence {QuotedName(closed[0]!, closed[1]!)}", $"As its owner: GRANT SELECT ON SEQUENCE {string.Join(", ", meant.Where(s => s[3] != "true").Take(20).Select(s => QuotedName(s[0]!, s[1]!)))} TO {AdminConnection.QuoteIdentifier(Url.User)};");
+        var found = new List<BackedUpSequence>();
+        foreach (var some in meant.Chunk(200))
+        {
+            var values = await AskAsync(Url, _connection, string.Join(" union all ", some.Select((sequence, i) => $"select {i}::text, last_value::text, is_called::text from {QuotedName(sequence[0]!, sequence[1]!)}")), cancellationToken).ConfigureAwait(false);
+            found.AddRange(values.Select(value => new BackedUpSequence(some[int.Parse(value[0]!, CultureInfo.InvariantCulture)][0]!, some[int.Parse(value[0]!, CultureInfo.InvariantCulture)][1]!, long.Parse(value[1]!, CultureInfo.InvariantCulture), value[2] == "true")));
+        }
+
+        return found;
+    }
+
+    /// <summary>What the tables that are meant need and do not bring: a backup of some tables is not one of the database.</summary>
+    public async Task<IReadOnlyList<string>> LeftOutAsync(CancellationToken cancellationToken)
+    {
+        var oids = string.Join(',', Tables.Select(table => table.Oid).DefaultIfEmpty("0"));
+        var rows = await AskAsync(Url, _connection, $"""
+            select distinct 'the type ' || format_type(t.oid, null) from pg_attribute a join pg_type t on t.oid = a.atttypid or t.oid = (select e.typelem from pg_type e where e.oid = a.atttypid)
+            join pg_namespace n on n.oid = t.typnamespace
+            where a.attrelid in ({oids}) and a.attnum > 0 and not a.attisdropped and n.nspname <> 'pg_catalog' and t.typcategory <> 'A'
+            union
+            select distinct 'the table ' || c.confrelid::regclass || ', to which ' || c.conrelid::regclass || ' refers' from pg_constraint c where c.contype = 'f' and c.conrelid in ({oids}) and c.confrelid not in ({oids})
+            union
+            select distinct 'the table ' || i.inhparent::regclass || ', of which ' || i.inhrelid::regclass || ' is a part' from pg_inherits i where i.inhrelid in ({oids}) and i.inhparent not in ({oids})
+            order by 1
+            """, cancellationToken).ConfigureAwait(false);
+        return [.. rows.Select(row => row[0]!)];
+    }
+
+    /// <summary>A table's or index's name, to be put into a statement.</summary>
+    public static string QuotedName(string schema, string name) => $"{AdminConnection.QuoteIdentifier(schema)}.{AdminConnection.QuoteIdentifier(name)}";
+
+    /// <summary>Definitions, as pg_dump writes them at the same moment.</summary>
+    public Task DefinitionsAsync(string program, string section, bool withOwners, bool isPartial, Stream target, CancellationToken cancellationToken)
+    {
+        List<string> arguments = ["--no-password", "--encoding=UTF8", "--section=" + section, "--snapshot=" + _snapshot, "--lock-wait-timeout=" + LockTimeout, "--no-subscriptions", "--no-tablespaces"];
+        if (!withOwners)
+            arguments.AddRange(["--no-owner", "--no-privileges"]);
+        if (isPartial)
+            arguments.AddRange(Tables.Select(table => "--table=" + QuotedName(table.Schema, table.Name)));
+        var start = DumpProgram.Start(program, arguments);
+        Url.ApplyTo(start.Environment);
+        start.Environment["PGAPPNAME"] = Application;
+        start.Environment["PGTZ"] = "UTC";
+        return DumpProgram.RunAsync(start, null, output => output.CopyToAsync(target, cancellationToken), null, cancellationToken);
+    }
+
+    /// <summary>What a server says in the middle of reading, in our words.</summary>
+    public PgdException Refused(PostgresException e) => Refused(Url, e);
+
+    public ValueTask DisposeAsync() => _connection.DisposeAsync();
+
+    private static async Task<ScriptConnection> ConnectAsync(ConnectionUrl url, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await ScriptConnection.OpenAsync(url, Application, null, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is NpgsqlException or SocketException or TimeoutException)
+        {
+            throw new PgdException(ExitCode.Failed, $"cannot connect to {url}: {(e as PostgresException)?.MessageText ?? e.InnerException?.Message ?? e.Message}", "Check host, port, database and user; the password comes from ~/.pgpass, PGPASSWORD or --password-stdin.", e);
+        }
+    }
+
+    // What the session, the role or the database set must not change what a backup says.
+    private static async Task BeginAsync(ScriptConnection connection, string? snapshot, CancellationToken cancellationToken)
+    {
+        await connection.QueryAsync("begin isolation level repeatable read read only", cancellationToken).ConfigureAwait(false);
+        if (snapshot is not null)
+            await connection.QueryAsync($"set transaction snapshot {AdminConnection.QuoteLiteral(snapshot)}", cancellationToken).ConfigureAwait(false);
+        foreach (var setting in (string[])["statement_timeout = 0", $"lock_timeout = '{LockTimeout}'", "idle_in_transaction_session_timeout = 0", "TimeZone = 'UTC'", "DateStyle = 'ISO, YMD'", "IntervalStyle = 'postgres'", "extra_float_digits = 3", "bytea_output = 'hex'",
+            "xmloption = 'content'", "synchronize_seqscans = off", "row_security = off", "search_path = pg_catalog"])
+        {
+            await connection.QueryAsync("set local " + setting, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private static async Task<List<string?[]>> AskAsync(ConnectionUrl url, ScriptConnection connection, string sql, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await connection.QueryAsync(sql, cancellationToken).ConfigureAwait(false);
+        }
+        catch (PostgresException e)
+        {
+            throw Refused(url, e);
+        }
+    }
+
+    private static PgdException Refused(ConnectionUrl url, PostgresException e) => e.SqlState switch
+    {
+        PostgresErrorCodes.LockNotAvailable => new(ExitCode.Locked, $"{url}: {e.MessageText}", $"Somebody redefines a table, and nothing shall wait behind a backup for more than {LockTimeout}. Try again later.", e),
+        PostgresErrorCodes.InsufficientPrivilege => new(ExitCode.Unsafe, $"{url}: {e.MessageText}", $"Give the role {url.User} what it needs: GRANT pg_read_all_data TO {AdminConnection.QuoteIdentifier(url.User)}; (PostgreSQL 14 and newer), and BYPASSRLS where rows are hidden by policies.", e),
+        _ => new(ExitCode.Failed, $"{url}: {e.MessageText}", e.Hint, e),
+    };
+
+    private static async Task<IReadOnlyList<SourceTable>> TablesAsync(ConnectionUrl url, ScriptConnection connection, CancellationToken cancellationToken)
+    {
+        var rows = await AskAsync(url, connection, """
+            select c.oid::text, n.nspname, c.relname, (has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select'))::text,
+                (select string_agg(quote_ident(a.attname), ', ' order by a.attnum) from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''), x.condition
+            from pg_class c join pg_namespace n on n.oid = c.relnamespace
+            left join (select unnest(extconfig) as oid, unnest(extcondition) as condition from pg_extension) x on x.oid = c.oid
+            where c.relkind = 'r' and c.relpersistence <> 't' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+                and (x.oid is not null or not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e'))
+            order by 2, 3
+            """, cancellationToken).ConfigureAwait(false);
+        return [.. rows.Select(row => new SourceTable(row[0]!, row[1]!, row[2]!, row[3] == "true", 0, row[4] ?? "", row[5]))];
+    }
+
+    private static void RefuseUnreadable(ConnectionUrl url, IReadOnlyList<SourceTable> tables)
+    {
+        var closed = tables.Where(table => !table.IsReadable).Select(table => QuotedName(table.Schema, table.Name)).ToList();
+        if (closed.Count > 0)
+            throw new PgdException(ExitCode.Unsafe, $"{url.User} may not read {string.Join(", ", closed.Take(5))}{(closed.Count > 5 ? $" and {closed.Count - 5} more" : "")} of {url}", $"As the owner: GRANT SELECT ON {string.Join(", ", closed.Take(20))} TO {AdminConnection.QuoteIdentifier(url.User)};");
+    }
+
+    private static async Task LockAsync(ConnectionUrl url, ScriptConnection connection, IReadOnlyList<SourceTable> tables, CancellationToken cancellationToken)
+    {
+        foreach (var table in tables)
+        {
+            try
+            {
+                await connection.QueryAsync($"lock table only {QuotedName(table.Schema, table.Name)} in access share mode", cancellationToken).ConfigureAwait(false);
+            }
+            catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.LockNotAvailable)
+            {
+                throw new PgdException(ExitCode.Locked, $"{QuotedName(table.Schema, table.Name)} of {url} is locked by somebody who redefines it", $"Nothing shall wait behind a backup for more than {LockTimeout}. Try again later.", e);
+            }
+            catch (PostgresException e)
+            {
+                throw Refused(url, e);
+            }
+        }
+    }
+
+    private static async Task<string> SystemIdentifierAsync(ConnectionUrl url, ScriptConnection connection, CancellationToken cancellationToken)
+    {
+        await connection.QueryAsync("savepoint asking", cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return (await connection.QueryAsync("select system_identifier::text from pg_control_system()", cancellationToken).ConfigureAwait(false))[0][0]!;
+        }
+        catch (PostgresException)
+        {
+            await connection.QueryAsync("rollback to savepoint asking", cancellationToken).ConfigureAwait(false);
+            return State.Layout.ShortHash($"{url.Host}:{url.Port}");
+        }
+    }
+}
+
+/// <summary>A table of a source.</summary>
+/// <param name="Oid">Its number.</param>
+/// <param name="Schema">Its schema.</param>
+/// <param name="Name">Its name.</param>
+/// <param name="IsReadable">Whether we may read it.</param>
+/// <param name="Bytes">Its size there.</param>
+/// <param name="Columns">Those that are stored, quoted, with commas.</param>
+/// <param name="Condition">Which of its rows an extension leaves to backups; null for a table that is no extension's.</param>
+internal sealed record SourceTable(string Oid, string Schema, string Name, bool IsReadable, long Bytes, string Columns, string? Condition);

@@ -1,0 +1,174 @@
+using System.Text.Json.Nodes;
+using Pgd.IntegrationTests.GitHub;
+using Pgd.Libpq;
+using Pgd.Migrations;
+using Pgd.Postgres;
+using Xunit;
+
+namespace Pgd.IntegrationTests.Backups;
+
+/// <summary>Backups of databases and of some of their tables, from servers that are no branches and from branches.</summary>
+public sealed class LogicalBackups : IAsyncLifetime
+{
+    // Everything that a dump gets wrong sooner or later.
+    private const string Definitions = """"
+        create role app; create role "odd ""role""";
+        create schema sales; create schema "Odd schema";
+        create type sales.mood as enum ('sad', 'a "happy" one');
+        create domain sales.positive as int check (value > 0);
+        create table sales.customers (id int generated always as identity primary key, name text not null, twice text generated always as (name || name) stored, feeling sales.mood, n sales.positive);
+        insert into sales.customers (name, feeling, n) select E'line\nend\t\\' || i, 'a "happy" one', i from generate_series(1, 500) i;
+        create table sales.orders (id bigserial primary key, customer int references sales.customers, at timestamptz default now(), amount numeric(12, 2), data jsonb, raw bytea, gone int) ;
+        alter table sales.orders drop column gone;
+        insert into sales.orders (customer, amount, data, raw, at) select 1 + i % 500, i / 7.0, jsonb_build_object('i', i), decode(md5(i::text), 'hex'), '2026-03-29 02:30:00+01'::timestamptz + i * interval '1 minute' from generate_series(1, 5000) i;
+        create index on sales.orders (customer);
+        create view sales.totals as select customer, sum(amount) from sales.orders group by 1;
+        create materialized view sales.frozen as select count(*) from sales.orders;
+        create table "Odd schema"."a ""table""; drop" ("a column" text, "select" int, "ключ" date);
+        insert into "Odd schema"."a ""table""; drop" values ('', 1, '0044-03-15 BC'), (null, null, 'infinity'), ('\N', -1, '2026-02-28');
+        create table parts (id int, at date not null) partition by range (at);
+        create table parts_1 partition of parts for values from ('2026-01-01') to ('2026-07-01');
+        create table parts_2 partition of parts default;
+        insert into parts select i, '2026-06-28'::date + i from generate_series(1, 9) i;
+        create table nothing (); insert into nothing default values; insert into nothing default values;
+        create table parent (id int); create table child (more text) inherits (parent); insert into parent values (1); insert into child values (2, 'x');
+        create unlogged table quick (id int); insert into quick values (7);
+        create function answer() returns int language sql begin atomic select 42; end;
+        create function shout() returns trigger language plpgsql as $x$ begin raise exception 'a trigger ran; not now'; end $x$;
+        create trigger loud before insert on parts for each row execute function shout();
+        grant select on sales.orders to app; alter table parent owner to "odd ""role""";
+        select lo_from_bytea(4711, decode(repeat('c0ffee', 700000), 'hex')), lo_create(4712);
+        select setval('sales.orders_id_seq', 9000);
+        """";
+
+    private readonly TemporaryFolder _folder = new();
+    private ToolRoot _root = null!;
+
+    private string Repository => Path.Combine(_folder.Path, "repository");
+
+    /// <inheritdoc/>
+    public async ValueTask InitializeAsync()
+    {
+        _root = await ToolRoot.WithUsedProjectAsync("reflink");
+        await _root.SqlAsync(ToolRoot.Main, "create database source");
+        await ExecuteAsync("source", Definitions);
+        await SucceedAsync("init");
+    }
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync()
+    {
+        _root.Dispose();
+        _folder.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    [Fact]
+    public async Task A_database_of_any_server_comes_back_equal_in_another_one_and_as_a_branch()
+    {
+        var before = await DumpAsync("source");
+        var backup = JsonNode.Parse(await SucceedAsync("create", "--source", await UrlAsync("source"), "--json"))!;
+        Assert.Equal(("logical", "source", 9L), ($"{backup["mode"]}", $"{backup["database"]}", (long)backup["tables"]!));
+        await ExecuteAsync("source", "delete from sales.orders");
+
+        await _root.SqlAsync(ToolRoot.Main, "create database target");
+        await SucceedAsync("restore", "latest", "--to-url", await UrlAsync("target"));
+
+        Assert.Equal(before, await DumpAsync("target"));
+        Assert.Equal("42 / 5000 / 2100000 / 9001", await ScalarAsync("target", "select answer() || ' / ' || (select * from sales.frozen) || ' / ' || length(lo_get(4711)) || ' / ' || nextval('sales.orders_id_seq')"));
+        var again = await RunAsync("restore", "latest", "--to-url", await UrlAsync("target"));
+        Assert.True(again.Status == 5 && again.Error.Contains("already", StringComparison.Ordinal) && again.Error.Contains("Nothing was changed", StringComparison.Ordinal), again.ToString());
+
+        Assert.Contains("is whole (restored)", await SucceedAsync("verify", "latest", "--level", "restore", "--project", "shop"), StringComparison.Ordinal);
+        await SucceedAsync("restore", "latest", "--to-branch", "shop/restored");
+        Assert.Equal("5000", await ScalarAsync("source", "select count(*) from sales.orders", ToolRoot.Branch("restored")));
+    }
+
+    [Fact]
+    public async Task Some_tables_are_chosen_by_patterns_and_what_they_need_is_told()
+    {
+        var url = await UrlAsync("source");
+        var orders = await SucceedAsync("create", "--source", url, "--table", "orders");
+        Assert.Contains("1 table, 5000 rows", orders, StringComparison.Ordinal);
+        Assert.Contains("without the table sales.customers, to which sales.orders refers", orders, StringComparison.Ordinal);
+        Assert.Contains("2 tables", await SucceedAsync("create", "--source", url, "--schema", "sales"), StringComparison.Ordinal);
+        Assert.Contains("3 tables", await SucceedAsync("create", "--source", url, "--table", "public.pa*", "--table", "child", "--table", "quick", "--exclude-table", "parts_?"), StringComparison.Ordinal);
+
+        var nothing = await RunAsync("create", "--source", url, "--table", "odrers");
+        Assert.True(nothing.Status == 4 && nothing.Error.Contains("no table matches odrers", StringComparison.Ordinal), nothing.ToString());
+        await ExecuteAsync("source", "create table orders (id int)");
+        var several = await RunAsync("create", "--source", url, "--table", "orders");
+        Assert.True(several.Status == 2 && several.Error.Contains("public.orders or sales.orders", StringComparison.Ordinal), several.ToString());
+        Assert.Equal(3, JsonNode.Parse(await SucceedAsync("list", "--json"))!.AsArray().Count);
+    }
+
+    [Fact]
+    public async Task A_role_that_may_not_read_is_told_what_to_grant_and_a_table_that_is_redefined_makes_nobody_wait()
+    {
+        await ExecuteAsync("source", "create role reader login password 'p w''%:@/x'; grant usage on schema sales, \"Odd schema\" to reader; grant select on all tables in schema public, sales to reader; grant select on all sequences in schema sales, public to reader");
+        var url = (await ConnectionAsync("source")) with { User = "reader", Password = "p w'%:@/x" };
+
+        var refused = await RunAsync("create", "--source", url.Format(UrlFormat.Libpq));
+        Assert.True(refused.Status == 7 && refused.Error.Contains("GRANT SELECT ON \"Odd schema\".\"a \"\"table\"\"; drop\" TO \"reader\"", StringComparison.Ordinal), refused.ToString());
+        Assert.DoesNotContain("p w", refused.Error, StringComparison.Ordinal);
+
+        Assert.Contains("2 tables", await SucceedAsync("create", "--source", url.Format(UrlFormat.Libpq), "--schema", "sales"), StringComparison.Ordinal);
+        Assert.DoesNotContain("p w", string.Concat(Directory.EnumerateFiles(Repository, "*", SearchOption.AllDirectories).Select(File.ReadAllText)), StringComparison.Ordinal);
+
+        await using (var connection = new Npgsql.NpgsqlConnection((await ConnectionAsync("source")).Format(UrlFormat.Npgsql)))
+        {
+            await connection.OpenAsync();
+            await using var transaction = await connection.BeginTransactionAsync();
+            await using var command = new Npgsql.NpgsqlCommand("alter table sales.orders add column late int", connection);
+            await command.ExecuteNonQueryAsync();
+            var locked = await RunAsync("create", "--source", await UrlAsync("source"), "--schema", "sales");
+            Assert.True(locked.Status == 10 && locked.Error.Contains("\"sales\".\"orders\"", StringComparison.Ordinal), locked.ToString());
+        }
+
+        Assert.Single(JsonNode.Parse(await SucceedAsync("list", "--json"))!.AsArray());
+    }
+
+    private async Task<ConnectionUrl> ConnectionAsync(string database, BranchName? branch = null) => await _root.Workspace.Branches.ConnectAsync(branch ?? ToolRoot.Main, database, _root.Workspace.State.RequireProject("shop").Superuser, default);
+
+    private async Task<string> UrlAsync(string database) => (await ConnectionAsync(database)).Format(UrlFormat.Libpq);
+
+    private async Task ExecuteAsync(string database, string sql)
+    {
+        await using var connection = await ScriptConnection.OpenAsync(await ConnectionAsync(database), "test", null, default);
+        foreach (var statement in SqlScript.Split(sql))
+        {
+            await using var command = connection.CommandOf(statement);
+            await command.ExecuteNonQueryAsync();
+        }
+    }
+
+    private async Task<string?> ScalarAsync(string database, string sql, BranchName? branch = null)
+    {
+        await using var connection = new Npgsql.NpgsqlConnection((await ConnectionAsync(database, branch)).Format(UrlFormat.Npgsql));
+        await connection.OpenAsync();
+        await using var command = new Npgsql.NpgsqlCommand(sql, connection);
+        return (await command.ExecuteScalarAsync())?.ToString();
+    }
+
+    // What pg_dump says of it, but for what differs from run to run.
+    private async Task<string> DumpAsync(string database)
+    {
+        var url = await ConnectionAsync(database);
+        var start = new System.Diagnostics.ProcessStartInfo("/usr/lib/postgresql/15/bin/pg_dump", ["--no-password"]) { RedirectStandardOutput = true };
+        url.ApplyTo(start.Environment);
+        using var process = System.Diagnostics.Process.Start(start)!;
+        var text = await process.StandardOutput.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        Assert.Equal(0, process.ExitCode);
+        return string.Join('\n', text.Split('\n').Where(line => !line.StartsWith("\\restrict", StringComparison.Ordinal) && !line.StartsWith("\\unrestrict", StringComparison.Ordinal)));
+    }
+
+    private Task<ToolResult> RunAsync(params string[] arguments) => _root.InProcessWithAsync(new() { ["PGD_BACKUP_REPOSITORY"] = Repository }, ["backup", .. arguments]);
+
+    private async Task<string> SucceedAsync(params string[] arguments)
+    {
+        var result = await RunAsync(arguments);
+        Assert.True(result.Status == 0, $"dotnet pgd backup {string.Join(' ', arguments.Where(a => !a.Contains("://", StringComparison.Ordinal)))}: {result}");
+        return result.Output;
+    }
+}
