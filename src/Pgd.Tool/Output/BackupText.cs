@@ -25,11 +25,11 @@ internal static class BackupText
 
     public static void Made(Backup backup, string options, Sheet sheet)
     {
-        sheet.Line($"Backed up {backup.Source} as {backup.Id}: {(backup.Tables is { } tables ? $"{tables} {(tables == 1 ? "table" : "tables")}, {backup.Rows} rows, " : "")}{Measured.Size(backup.Bytes)}, {Measured.Size(backup.StoredBytes)} in the repository");
+        sheet.Line($"Backed up {backup.Source} as {backup.Id}: {(backup.Tables is { } tables ? $"{tables} {(tables == 1 ? "table" : "tables")}, {(backup.Rows is { } rows ? $"{rows} rows, " : "")}" : "")}{Measured.Size(backup.Bytes)}, {Measured.Size(backup.StoredBytes)} in the repository");
         foreach (var left in backup.LeftOut)
             sheet.Line($"  without {left}");
         sheet.Line();
-        sheet.Line($"Prove it: dotnet pgd backup verify {backup.Id} --level restore{options}");
+        sheet.Line($"Prove it: dotnet pgd backup verify {backup.Id}{(backup.Engine is null ? " --level restore" : "")}{options}");
     }
 
     public static void Verified(Backup backup, Sheet sheet)

@@ -58,6 +58,9 @@ public sealed record Backup
     /// <summary>What the chosen tables need and it does not have.</summary>
     public IReadOnlyList<string> LeftOut { get; init; } = [];
 
+    /// <summary>The database, if it is not PostgreSQL: <c>mariadb</c>, also for MySQL.</summary>
+    public string? Engine { get; init; }
+
     /// <summary>PostgreSQL's major version.</summary>
     public int? PostgresMajor { get; init; }
 
@@ -136,7 +139,7 @@ public sealed record BackupRestore
     public BranchName? Branch { get; init; }
 
     /// <summary>An empty database for a logical one.</summary>
-    public Libpq.ConnectionUrl? Server { get; init; }
+    public Queries.QuerySource? Server { get; init; }
 
     /// <summary>Whether all of a logical one belongs to the connecting role, instead of to those to whom it belonged.</summary>
     public bool WithoutOwners { get; init; }

@@ -22,7 +22,13 @@ internal sealed record BackupManifest
     /// <summary>The branch's identity: a later one of that name is another branch.</summary>
     public string? BranchId { get; init; }
 
-    public required int PostgresMajor { get; init; }
+    /// <summary>PostgreSQL's major version; null for another database.</summary>
+    public int? PostgresMajor { get; init; }
+
+    /// <summary>The database that is none of PostgreSQL's, and its version.</summary>
+    public string? Engine { get; init; }
+
+    public string? EngineVersion { get; init; }
 
     /// <summary>The cluster's own number, which all of its clones have.</summary>
     public required string SystemIdentifier { get; init; }

@@ -4,6 +4,7 @@ using System.Text.Json;
 using Pgd.Libpq;
 using Pgd.Linux;
 using Pgd.Postgres;
+using Pgd.Queries;
 using Pgd.State;
 
 namespace Pgd.Backups;
@@ -45,14 +46,19 @@ public sealed class Backups
     /// <param name="cancellationToken">Ends it; what was written then is nobody's, and goes with the next prune.</param>
     /// <exception cref="PgdException">
     /// A pattern matches nothing or there is no such repository (<see cref="ExitCode.NotFound"/>), something may not be read (<see cref="ExitCode.Unsafe"/>, with what to grant), a table is being redefined
-    /// (<see cref="ExitCode.Locked"/>), pg_dump is missing or too old (<see cref="ExitCode.MachineLacks"/>), …
+    /// (<see cref="ExitCode.Locked"/>), the dump program is missing or too old (<see cref="ExitCode.MachineLacks"/>), …
     /// </exception>
-    public Task<Backup> CreateAsync(ConnectionUrl source, TableSelection selection, BackupPlace place, CancellationToken cancellationToken)
+    public Task<Backup> CreateAsync(QuerySource source, TableSelection selection, BackupPlace place, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(source);
         ArgumentNullException.ThrowIfNull(selection);
         ArgumentNullException.ThrowIfNull(place);
-        return _workspace.Audit.RecordAsync("backup create", source.ToString(), null, () => WithAsync(place, repository => MakeAsync(source, selection, repository, cancellationToken), cancellationToken));
+        return _workspace.Audit.RecordAsync("backup create", source.ToString(), null, () => WithAsync(place, repository => source switch
+        {
+            PostgresSource postgres => MakeAsync(postgres.Url, selection, repository, cancellationToken),
+            MariaDbSource mariaDb => MakeAsync(mariaDb, selection, repository, cancellationToken),
+            _ => throw new ArgumentOutOfRangeException(nameof(source)),
+        }, cancellationToken));
     }
 
     /// <summary>The backups of a repository, the oldest first: also those that are not complete.</summary>
@@ -106,6 +112,7 @@ public sealed class Backups
             var isLogical = found.Manifest!.Mode == BackupMode.Logical;
             if (request.Branch is { } branch)
             {
+                RefuseOtherEngine(found.Manifest);
                 return new Restored(found.Backup, isLogical ? await DatabaseToBranchAsync(repository, found, branch, !request.WithoutOwners, request.TimeToLive, lease: null, cancellationToken).ConfigureAwait(false)
                     : await ToBranchAsync(repository, found, branch, request.TimeToLive, lease: null, cancellationToken).ConfigureAwait(false), null, null);
             }
@@ -114,7 +121,12 @@ public sealed class Backups
             {
                 if (!isLogical)
                     throw new PgdException(ExitCode.Misuse, $"{found.Backup.Id} has the files of a whole cluster, which no server takes over a connection", "Restore it as a branch (--to-branch) or into a folder (--to).");
-                await new LogicalRestore(server, repository, found.Manifest, found.Prefix, _workspace.Reporter).RunAsync(!request.WithoutOwners, cancellationToken).ConfigureAwait(false);
+                if (server is MariaDbSource mariaDb && found.Manifest.Engine == MariaDbDump.Engine)
+                    await MariaDbDump.RestoreAsync(mariaDb, repository, found.Manifest, found.Prefix, cancellationToken).ConfigureAwait(false);
+                else if (server is PostgresSource postgres && found.Manifest.Engine is null)
+                    await new LogicalRestore(postgres.Url, repository, found.Manifest, found.Prefix, _workspace.Reporter).RunAsync(!request.WithoutOwners, cancellationToken).ConfigureAwait(false);
+                else
+                    throw new PgdException(ExitCode.Misuse, $"{found.Backup.Id} is of {found.Manifest.Engine ?? "PostgreSQL"}, and {server} is another database", "Restore it into a database of its own kind.");
                 return new Restored(found.Backup, null, null, server.ToString());
             }
 
@@ -264,6 +276,38 @@ public sealed class Backups
         }, cancellationToken).ConfigureAwait(false);
     }
 
+    private async Task<Backup> MakeAsync(MariaDbSource source, TableSelection selection, BackupRepository repository, CancellationToken cancellationToken)
+    {
+        using var dump = await MariaDbDump.OpenAsync(source, selection, cancellationToken).ConfigureAwait(false);
+        var now = DateTimeOffset.UtcNow;
+        var (id, system) = (NewId(now), Layout.ShortHash($"{source.Host}:{source.Port}{source.Socket}"));
+        var prefix = BackupManifest.Prefix(system, id);
+        var locked = await repository.LockAsync(LockOf(id), cancellationToken).ConfigureAwait(false);
+        await using var _ = locked.ConfigureAwait(false);
+        _workspace.Reporter.Step($"backing up {source} to {repository.Store.Url}");
+        var part = await repository.WriteAsync(prefix + MariaDbDump.Key, dump.WriteAsync, compress: true, cancellationToken).ConfigureAwait(false);
+        Fault.Here("backup:part");
+        return await CommitAsync(repository, prefix, new BackupManifest
+        {
+            Id = id,
+            Mode = BackupMode.Logical,
+            Source = source.ToString(),
+            Engine = MariaDbDump.Engine,
+            EngineVersion = dump.Version,
+            SystemIdentifier = system,
+            CreatedAt = now,
+            DataAsOf = dump.DataAsOf,
+            Database = dump.Content,
+            Parts = [part],
+        }, cancellationToken).ConfigureAwait(false);
+    }
+
+    private static void RefuseOtherEngine(BackupManifest manifest)
+    {
+        if (manifest.Engine is { } engine)
+            throw new PgdException(ExitCode.Misuse, $"{manifest.Id} is of {engine}, and branches are PostgreSQL", $"Restore it into an empty database: --to-url {engine}://USER@HOST/DATABASE");
+    }
+
     private static string NewId(DateTimeOffset now) => $"{now:yyyyMMddTHHmmssZ}-F-{RandomNumberGenerator.GetHexString(6, lowercase: true)}";
 
     private static async Task<Backup> CommitAsync(BackupRepository repository, string prefix, BackupManifest manifest, CancellationToken cancellationToken)
@@ -287,12 +331,13 @@ public sealed class Backups
         Source = manifest.Source,
         Mode = manifest.Mode,
         PostgresMajor = manifest.PostgresMajor,
+        Engine = manifest.Engine,
         CreatedAt = manifest.CreatedAt,
         DataAsOf = manifest.DataAsOf,
         Lsn = manifest.Lsn,
         Database = manifest.Database?.Name,
         Tables = manifest.Database?.Tables.Count,
-        Rows = manifest.Database?.Tables.Sum(table => table.Rows),
+        Rows = manifest.Database is { } counted && manifest.Engine is null ? counted.Tables.Sum(table => table.Rows) : null,
         LeftOut = manifest.Database?.LeftOut ?? [],
         Bytes = manifest.Mode == BackupMode.Logical ? manifest.Bytes : manifest.Files.Sum(file => file.Bytes),
         StoredBytes = manifest.StoredBytes + manifestBytes,
@@ -403,6 +448,7 @@ public sealed class Backups
     private async Task<IReadOnlyList<string>> ByRestoringAsync(BackupRepository repository, Found found, string? project, CancellationToken cancellationToken)
     {
         var manifest = found.Manifest!;
+        RefuseOtherEngine(manifest);
         if (project is null && manifest.BranchId is null)
             throw new PgdException(ExitCode.Misuse, $"{manifest.Id} was made of {manifest.Source}, and it is not said in which project it is restored to prove it", "Name one: --project NAME");
         using var lease = _workspace.Leases.Take();

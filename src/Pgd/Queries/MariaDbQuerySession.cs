@@ -22,21 +22,17 @@ internal sealed partial class MariaDbQuerySession : QuerySession
 
     private readonly MariaDbSource source;
     private readonly string program;
-    private readonly string? credentials;
+    private readonly MariaDbClient client;
     private MariaDbText lexis = new("");
 
-    private MariaDbQuerySession(MariaDbSource source, string program, string? credentials) => (this.source, this.program, this.credentials) = (source, program, credentials);
+    private MariaDbQuerySession(MariaDbSource source, string program) => (this.source, this.program, client) = (source, program, new(source));
 
     /// <summary>Each script is a session of its own.</summary>
     public override bool IsOpen => true;
 
     public static async Task<MariaDbQuerySession> OpenAsync(MariaDbSource source, CancellationToken cancellationToken)
     {
-        var program = (Environment.GetEnvironmentVariable("PATH") ?? "/usr/bin:/bin").Split(':')
-            .SelectMany(folder => new[] { Path.Combine(folder, "mariadb"), Path.Combine(folder, "mysql") })
-            .FirstOrDefault(File.Exists)
-            ?? throw new PgdException(ExitCode.MachineLacks, "the client program mariadb (or mysql) is not installed", "Install it: sudo apt-get install mariadb-client");
-        var session = new MariaDbQuerySession(source, program, source.Password is { } password ? WriteCredentials(password) : null);
+        var session = new MariaDbQuerySession(source, MariaDbClient.Find("mariadb", "mysql"));
         try
         {
             // A wrong password is told now, not as an error of the first statement; and what ends a string is a setting.
@@ -108,18 +104,8 @@ internal sealed partial class MariaDbQuerySession : QuerySession
 
     public override ValueTask DisposeAsync()
     {
-        if (credentials is not null)
-            File.Delete(credentials);
+        client.Dispose();
         return ValueTask.CompletedTask;
-    }
-
-    // Readable by its owner from the beginning; a command line or a variable is seen by others.
-    private static string WriteCredentials(string password)
-    {
-        var file = Path.Combine(Path.GetTempPath(), $"pgd-{Path.GetRandomFileName()}.cnf");
-        using var stream = new FileStream(file, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite });
-        stream.Write(Encoding.UTF8.GetBytes($"[client]\npassword=\"{password.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\"\n"));
-        return file;
     }
 
     private async Task<List<IReadOnlyList<string?>>> ReadRowsAsync(string sql, CancellationToken cancellationToken)
@@ -201,22 +187,9 @@ internal sealed partial class MariaDbQuerySession : QuerySession
             throw Failure(script, await error, write);
     }
 
-    private ProcessStartInfo StartInfo(IReadOnlyList<string> form)
-    {
-        var info = new ProcessStartInfo(program)
-        {
-            RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true,
-            StandardInputEncoding = new UTF8Encoding(false), StandardOutputEncoding = new UTF8Encoding(false), StandardErrorEncoding = new UTF8Encoding(false),
-        };
-        // The user's own files would come later, and their password before ours.
-        if (credentials is not null)
-            info.ArgumentList.Add($"--defaults-file={credentials}");
-        // --binary-mode: what is in a script cannot call other programs (\!) or read files (source).
-        foreach (var argument in (IEnumerable<string>)[.. form, "--quick", "--binary-mode", "--binary-as-hex", "--default-character-set=utf8mb4", "--skip-reconnect", $"--user={source.User}",
-            .. source.Socket is { } socket ? new[] { $"--socket={socket}" } : [$"--host={source.Host}", string.Create(CultureInfo.InvariantCulture, $"--port={source.Port}")], .. source.Database.Length > 0 ? new[] { $"--database={source.Database}" } : []])
-            info.ArgumentList.Add(argument);
-        return info;
-    }
+    // --binary-mode: what is in a script cannot call other programs (\!) or read files (source).
+    private ProcessStartInfo StartInfo(IReadOnlyList<string> form) =>
+        client.Start(program, [.. form, "--quick", "--binary-mode", "--binary-as-hex", "--skip-reconnect", .. source.Database.Length > 0 ? new[] { $"--database={source.Database}" } : []]);
 
     private static async Task FeedAsync(StreamWriter input, string text)
     {

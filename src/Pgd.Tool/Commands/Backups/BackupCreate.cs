@@ -1,6 +1,5 @@
 using System.CommandLine;
 using Pgd.Backups;
-using Pgd.Queries;
 using Pgd.Tool.CommandLine;
 using Pgd.Tool.Commands.Queries;
 using Pgd.Tool.Output;
@@ -33,8 +32,7 @@ internal static class BackupCreate
                 if (physical && branch is null)
                     throw new PgdException(ExitCode.Misuse, "a physical backup is made of a branch, and none is named", "Name it, or leave out --mode physical for a logical backup of the server's database.");
                 var backup = physical ? await run.Workspace.Backups.CreateAsync(BranchName.Parse(branch!), repository.Of(run), cancellationToken)
-                    : await target.FindAsync(run, cancellationToken) is PostgresSource postgres ? await run.Workspace.Backups.CreateAsync(postgres.Url, selection, repository.Of(run), cancellationToken)
-                    : throw new PgdException(ExitCode.Misuse, "MariaDB and MySQL cannot be backed up yet");
+                    : await run.Workspace.Backups.CreateAsync(await target.FindAsync(run, cancellationToken), selection, repository.Of(run), cancellationToken);
                 run.Show(backup, () => JsonShapes.All.Backup, (made, sheet) => BackupText.Made(made, repository.Said(run), sheet));
             });
     }

@@ -1,6 +1,6 @@
 using System.CommandLine;
 using Pgd.Configuration;
-using Pgd.Libpq;
+using Pgd.Queries;
 using Pgd.Tool.CommandLine;
 using Pgd.Tool.Commands.Queries;
 using Pgd.Tool.Output;
@@ -13,7 +13,7 @@ internal static class BackupRestore
     {
         var id = Id();
         var branch = new Option<string?>("--to-branch") { HelpName = "PROJECT/BRANCH", Description = "Branch to make of it, in a project of the same version" };
-        var url = new Option<string?>("--to-url") { HelpName = "URL", Description = "Empty database for a logical one: postgresql://USER@HOST/DATABASE" };
+        var url = new Option<string?>("--to-url") { HelpName = "URL", Description = "Empty database for a logical one: postgresql://USER@HOST/DATABASE or mariadb://…" };
         var password = new Option<bool>("--password-stdin") { Description = "Read the password of --to-url from the first line of standard input" };
         var noOwner = new Option<bool>("--no-owner") { Description = "Let all of a logical one belong to the connecting role, without the rights that were granted" };
         var folder = new Option<string?>("--to") { HelpName = "DIR", Description = "Empty folder to become a data directory" };
@@ -32,15 +32,13 @@ internal static class BackupRestore
                     Id = run[id]!,
                     Branch = run[branch] is { } name ? BranchName.Parse(name) : null,
                     Folder = run[folder] is { } path ? Path.GetFullPath(path, run.Session.WorkingDirectory) : null,
-                    Server = run[url] is { } server ? WithPassword(ConnectionUrl.Parse(server, QueryTarget.EnvironmentOf(run.Session)), run[password] ? QueryTarget.FirstLine(run.Session) : null) : null,
+                    Server = run[url] is { } server ? QuerySource.Parse(server, QueryTarget.EnvironmentOf(run.Session)).With(null, run[password] ? QueryTarget.FirstLine(run.Session) : null) : null,
                     WithoutOwners = run[noOwner],
                     TimeToLive = run[ttl] is { } text ? Duration.Parse(text) : null,
                 };
                 run.Show(await run.Workspace.Backups.RestoreAsync(request, cancellationToken), () => JsonShapes.All.Restored, BackupText.Restored);
             });
     }
-
-    private static ConnectionUrl WithPassword(ConnectionUrl url, string? password) => password is null ? url : url with { Password = password };
 
     internal static Argument<string?> Id() => new("id") { HelpName = "ID", Description = "The backup's identity, the beginning of that, or latest", Arity = ArgumentArity.ExactlyOne };
 }
