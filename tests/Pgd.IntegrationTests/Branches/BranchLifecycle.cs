@@ -365,6 +365,7 @@ public sealed class BranchLifecycleOnBtrfs15(Btrfs15 fixture) : BranchLifecycle(
 public sealed class BranchLifecycleOnReflink15(Reflink15 fixture) : BranchLifecycle(fixture), IClassFixture<Reflink15>;
 
 /// <inheritdoc/>
+[Trait("Only", "soak")]
 public sealed class BranchLifecycleOnCopy15(Copy15 fixture) : BranchLifecycle(fixture), IClassFixture<Copy15>;
 
 /// <inheritdoc/>

@@ -271,6 +271,7 @@ public sealed class RenamesOnBtrfs15(Btrfs15 fixture) : RenameSuite(fixture), IC
 public sealed class RenamesOnReflink18(Reflink18 fixture) : RenameSuite(fixture), IClassFixture<Reflink18>;
 
 /// <inheritdoc/>
+[Trait("Only", "soak")]
 public sealed class RenamesOnCopy17(Copy17 fixture) : RenameSuite(fixture), IClassFixture<Copy17>;
 
 /// <inheritdoc/>

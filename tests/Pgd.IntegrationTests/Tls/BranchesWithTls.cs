@@ -283,6 +283,7 @@ public abstract class BranchesWithTls(ShopFixture fixture)
 public sealed class BranchesWithTlsOnBtrfs15(Btrfs15 fixture) : BranchesWithTls(fixture), IClassFixture<Btrfs15>;
 
 /// <inheritdoc/>
+[Trait("Only", "soak")]
 public sealed class BranchesWithTlsOnCopy17(Copy17 fixture) : BranchesWithTls(fixture), IClassFixture<Copy17>;
 
 /// <inheritdoc/>
