@@ -594,7 +594,7 @@ public sealed class KillMatrixOfRotations() : KillMatrix("reflink", everyPlace: 
 }
 
 /// <summary>What is done with snapshots, where they are copies of files.</summary>
-public sealed class KillMatrixOfSnapshots() : KillMatrix("reflink", everyPlace: true, aThird: true)
+public sealed class KillMatrixOfSnapshots() : KillMatrix("reflink", everyPlace: true)
 {
     [Fact]
     public Task A_snapshot_that_is_killed_anywhere_is_whole_or_gone_after_the_doctor_and_so_is_a_branch_that_is_recovered_from_it() => KillSnapshotsAsync();
