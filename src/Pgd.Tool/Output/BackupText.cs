@@ -18,7 +18,7 @@ internal static class BackupText
 
         sheet.Table(["ID", "OF", "AGE", "SIZE", "STORED", "VERIFIED"], [.. backups.Select(backup => new[]
         {
-            backup.Id, backup.Source ?? "-", backup.CreatedAt is { } at ? sheet.Age(at) : "-", backup.Bytes > 0 ? Measured.Size(backup.Bytes) : "-", Measured.Size(backup.StoredBytes),
+            backup.Id, Of(backup), backup.CreatedAt is { } at ? sheet.Age(at) : "-", backup.Bytes > 0 ? Measured.Size(backup.Bytes) : "-", Measured.Size(backup.StoredBytes),
             backup.Status != BackupStatus.Complete ? Word(backup.Status) : backup.Verified is { } verified ? $"{Word(verified.Level)}, {(verified.Problems.Count == 0 ? $"{sheet.Age(verified.At)} ago" : "damaged")}" : "never",
         })]);
     }
@@ -57,6 +57,10 @@ internal static class BackupText
         if (pruned.Deleted.Count + pruned.Kept.Count == 0)
             sheet.Line("No backups.");
     }
+
+    private static string Of(Backup backup) =>
+        backup.Source is null ? "-"
+        : $"{backup.Source}{(backup.Mode == BackupMode.Logical && !backup.Source.Contains("://", StringComparison.Ordinal) ? $":{backup.Database}" : "")}{(backup.IsPartial ? $", {backup.Tables} {(backup.Tables == 1 ? "table" : "tables")}" : "")}";
 
     private static string Word(BackupStatus status) => status switch { BackupStatus.Running => "being made", BackupStatus.Incomplete => "incomplete", BackupStatus.Damaged => "damaged", _ => "complete" };
 

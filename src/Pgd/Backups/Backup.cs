@@ -49,6 +49,9 @@ public sealed record Backup
     /// <summary>The database of a logical one.</summary>
     public string? Database { get; init; }
 
+    /// <summary>Whether a logical one has only some of the tables.</summary>
+    public bool IsPartial { get; init; }
+
     /// <summary>How many tables a logical one has.</summary>
     public int? Tables { get; init; }
 
@@ -122,8 +125,8 @@ public sealed record BackupPlace
     [JsonIgnore]
     public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
 
-    /// <summary>Where, without a secret.</summary>
-    public override string ToString() => Repository;
+    /// <summary>Nothing: what is wrong with an address may be a secret in the wrong place.</summary>
+    public override string ToString() => nameof(BackupPlace);
 }
 
 /// <summary>Where a backup is restored to.</summary>

@@ -11,7 +11,7 @@ internal sealed record BackupManifest
 
     public int Format { get; init; } = CurrentFormat;
 
-    /// <summary>When it was begun, by this machine's clock, and what tells it from others of that second: <c>20261129T101500Z-F-1a2b3c</c>.</summary>
+    /// <summary>When it was begun, by this machine's clock, and what tells it from others of that moment: <c>20261129T101500.123Z-F-1a2b3c</c>.</summary>
     public required string Id { get; init; }
 
     public BackupMode Mode { get; init; }
@@ -74,9 +74,6 @@ internal sealed record BackupManifest
 
     [JsonIgnore]
     public long StoredBytes => Parts.Sum(part => part.StoredBytes);
-
-    /// <summary>Where everything of a backup is.</summary>
-    public static string Prefix(string systemIdentifier, string id) => $"i/{systemIdentifier}/b/{id}/";
 
     public byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(this, BackupJson.Default.BackupManifest);
 

@@ -93,23 +93,14 @@ internal sealed class BackupRepository
     /// Excludes other operations of the same name on this repository, on whatever host. It is renewed while it is held; one whose holder died is free a minute later, in a folder and
     /// on the same host at once.
     /// </summary>
+    /// <param name="name">What it is on.</param>
+    /// <param name="isForGood">Whether nobody needs the name after this, so that nothing of the lock is kept.</param>
+    /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="PgdException">Somebody has it (<see cref="ExitCode.Locked"/>); the message says who.</exception>
-    public Task<RepositoryLock> LockAsync(string name, CancellationToken cancellationToken) => RepositoryLock.TakeAsync(Store, name, Time, cancellationToken);
+    public Task<RepositoryLock> LockAsync(string name, bool isForGood, CancellationToken cancellationToken) => RepositoryLock.TakeAsync(Store, name, isForGood, Time, cancellationToken);
 
     /// <summary>Whether somebody has a lock now.</summary>
-    public async Task<bool> IsLockedAsync(string name, CancellationToken cancellationToken)
-    {
-        try
-        {
-            var taken = await LockAsync(name, cancellationToken).ConfigureAwait(false);
-            await taken.DisposeAsync().ConfigureAwait(false);
-            return false;
-        }
-        catch (PgdException e) when (e.ExitCode == ExitCode.Locked)
-        {
-            return true;
-        }
-    }
+    public Task<bool> IsLockedAsync(string name, CancellationToken cancellationToken) => RepositoryLock.IsHeldAsync(Store, name, cancellationToken);
 
     private static async Task<byte[]> ReadHeaderAsync(IBackupStore store, CancellationToken cancellationToken)
     {

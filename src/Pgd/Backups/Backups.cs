@@ -1,6 +1,4 @@
 using System.Security.Cryptography;
-using System.Text;
-using System.Text.Json;
 using Pgd.Libpq;
 using Pgd.Linux;
 using Pgd.Postgres;
@@ -12,7 +10,7 @@ namespace Pgd.Backups;
 /// <summary>Backups of branches in a repository: a folder or a bucket, whose content says everything, so that it can be used from any machine.</summary>
 public sealed class Backups
 {
-    private const string Instances = "i/", Committed = "COMMITTED", Manifest = "manifest.json", Verifications = "verified/", Maintenance = "postgres";
+    private const string Maintenance = "postgres";
     private readonly Workspace _workspace;
 
     internal Backups(Workspace workspace) => _workspace = workspace;
@@ -22,21 +20,42 @@ public sealed class Backups
     public async Task InitializeAsync(BackupPlace place, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(place);
-        var store = BackupStores.Open(place.Repository, place.Environment, TimeProvider.System);
+        var store = Open(place);
         await using var _ = store.ConfigureAwait(false);
-        await _workspace.Audit.RecordAsync("backup init", place.ToString(), null, () => BackupRepository.InitializeAsync(store, KeyOf(place), cancellationToken)).ConfigureAwait(false);
+        await _workspace.Audit.RecordAsync("backup init", store.Url, null, () => BackupRepository.InitializeAsync(store, KeyOf(place), cancellationToken)).ConfigureAwait(false);
     }
 
     /// <summary>Makes a full backup of a branch, from a snapshot that is taken for it and goes with the backup's end. The branch's server goes on.</summary>
     /// <param name="branch">The branch.</param>
     /// <param name="place">The repository.</param>
     /// <param name="cancellationToken">Ends it; what was written then is nobody's, and goes with the next prune.</param>
-    /// <exception cref="PgdException">There is no such branch or repository (<see cref="ExitCode.NotFound"/>), another backup of the same cluster is on its way (<see cref="ExitCode.Locked"/>), …</exception>
+    /// <exception cref="PgdException">There is no such branch or repository (<see cref="ExitCode.NotFound"/>), or the repository refuses.</exception>
     public Task<Backup> CreateAsync(BranchName branch, BackupPlace place, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(branch);
         ArgumentNullException.ThrowIfNull(place);
-        return _workspace.Audit.RecordAsync("backup create", branch.ToString(), null, () => WithAsync(place, repository => MakeAsync(branch, repository, cancellationToken), cancellationToken));
+        return WithAsync(place, "backup create", branch.ToString(), catalog => MakeAsync(branch, catalog, cancellationToken), cancellationToken);
+    }
+
+    /// <summary>Makes a logical backup of a branch's database, or of some of its tables, as below.</summary>
+    /// <param name="branch">The branch.</param>
+    /// <param name="database">Which of its databases; null for the only one.</param>
+    /// <param name="role">Who reads it; null for its superuser.</param>
+    /// <param name="selection">Which tables.</param>
+    /// <param name="place">The repository.</param>
+    /// <param name="cancellationToken">Ends it; what was written then is nobody's, and goes with the next prune.</param>
+    /// <exception cref="PgdException">There is no such branch, database or role (<see cref="ExitCode.NotFound"/>), …</exception>
+    public Task<Backup> CreateAsync(BranchName branch, string? database, string? role, TableSelection selection, BackupPlace place, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(branch);
+        ArgumentNullException.ThrowIfNull(selection);
+        ArgumentNullException.ThrowIfNull(place);
+        return WithAsync(place, "backup create", branch.ToString(), async catalog =>
+        {
+            var record = _workspace.Branches.RequireReady(branch);
+            var url = await _workspace.Branches.ConnectAsync(branch, database, role ?? _workspace.State.RequireProject(branch.Project).Superuser, cancellationToken).ConfigureAwait(false);
+            return await MakeAsync(url, branch.ToString(), record.Id, selection, catalog, cancellationToken).ConfigureAwait(false);
+        }, cancellationToken);
     }
 
     /// <summary>Makes a logical backup of a database, or of some of its tables: all as it is at one moment, and without making anybody there wait.</summary>
@@ -53,12 +72,12 @@ public sealed class Backups
         ArgumentNullException.ThrowIfNull(source);
         ArgumentNullException.ThrowIfNull(selection);
         ArgumentNullException.ThrowIfNull(place);
-        return _workspace.Audit.RecordAsync("backup create", source.ToString(), null, () => WithAsync(place, repository => source switch
+        return WithAsync(place, "backup create", source.ToString(), catalog => source switch
         {
-            PostgresSource postgres => MakeAsync(postgres.Url, selection, repository, cancellationToken),
-            MariaDbSource mariaDb => MakeAsync(mariaDb, selection, repository, cancellationToken),
+            PostgresSource postgres => MakeAsync(postgres.Url, postgres.ToString(), null, selection, catalog, cancellationToken),
+            MariaDbSource mariaDb => MakeAsync(mariaDb, selection, catalog, cancellationToken),
             _ => throw new ArgumentOutOfRangeException(nameof(source)),
-        }, cancellationToken));
+        }, cancellationToken);
     }
 
     /// <summary>The backups of a repository, the oldest first: also those that are not complete.</summary>
@@ -69,8 +88,8 @@ public sealed class Backups
     public Task<IReadOnlyList<Backup>> ListAsync(BackupPlace place, string? source, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(place);
-        return _workspace.Audit.RecordAsync("backup list", source ?? place.ToString(), null, () => WithAsync(place, async repository => (IReadOnlyList<Backup>)[.. (await FindAsync(repository, cancellationToken).ConfigureAwait(false)).Select(found => found.Backup)
-            .Where(backup => source is null || backup.Source is null || backup.Source == source || backup.Source.StartsWith(source + "/", StringComparison.Ordinal))], cancellationToken));
+        return WithAsync(place, "backup list", source, async catalog =>
+            (IReadOnlyList<Backup>)[.. (await catalog.ListAsync(cancellationToken).ConfigureAwait(false)).Select(found => found.Backup).Where(backup => backup.Source is null || IsOf(backup, source))], cancellationToken);
     }
 
     /// <summary>Proves a backup, and keeps in the repository what came of it.</summary>
@@ -84,14 +103,14 @@ public sealed class Backups
     public Task<Backup> VerifyAsync(BackupPlace place, string id, VerificationLevel level, string? project, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(place);
-        return _workspace.Audit.RecordAsync("backup verify", id, null, () => WithAsync(place, async repository =>
+        return WithAsync(place, "backup verify", id, async catalog =>
         {
-            var found = await RequireAsync(repository, id, cancellationToken).ConfigureAwait(false);
-            var problems = await ProblemsAsync(repository, found, level, project, cancellationToken).ConfigureAwait(false);
+            var found = await catalog.RequireAsync(id, cancellationToken).ConfigureAwait(false);
+            var problems = await ProblemsAsync(catalog, found, level, project, cancellationToken).ConfigureAwait(false);
             var verification = new BackupVerification(level, DateTimeOffset.UtcNow, problems);
-            await repository.WriteAsync($"{found.Prefix}{Verifications}{verification.At:yyyyMMddTHHmmss.fffZ}.json", (stream, token) => stream.WriteAsync(JsonSerializer.SerializeToUtf8Bytes(verification, BackupJson.Default.BackupVerification), token).AsTask(), compress: false, cancellationToken).ConfigureAwait(false);
+            await catalog.KeepAsync(found, verification, cancellationToken).ConfigureAwait(false);
             return found.Backup with { Verified = verification };
-        }, cancellationToken));
+        }, cancellationToken);
     }
 
     /// <summary>Restores a backup: as a branch, or into a folder.</summary>
@@ -106,9 +125,10 @@ public sealed class Backups
         var given = new object?[] { request.Branch, request.Folder, request.Server }.Count(place => place is not null);
         if (given != 1)
             throw new PgdException(ExitCode.Misuse, given == 0 ? "it is not said where the backup is restored to" : "a backup is restored to one place at a time", places);
-        return _workspace.Audit.RecordAsync("backup restore", request.Branch?.ToString() ?? request.Folder ?? request.Server!.ToString(), null, () => WithAsync(request.Place, async repository =>
+        return WithAsync(request.Place, "backup restore", request.Branch?.ToString() ?? request.Folder ?? request.Server!.ToString(), async catalog =>
         {
-            var found = await RequireAsync(repository, request.Id, cancellationToken).ConfigureAwait(false);
+            var repository = catalog.Repository;
+            var found = await catalog.RequireAsync(request.Id, cancellationToken).ConfigureAwait(false);
             var isLogical = found.Manifest!.Mode == BackupMode.Logical;
             if (request.Branch is { } branch)
             {
@@ -134,12 +154,12 @@ public sealed class Backups
                 throw new PgdException(ExitCode.Misuse, $"{found.Backup.Id} is a logical backup of a database: it has no files of a cluster", "Restore it into an empty database (--to-url) or as a branch (--to-branch).");
             await ToFolderAsync(repository, found.Manifest, request.Folder!, cancellationToken).ConfigureAwait(false);
             return new Restored(found.Backup, null, request.Folder, null);
-        }, cancellationToken));
+        }, cancellationToken);
     }
 
-    /// <summary>Deletes what no rule keeps of each source, and what was never completed.</summary>
+    /// <summary>Deletes what no rule keeps, and what was never completed.</summary>
     /// <param name="place">The repository.</param>
-    /// <param name="keep">What stays, for each source by itself.</param>
+    /// <param name="keep">What stays, for each series by itself: of a cluster, a database, or certain tables of one, as a backup of one table is none of the others.</param>
     /// <param name="source">Only of this project or branch; null for all.</param>
     /// <param name="dryRun">Only tells.</param>
     /// <param name="cancellationToken">Ends it between two backups.</param>
@@ -148,11 +168,10 @@ public sealed class Backups
     {
         ArgumentNullException.ThrowIfNull(place);
         ArgumentNullException.ThrowIfNull(keep);
-        return _workspace.Audit.RecordAsync("backup prune", source ?? place.ToString(), null, () => WithAsync(place, async repository =>
+        return WithAsync(place, "backup prune", source, async catalog =>
         {
             var (deleted, kept) = (new List<string>(), new List<BackupKept>());
-            var all = (await FindAsync(repository, cancellationToken).ConfigureAwait(false)).Where(f => source is null || f.Backup.Source == source || f.Backup.Source?.StartsWith(source + "/", StringComparison.Ordinal) == true || (f.Backup.Source is null && source is null)).ToList();
-            foreach (var ofOne in all.GroupBy(f => f.Backup.Source))
+            foreach (var ofOne in (await catalog.ListAsync(cancellationToken).ConfigureAwait(false)).Where(found => IsOf(found.Backup, source)).GroupBy(found => found.Series))
             {
                 // What is damaged or incomplete is nothing to rely on, and takes no place of the others.
                 var verdicts = keep.Decide(ofOne.Where(f => f.Backup.Status == BackupStatus.Complete).Select(f => new RetentionCandidate { Id = f.Backup.Id, TakenAt = f.Backup.CreatedAt!.Value }), DateTimeOffset.UtcNow, window: null).ToDictionary(v => v.Snapshot.Id, v => v.Stays, StringComparer.Ordinal);
@@ -166,21 +185,26 @@ public sealed class Backups
                         BackupStatus.Damaged => $"it is damaged, and perhaps not beyond help: {found.Backup.Problem}",
                         _ => null,
                     };
-                    if (reason is not null)
+                    if (reason is null && !dryRun)
                     {
-                        kept.Add(new(found.Backup.Id, reason));
-                        continue;
+                        if (found.Backup.Status == BackupStatus.Complete)
+                            await catalog.DeleteAsync(found, cancellationToken).ConfigureAwait(false);
+                        else
+                            reason = await catalog.DeleteIncompleteAsync(found, cancellationToken).ConfigureAwait(false);
                     }
 
-                    if (!dryRun)
-                        await DeleteAsync(repository, found.Prefix, cancellationToken).ConfigureAwait(false);
-                    deleted.Add(found.Backup.Id);
+                    if (reason is null)
+                        deleted.Add(found.Backup.Id);
+                    else
+                        kept.Add(new(found.Backup.Id, reason));
                 }
             }
 
             return new BackupsPruned(dryRun, deleted, kept);
-        }, cancellationToken));
+        }, cancellationToken);
     }
+
+    private static bool IsOf(Backup backup, string? source) => source is null || backup.Source == source || backup.Source?.StartsWith(source + "/", StringComparison.Ordinal) == true;
 
     private static BackupKey? KeyOf(BackupPlace place) => place switch
     {
@@ -190,14 +214,18 @@ public sealed class Backups
         _ => null,
     };
 
-    private static async Task<T> WithAsync<T>(BackupPlace place, Func<BackupRepository, Task<T>> work, CancellationToken cancellationToken)
+    private IBackupStore Open(BackupPlace place) => BackupStores.Open(place.Repository, place.Environment, TimeProvider.System, _workspace.Reporter);
+
+    // The store first: what is wrong with its address may be a secret in the wrong place, and the audit log keeps what it hears.
+    private async Task<T> WithAsync<T>(BackupPlace place, string operation, string? subject, Func<BackupCatalog, Task<T>> work, CancellationToken cancellationToken)
     {
-        var store = BackupStores.Open(place.Repository, place.Environment, TimeProvider.System);
+        var store = Open(place);
         await using var _ = store.ConfigureAwait(false);
-        return await work(await BackupRepository.OpenAsync(store, KeyOf(place), cancellationToken).ConfigureAwait(false)).ConfigureAwait(false);
+        return await _workspace.Audit.RecordAsync(operation, subject ?? store.Url, null, async () =>
+            await work(new(await BackupRepository.OpenAsync(store, KeyOf(place), cancellationToken).ConfigureAwait(false))).ConfigureAwait(false)).ConfigureAwait(false);
     }
 
-    private async Task<Backup> MakeAsync(BranchName branch, BackupRepository repository, CancellationToken cancellationToken)
+    private async Task<Backup> MakeAsync(BranchName branch, BackupCatalog catalog, CancellationToken cancellationToken)
     {
         var project = _workspace.State.RequireProject(branch.Project);
         var record = _workspace.Branches.RequireReady(branch);
@@ -213,23 +241,20 @@ public sealed class Backups
             var volume = Snapshots.Attach(_workspace.Storages.Named(project.Storage), snapshot);
             var control = ControlData.TryRead(volume.Data) ?? throw new PgdException(ExitCode.Failed, $"the control file of {snapshot.FullName} cannot be read", "See what is wrong: dotnet pgd doctor");
             var system = control.SystemIdentifier.ToString(System.Globalization.CultureInfo.InvariantCulture);
-            var now = DateTimeOffset.UtcNow;
-            var id = NewId(now);
-            var prefix = BackupManifest.Prefix(system, id);
-            var locked = await repository.LockAsync(LockOf(id), cancellationToken).ConfigureAwait(false);
-            await using var _ = locked.ConfigureAwait(false);
-            _workspace.Reporter.Step($"backing up {branch} to {repository.Store.Url}");
-            var (folders, files, parts) = await DataParts.WriteAsync(volume.Data, branch.ToString(), prefix, repository, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
-            var manifest = new BackupManifest
+            var begun = await catalog.BeginAsync(system, cancellationToken).ConfigureAwait(false);
+            await using var _ = begun.ConfigureAwait(false);
+            _workspace.Reporter.Step($"backing up {branch} to {catalog.Repository.Store.Url}");
+            var (folders, files, parts) = await DataParts.WriteAsync(volume.Data, branch.ToString(), begun.Prefix, catalog.Repository, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
+            return await catalog.CommitAsync(begun, new BackupManifest
             {
-                Id = id,
+                Id = begun.Id,
                 Source = branch.ToString(),
                 BranchId = record.Id,
                 PostgresMajor = project.PostgresMajor,
                 SystemIdentifier = system,
                 Libc = project.Image?.Libc,
                 Superuser = project.Superuser,
-                CreatedAt = now,
+                CreatedAt = begun.At,
                 DataAsOf = snapshot.DataAsOf ?? snapshot.CreatedAt,
                 Lsn = snapshot.Lsn,
                 IsRecovering = snapshot.IsRecovering,
@@ -240,8 +265,7 @@ public sealed class Backups
                 Folders = folders,
                 Files = files,
                 Parts = parts,
-            };
-            return await CommitAsync(repository, prefix, manifest, cancellationToken).ConfigureAwait(false);
+            }, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
@@ -249,26 +273,24 @@ public sealed class Backups
         }
     }
 
-    private async Task<Backup> MakeAsync(ConnectionUrl url, TableSelection selection, BackupRepository repository, CancellationToken cancellationToken)
+    private async Task<Backup> MakeAsync(ConnectionUrl url, string name, string? branchId, TableSelection selection, BackupCatalog catalog, CancellationToken cancellationToken)
     {
         var source = await LogicalSource.OpenAsync(url, selection, cancellationToken).ConfigureAwait(false);
         await using var _ = source.ConfigureAwait(false);
         var program = (await DumpClients.FindAsync(cancellationToken).ConfigureAwait(false)).DumpOf(source.Major);
-        var now = DateTimeOffset.UtcNow;
-        var id = NewId(now);
-        var prefix = BackupManifest.Prefix(source.SystemIdentifier, id);
-        var locked = await repository.LockAsync(LockOf(id), cancellationToken).ConfigureAwait(false);
-        await using var __ = locked.ConfigureAwait(false);
-        _workspace.Reporter.Step($"backing up {url} to {repository.Store.Url}");
-        var content = await LogicalDump.WriteAsync(source, selection.IsPartial, program, prefix, repository, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
-        return await CommitAsync(repository, prefix, new BackupManifest
+        var begun = await catalog.BeginAsync(source.SystemIdentifier, cancellationToken).ConfigureAwait(false);
+        await using var __ = begun.ConfigureAwait(false);
+        _workspace.Reporter.Step($"backing up {name} to {catalog.Repository.Store.Url}");
+        var content = await LogicalDump.WriteAsync(source, selection.IsPartial, program, begun.Prefix, catalog.Repository, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
+        return await catalog.CommitAsync(begun, new BackupManifest
         {
-            Id = id,
+            Id = begun.Id,
             Mode = BackupMode.Logical,
-            Source = url.ToString(),
+            Source = name,
+            BranchId = branchId,
             PostgresMajor = source.Major,
             SystemIdentifier = source.SystemIdentifier,
-            CreatedAt = now,
+            CreatedAt = begun.At,
             DataAsOf = source.DataAsOf,
             Lsn = source.Lsn,
             Database = content,
@@ -276,26 +298,24 @@ public sealed class Backups
         }, cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task<Backup> MakeAsync(MariaDbSource source, TableSelection selection, BackupRepository repository, CancellationToken cancellationToken)
+    private async Task<Backup> MakeAsync(MariaDbSource source, TableSelection selection, BackupCatalog catalog, CancellationToken cancellationToken)
     {
         using var dump = await MariaDbDump.OpenAsync(source, selection, cancellationToken).ConfigureAwait(false);
-        var now = DateTimeOffset.UtcNow;
-        var (id, system) = (NewId(now), Layout.ShortHash($"{source.Host}:{source.Port}{source.Socket}"));
-        var prefix = BackupManifest.Prefix(system, id);
-        var locked = await repository.LockAsync(LockOf(id), cancellationToken).ConfigureAwait(false);
-        await using var _ = locked.ConfigureAwait(false);
-        _workspace.Reporter.Step($"backing up {source} to {repository.Store.Url}");
-        var part = await repository.WriteAsync(prefix + MariaDbDump.Key, dump.WriteAsync, compress: true, cancellationToken).ConfigureAwait(false);
+        var system = Layout.ShortHash($"{source.Host}:{source.Port}{source.Socket}");
+        var begun = await catalog.BeginAsync(system, cancellationToken).ConfigureAwait(false);
+        await using var _ = begun.ConfigureAwait(false);
+        _workspace.Reporter.Step($"backing up {source} to {catalog.Repository.Store.Url}");
+        var part = await catalog.Repository.WriteAsync(begun.Prefix + MariaDbDump.Key, dump.WriteAsync, compress: true, cancellationToken).ConfigureAwait(false);
         Fault.Here("backup:part");
-        return await CommitAsync(repository, prefix, new BackupManifest
+        return await catalog.CommitAsync(begun, new BackupManifest
         {
-            Id = id,
+            Id = begun.Id,
             Mode = BackupMode.Logical,
             Source = source.ToString(),
             Engine = MariaDbDump.Engine,
             EngineVersion = dump.Version,
             SystemIdentifier = system,
-            CreatedAt = now,
+            CreatedAt = begun.At,
             DataAsOf = dump.DataAsOf,
             Database = dump.Content,
             Parts = [part],
@@ -308,105 +328,10 @@ public sealed class Backups
             throw new PgdException(ExitCode.Misuse, $"{manifest.Id} is of {engine}, and branches are PostgreSQL", $"Restore it into an empty database: --to-url {engine}://USER@HOST/DATABASE");
     }
 
-    private static string NewId(DateTimeOffset now) => $"{now:yyyyMMddTHHmmssZ}-F-{RandomNumberGenerator.GetHexString(6, lowercase: true)}";
-
-    private static async Task<Backup> CommitAsync(BackupRepository repository, string prefix, BackupManifest manifest, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<string>> ProblemsAsync(BackupCatalog catalog, StoredBackup found, VerificationLevel level, string? project, CancellationToken cancellationToken)
     {
-        var stored = await repository.WriteAsync(prefix + Manifest, (stream, token) => stream.WriteAsync(manifest.ToJson(), token).AsTask(), compress: true, cancellationToken).ConfigureAwait(false);
-        Fault.Here("backup:manifest");
-        // Last: until it is there, there is no backup.
-        await repository.Store.WriteAsync(prefix + Committed, (stream, token) => stream.WriteAsync(Encoding.ASCII.GetBytes(MarkOf(stored.Sha256)), token).AsTask(), onlyIfAbsent: true, cancellationToken).ConfigureAwait(false);
-        Fault.Here("backup:committed");
-        return View(manifest, stored.StoredBytes);
-    }
-
-    private static string LockOf(string id) => $"backup-{id}";
-
-    private static string MarkOf(string manifestHash) => manifestHash + "\n";
-
-    private static Backup View(BackupManifest manifest, long manifestBytes) => new()
-    {
-        Id = manifest.Id,
-        Status = BackupStatus.Complete,
-        Source = manifest.Source,
-        Mode = manifest.Mode,
-        PostgresMajor = manifest.PostgresMajor,
-        Engine = manifest.Engine,
-        CreatedAt = manifest.CreatedAt,
-        DataAsOf = manifest.DataAsOf,
-        Lsn = manifest.Lsn,
-        Database = manifest.Database?.Name,
-        Tables = manifest.Database?.Tables.Count,
-        Rows = manifest.Database is { } counted && manifest.Engine is null ? counted.Tables.Sum(table => table.Rows) : null,
-        LeftOut = manifest.Database?.LeftOut ?? [],
-        Bytes = manifest.Mode == BackupMode.Logical ? manifest.Bytes : manifest.Files.Sum(file => file.Bytes),
-        StoredBytes = manifest.StoredBytes + manifestBytes,
-        Anonymized = manifest.IsAnonymized,
-    };
-
-    private static async Task<List<Found>> FindAsync(BackupRepository repository, CancellationToken cancellationToken)
-    {
-        var backups = new Dictionary<string, List<StoredObject>>(StringComparer.Ordinal);
-        await foreach (var stored in repository.Store.ListAsync(Instances, cancellationToken).ConfigureAwait(false))
-        {
-            // i/SYSTEM/b/ID/…
-            if (stored.Key.Split('/', 5) is [_, var system, "b", var id, _])
-                (backups.TryGetValue(BackupManifest.Prefix(system, id), out var known) ? known : backups[BackupManifest.Prefix(system, id)] = []).Add(stored);
-        }
-
-        var found = new List<Found>();
-        foreach (var (prefix, objects) in backups.OrderBy(b => b.Key.Split('/')[3], StringComparer.Ordinal))
-            found.Add(await ReadAsync(repository, prefix, objects, cancellationToken).ConfigureAwait(false));
-        return found;
-    }
-
-    private static async Task<Found> ReadAsync(BackupRepository repository, string prefix, List<StoredObject> objects, CancellationToken cancellationToken)
-    {
-        var id = prefix.Split('/')[3];
-        if (!objects.Exists(o => o.Key == prefix + Committed))
-        {
-            var running = await repository.IsLockedAsync(LockOf(id), cancellationToken).ConfigureAwait(false);
-            return new(prefix, null, new() { Id = id, Status = running ? BackupStatus.Running : BackupStatus.Incomplete, Problem = running ? "it is not complete yet" : "whoever made it ended before it was complete", StoredBytes = objects.Sum(o => o.Bytes) });
-        }
-
-        try
-        {
-            var committed = Encoding.ASCII.GetString(await AllAsync(await repository.Store.ReadAsync(prefix + Committed, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false));
-            var stored = await AllAsync(await repository.Store.ReadAsync(prefix + Manifest, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
-            if (MarkOf(Convert.ToHexStringLower(SHA256.HashData(stored))) != committed)
-                throw new PgdException(ExitCode.Failed, $"{prefix}{Manifest} is not what was written: it is damaged, or was edited");
-            var manifest = BackupManifest.Read(prefix + Manifest, await AllAsync(await repository.ReadAsync(prefix + Manifest, compressed: true, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false));
-            if (manifest.Id != id)
-                throw new PgdException(ExitCode.Failed, $"{prefix}{Manifest} is that of another backup, {manifest.Id}");
-            var last = objects.Where(o => o.Key.StartsWith(prefix + Verifications, StringComparison.Ordinal)).OrderBy(o => o.Key, StringComparer.Ordinal).LastOrDefault();
-            var verified = last is null ? null : JsonSerializer.Deserialize(await AllAsync(await repository.ReadAsync(last.Key, compressed: false, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false), BackupJson.Default.BackupVerification);
-            return new(prefix, manifest, View(manifest, stored.Length) with { Verified = verified });
-        }
-        catch (Exception e) when (e is PgdException { ExitCode: ExitCode.Failed or ExitCode.NotFound } or JsonException)
-        {
-            return new(prefix, null, new() { Id = id, Status = BackupStatus.Damaged, Problem = e.Message, StoredBytes = objects.Sum(o => o.Bytes) });
-        }
-    }
-
-    private static async Task<Found> RequireAsync(BackupRepository repository, string id, CancellationToken cancellationToken)
-    {
-        var all = await FindAsync(repository, cancellationToken).ConfigureAwait(false);
-        var matching = id == "latest" ? all.Where(f => f.Backup.Status == BackupStatus.Complete).TakeLast(1).ToList() : [.. all.Where(f => f.Backup.Id.StartsWith(id, StringComparison.Ordinal))];
-        return matching switch
-        {
-            [{ Manifest: not null } only] => only,
-            [var only] => throw new PgdException(ExitCode.Failed, $"the backup {only.Backup.Id} cannot be used: {only.Backup.Problem}", "Choose another one: dotnet pgd backup list"),
-            [] => throw new PgdException(ExitCode.NotFound, $"there is no {(id == "latest" ? "complete backup" : $"backup {id}")} in {repository.Store.Url}", all.Count == 0 ? "Make one: dotnet pgd backup create PROJECT/BRANCH" : $"There {(all.Count == 1 ? "is" : "are")} {string.Join(", ", all.TakeLast(10).Select(f => f.Backup.Id))}"),
-            _ => throw new PgdException(ExitCode.Misuse, $"{id} may be {string.Join(" or ", matching.Take(5).Select(f => f.Backup.Id))}", "Write more of it."),
-        };
-    }
-
-    private async Task<IReadOnlyList<string>> ProblemsAsync(BackupRepository repository, Found found, VerificationLevel level, string? project, CancellationToken cancellationToken)
-    {
-        var (manifest, problems) = (found.Manifest!, new List<string>());
-        var there = new Dictionary<string, long>(StringComparer.Ordinal);
-        await foreach (var stored in repository.Store.ListAsync(found.Prefix, cancellationToken).ConfigureAwait(false))
-            there[stored.Key] = stored.Bytes;
+        var (repository, manifest, problems) = (catalog.Repository, found.Manifest!, new List<string>());
+        var there = await catalog.ObjectsAsync(found, cancellationToken).ConfigureAwait(false);
         foreach (var part in manifest.Parts)
         {
             if (!there.TryGetValue(part.Key, out var bytes))
@@ -445,7 +370,7 @@ public sealed class Backups
     }
 
     /// <summary>A restore is proved by a restore: on a branch that goes again, also if this is killed.</summary>
-    private async Task<IReadOnlyList<string>> ByRestoringAsync(BackupRepository repository, Found found, string? project, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<string>> ByRestoringAsync(BackupRepository repository, StoredBackup found, string? project, CancellationToken cancellationToken)
     {
         var manifest = found.Manifest!;
         RefuseOtherEngine(manifest);
@@ -492,7 +417,7 @@ public sealed class Backups
     }
 
     /// <summary>A branch has the roles of its project already; the database goes into it, in place of one of its name.</summary>
-    private async Task<Branch> DatabaseToBranchAsync(BackupRepository repository, Found found, BranchName branch, bool withOwners, TimeSpan? timeToLive, Lease? lease, CancellationToken cancellationToken)
+    private async Task<Branch> DatabaseToBranchAsync(BackupRepository repository, StoredBackup found, BranchName branch, bool withOwners, TimeSpan? timeToLive, Lease? lease, CancellationToken cancellationToken)
     {
         var (project, content) = (_workspace.State.RequireProject(branch.Project), found.Manifest!.Database!);
         var made = (await _workspace.Branches.CreateAsync(new() { Name = branch, TimeToLive = timeToLive, Lease = lease, Labels = LabelsOf(found.Manifest) }, cancellationToken).ConfigureAwait(false)).Branch;
@@ -518,7 +443,7 @@ public sealed class Backups
 
     private static Dictionary<string, string> LabelsOf(BackupManifest manifest) => new() { ["pgd.backup"] = manifest.Id };
 
-    private async Task<Branch> ToBranchAsync(BackupRepository repository, Found found, BranchName branch, TimeSpan? timeToLive, Lease? lease, CancellationToken cancellationToken)
+    private async Task<Branch> ToBranchAsync(BackupRepository repository, StoredBackup found, BranchName branch, TimeSpan? timeToLive, Lease? lease, CancellationToken cancellationToken)
     {
         var project = _workspace.State.RequireProject(branch.Project);
         var manifest = found.Manifest!;
@@ -565,27 +490,4 @@ public sealed class Backups
             throw;
         }
     }
-
-    // The mark first: what is half deleted is no backup.
-    private static async Task DeleteAsync(BackupRepository repository, string prefix, CancellationToken cancellationToken)
-    {
-        await repository.Store.DeleteAsync(prefix + Committed, cancellationToken).ConfigureAwait(false);
-        Fault.Here("backup-delete:mark");
-        var keys = new List<string>();
-        await foreach (var stored in repository.Store.ListAsync(prefix, cancellationToken).ConfigureAwait(false))
-            keys.Add(stored.Key);
-        foreach (var key in keys)
-            await repository.Store.DeleteAsync(key, cancellationToken).ConfigureAwait(false);
-    }
-
-    private static async Task<byte[]> AllAsync(Stream stream, CancellationToken cancellationToken)
-    {
-        await using var _ = stream.ConfigureAwait(false);
-        using var all = new MemoryStream();
-        await stream.CopyToAsync(all, cancellationToken).ConfigureAwait(false);
-        return all.ToArray();
-    }
-
-    /// <summary>A backup as it is in the repository; without a manifest where there is none to rely on.</summary>
-    private sealed record Found(string Prefix, BackupManifest? Manifest, Backup Backup);
 }

@@ -63,19 +63,7 @@ internal sealed class FileStore(string root) : IBackupStore, IHostLocks
     public Task<Stream> ReadAsync(string key, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        return Task.FromResult<Stream>(new FileObject(this, key, Open(key, out _), FileAccess.Read));
-    }
-
-    public Task<Stream> ReadAsync(string key, long offset, long length, CancellationToken cancellationToken)
-    {
-        ArgumentOutOfRangeException.ThrowIfNegative(offset);
-        ArgumentOutOfRangeException.ThrowIfNegative(length);
-        cancellationToken.ThrowIfCancellationRequested();
-        var file = Open(key, out var size);
-        if (offset <= size && length <= size - offset)
-            return Task.FromResult<Stream>(new FileObject(this, key, file, FileAccess.Read, offset, length));
-        file.Dispose();
-        throw StoreErrors.OutOfRange(this, key, offset, length, size);
+        return Task.FromResult<Stream>(new FileObject(this, key, Open(key), FileAccess.Read));
     }
 
     public async IAsyncEnumerable<StoredObject> ListAsync(string prefix, [EnumeratorCancellation] CancellationToken cancellationToken)
@@ -115,16 +103,36 @@ internal sealed class FileStore(string root) : IBackupStore, IHostLocks
 
     public IDisposable? TryLock(string name)
     {
-        ObjectKey.Check(name);
-        var path = Path.Combine(_root, Locks, name.Replace('/', '+'));
+        var path = LockPath(name);
         return Telling(path, () =>
         {
             MakeFolders(Path.GetDirectoryName(path)!);
-            var file = Libc.OpenOrCreate(path, FileMode);
-            if (LockFile.TryLock(file, exclusive: true))
-                return file;
-            file.Dispose();
-            return null;
+            while (true)
+            {
+                var file = Libc.OpenOrCreate(path, FileMode);
+                if (!LockFile.TryLock(file, exclusive: true))
+                {
+                    file.Dispose();
+                    return null;
+                }
+
+                // Who had it last may have removed the file since we opened it.
+                if (LockFile.IsStillAt(file, path))
+                    return new LockFile(file, path, subject: null);
+                file.Dispose();
+            }
+        });
+    }
+
+    public bool IsLocked(string name)
+    {
+        var path = LockPath(name);
+        return Telling(path, () =>
+        {
+            if (!Libc.Exists(path))
+                return false;
+            using var file = Libc.OpenForReading(path);
+            return !LockFile.TryLock(file, exclusive: true);
         });
     }
 
@@ -171,13 +179,13 @@ internal sealed class FileStore(string root) : IBackupStore, IHostLocks
         }
     }
 
-    private SafeFileHandle Open(string key, out long size)
+    private string LockPath(string name) => Path.Combine(_root, Locks, ObjectKey.Check(name).Replace('/', '+'));
+
+    private SafeFileHandle Open(string key)
     {
         var path = PathOf(key);
         var file = Telling(key, () => Libc.OpenForReading(path));
-        var status = Telling(key, () => Libc.Status(file));
-        size = status.Size;
-        if (status.IsRegular)
+        if (Telling(key, () => Libc.Status(file)).IsRegular)
             return file;
         file.Dispose();
         throw StoreErrors.NotFound(this, key);
@@ -368,9 +376,9 @@ internal sealed class FileStore(string root) : IBackupStore, IHostLocks
 }
 
 /// <summary>An object of a folder while it is read or written, whose errors name it.</summary>
-internal sealed class FileObject(FileStore store, string key, SafeFileHandle file, FileAccess access, long offset = 0, long length = long.MaxValue) : Stream
+internal sealed class FileObject(FileStore store, string key, SafeFileHandle file, FileAccess access) : Stream
 {
-    private long _position = offset, _left = length;
+    private long _position;
 
     public override bool CanRead => access == FileAccess.Read;
 
@@ -390,8 +398,8 @@ internal sealed class FileObject(FileStore store, string key, SafeFileHandle fil
     {
         try
         {
-            var read = RandomAccess.Read(file, buffer[..(int)Math.Min(buffer.Length, _left)], _position);
-            (_position, _left) = (_position + read, _left - read);
+            var read = RandomAccess.Read(file, buffer, _position);
+            _position += read;
             return read;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

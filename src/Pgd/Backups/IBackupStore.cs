@@ -19,9 +19,6 @@ internal interface IBackupStore : IAsyncDisposable
     /// <summary>Reads an object; <see cref="ExitCode.NotFound"/> if there is none.</summary>
     Task<Stream> ReadAsync(string key, CancellationToken cancellationToken);
 
-    /// <summary>Reads a part of an object, which must be inside it.</summary>
-    Task<Stream> ReadAsync(string key, long offset, long length, CancellationToken cancellationToken);
-
     /// <summary>The objects whose keys begin with something, ordered by key.</summary>
     IAsyncEnumerable<StoredObject> ListAsync(string prefix, CancellationToken cancellationToken);
 
@@ -40,4 +37,7 @@ internal interface IHostLocks
 {
     /// <summary>Takes the lock of a name; null if another process of this host has it.</summary>
     IDisposable? TryLock(string name);
+
+    /// <summary>Whether another process of this host has it.</summary>
+    bool IsLocked(string name);
 }

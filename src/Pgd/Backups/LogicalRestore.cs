@@ -57,17 +57,7 @@ internal sealed partial class LogicalRestore(ConnectionUrl target, BackupReposit
         }
     }
 
-    private async Task<ScriptConnection> ConnectAsync(CancellationToken cancellationToken)
-    {
-        try
-        {
-            return await ScriptConnection.OpenAsync(target, "pgd restore", null, cancellationToken).ConfigureAwait(false);
-        }
-        catch (Exception e) when (e is NpgsqlException or System.Net.Sockets.SocketException or TimeoutException)
-        {
-            throw new PgdException(ExitCode.Failed, $"cannot connect to {target}: {(e as PostgresException)?.MessageText ?? e.InnerException?.Message ?? e.Message}", $"If there is no such database yet, make it: createdb {target.Database}", e);
-        }
-    }
+    private Task<ScriptConnection> ConnectAsync(CancellationToken cancellationToken) => ScriptConnection.OpenAsync(target, "pgd restore", null, cancellationToken);
 
     private async Task CheckAsync(ScriptConnection connection, CancellationToken cancellationToken)
     {

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Net.Sockets;
 using Npgsql;
 using Pgd.Libpq;
 using Pgd.Postgres;
@@ -49,7 +48,7 @@ internal sealed class LogicalSource : IAsyncDisposable
     /// <exception cref="PgdException">It does not answer, may not be read (with what to grant), or does not have what is asked for.</exception>
     public static async Task<LogicalSource> OpenAsync(ConnectionUrl url, TableSelection selection, CancellationToken cancellationToken)
     {
-        var connection = await ConnectAsync(url, cancellationToken).ConfigureAwait(false);
+        var connection = await ScriptConnection.OpenAsync(url, Application, null, cancellationToken).ConfigureAwait(false);
         try
         {
             await BeginAsync(connection, null, cancellationToken).ConfigureAwait(false);
@@ -77,7 +76,7 @@ internal sealed class LogicalSource : IAsyncDisposable
     /// <summary>Another session of the same moment.</summary>
     public async Task<ScriptConnection> ShareAsync(CancellationToken cancellationToken)
     {
-        var connection = await ConnectAsync(Url, cancellationToken).ConfigureAwait(false);
+        var connection = await ScriptConnection.OpenAsync(Url, Application, null, cancellationToken).ConfigureAwait(false);
         try
         {
             await BeginAsync(connection, _snapshot, cancellationToken).ConfigureAwait(false);
@@ -157,29 +156,14 @@ internal sealed class LogicalSource : IAsyncDisposable
 
     public ValueTask DisposeAsync() => _connection.DisposeAsync();
 
-    private static async Task<ScriptConnection> ConnectAsync(ConnectionUrl url, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return await ScriptConnection.OpenAsync(url, Application, null, cancellationToken).ConfigureAwait(false);
-        }
-        catch (Exception e) when (e is NpgsqlException or SocketException or TimeoutException)
-        {
-            throw new PgdException(ExitCode.Failed, $"cannot connect to {url}: {(e as PostgresException)?.MessageText ?? e.InnerException?.Message ?? e.Message}", "Check host, port, database and user; the password comes from ~/.pgpass, PGPASSWORD or --password-stdin.", e);
-        }
-    }
-
     // What the session, the role or the database set must not change what a backup says.
     private static async Task BeginAsync(ScriptConnection connection, string? snapshot, CancellationToken cancellationToken)
     {
-        await connection.QueryAsync("begin isolation level repeatable read read only", cancellationToken).ConfigureAwait(false);
-        if (snapshot is not null)
-            await connection.QueryAsync($"set transaction snapshot {AdminConnection.QuoteLiteral(snapshot)}", cancellationToken).ConfigureAwait(false);
-        foreach (var setting in (string[])["statement_timeout = 0", $"lock_timeout = '{LockTimeout}'", "idle_in_transaction_session_timeout = 0", "TimeZone = 'UTC'", "DateStyle = 'ISO, YMD'", "IntervalStyle = 'postgres'", "extra_float_digits = 3", "bytea_output = 'hex'",
-            "xmloption = 'content'", "synchronize_seqscans = off", "row_security = off", "search_path = pg_catalog"])
-        {
-            await connection.QueryAsync("set local " + setting, cancellationToken).ConfigureAwait(false);
-        }
+        string[] settings = ["statement_timeout = 0", $"lock_timeout = '{LockTimeout}'", "idle_in_transaction_session_timeout = 0", "TimeZone = 'UTC'", "DateStyle = 'ISO, YMD'", "IntervalStyle = 'postgres'", "extra_float_digits = 3", "bytea_output = 'hex'",
+            "xmloption = 'content'", "synchronize_seqscans = off", "row_security = off", "search_path = pg_catalog"];
+        string[] begin = ["begin isolation level repeatable read read only", .. snapshot is null ? Array.Empty<string>() : [$"set transaction snapshot {AdminConnection.QuoteLiteral(snapshot)}"], .. settings.Select(setting => "set local " + setting)];
+        // At once: a server may be far away.
+        await connection.QueryAsync(string.Join("; ", begin), cancellationToken).ConfigureAwait(false);
     }
 
     private static async Task<List<string?[]>> AskAsync(ConnectionUrl url, ScriptConnection connection, string sql, CancellationToken cancellationToken)

@@ -22,14 +22,15 @@ internal sealed class RepositoryLock : IAsyncDisposable
     private readonly string _prefix;
     private readonly LockHolder _holder;
     private readonly IDisposable? _onHost;
+    private readonly bool _isForGood;
     private readonly TimeProvider _time;
     private readonly CancellationTokenSource _ended = new(), _lost = new();
     private readonly Task _renewing;
     private int _disposed;
 
-    private RepositoryLock(IBackupStore store, string name, long generation, LockHolder holder, IDisposable? onHost, TimeProvider time)
+    private RepositoryLock(IBackupStore store, string name, long generation, LockHolder holder, IDisposable? onHost, bool isForGood, TimeProvider time)
     {
-        (_store, Name, Generation, _holder, _onHost, _time) = (store, name, generation, holder, onHost, time);
+        (_store, Name, Generation, _holder, _onHost, _isForGood, _time) = (store, name, generation, holder, onHost, isForGood, time);
         _prefix = PrefixOf(name);
         _renewing = RenewAsync();
     }
@@ -43,7 +44,12 @@ internal sealed class RepositoryLock : IAsyncDisposable
     /// <summary>Cancelled when it is lost, because the store could not be reached for so long that others may take it: whatever it protects must stop.</summary>
     public CancellationToken Lost => _lost.Token;
 
-    internal static async Task<RepositoryLock> TakeAsync(IBackupStore store, string name, TimeProvider time, CancellationToken cancellationToken)
+    /// <param name="store">The repository's store.</param>
+    /// <param name="name">What it is on.</param>
+    /// <param name="isForGood">Whether nobody needs the name after this, so that nothing of the lock is kept.</param>
+    /// <param name="time">The clock of its renewals.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    internal static async Task<RepositoryLock> TakeAsync(IBackupStore store, string name, bool isForGood, TimeProvider time, CancellationToken cancellationToken)
     {
         var prefix = PrefixOf(ObjectKey.Check(name));
         var onHost = (store as IHostLocks)?.TryLock(name);
@@ -53,9 +59,7 @@ internal sealed class RepositoryLock : IAsyncDisposable
             var previous = last is null ? null : await LockHolder.ReadAsync(store, last.Key, cancellationToken).ConfigureAwait(false);
             if (store is IHostLocks && onHost is null)
                 throw Locked(store, name, previous);
-            // The kernel knows that nobody on this host has it; about others only time tells.
-            if (last is not null && previous is not { IsReleased: true } && (onHost is null || previous?.Boot != LockHolder.ThisBoot)
-                && await NowAsync(store, cancellationToken).ConfigureAwait(false) - last.WrittenAt < Lease)
+            if (last is not null && await IsHeldAsync(store, last, previous, onHost is not null, cancellationToken).ConfigureAwait(false))
                 throw Locked(store, name, previous);
 
             var (generation, holder) = (last is null ? 1 : NumberOf(last.Key, prefix) + 1, LockHolder.Here(time.GetUtcNow()));
@@ -77,7 +81,7 @@ internal sealed class RepositoryLock : IAsyncDisposable
 
             if (last is not null)
                 await store.DeleteAsync(last.Key, cancellationToken).ConfigureAwait(false);
-            return new(store, name, generation, holder, onHost, time);
+            return new(store, name, generation, holder, onHost, isForGood, time);
         }
         catch
         {
@@ -86,10 +90,19 @@ internal sealed class RepositoryLock : IAsyncDisposable
         }
     }
 
-    /// <summary>Fails if it is lost, for the moment before something that cannot be taken back.</summary>
-    public void ThrowIfLost()
+    /// <summary>Whether somebody has it, without taking it.</summary>
+    internal static async Task<bool> IsHeldAsync(IBackupStore store, string name, CancellationToken cancellationToken)
     {
-        if (_lost.IsCancellationRequested)
+        if (store is IHostLocks host && host.IsLocked(name))
+            return true;
+        return await LastAsync(store, PrefixOf(ObjectKey.Check(name)), cancellationToken).ConfigureAwait(false) is { } last
+            && await IsHeldAsync(store, last, await LockHolder.ReadAsync(store, last.Key, cancellationToken).ConfigureAwait(false), store is IHostLocks, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Fails if it is lost, for the moment before something that cannot be taken back: the store is asked, as this process may have slept.</summary>
+    public async Task ConfirmAsync(CancellationToken cancellationToken)
+    {
+        if (_lost.IsCancellationRequested || !await IsLastAsync(cancellationToken).ConfigureAwait(false))
             throw new PgdException(ExitCode.Locked, $"the lock {Name} of the repository {_store.Url} was lost: it could not be renewed for {Lease.TotalSeconds:0} s", "Others may have changed the repository meanwhile. Run it again.");
     }
 
@@ -101,11 +114,14 @@ internal sealed class RepositoryLock : IAsyncDisposable
         await _renewing.ConfigureAwait(false);
         try
         {
-            // It stays, as the number that the next one counts from.
+            // Else it stays, as the number that the next one counts from.
             if (!_lost.IsCancellationRequested)
             {
                 using var patience = new CancellationTokenSource(Lease, _time);
-                await (_holder with { IsReleased = true }).WriteAsync(_store, KeyOf(_prefix, Generation), onlyIfAbsent: false, patience.Token).ConfigureAwait(false);
+                if (_isForGood)
+                    await _store.DeleteAsync(KeyOf(_prefix, Generation), patience.Token).ConfigureAwait(false);
+                else
+                    await (_holder with { IsReleased = true }).WriteAsync(_store, KeyOf(_prefix, Generation), onlyIfAbsent: false, patience.Token).ConfigureAwait(false);
             }
         }
         catch (Exception e) when (e is PgdException or OperationCanceledException)
@@ -128,8 +144,7 @@ internal sealed class RepositoryLock : IAsyncDisposable
                 var begun = _time.GetTimestamp();
                 try
                 {
-                    var last = await LastAsync(_store, _prefix, _ended.Token).ConfigureAwait(false);
-                    if (last is not null && NumberOf(last.Key, _prefix) > Generation)
+                    if (!await IsLastAsync(_ended.Token).ConfigureAwait(false))
                         break;
                     await _holder.WriteAsync(_store, KeyOf(_prefix, Generation), onlyIfAbsent: false, _ended.Token).ConfigureAwait(false);
                     renewed = begun;
@@ -154,6 +169,14 @@ internal sealed class RepositoryLock : IAsyncDisposable
             // Released.
         }
     }
+
+    private async Task<bool> IsLastAsync(CancellationToken cancellationToken) =>
+        await LastAsync(_store, _prefix, cancellationToken).ConfigureAwait(false) is { } last && NumberOf(last.Key, _prefix) == Generation;
+
+    // The kernel knows that nobody on this host has it; about others only time tells.
+    private static async Task<bool> IsHeldAsync(IBackupStore store, StoredObject last, LockHolder? holder, bool isFreeOnHost, CancellationToken cancellationToken) =>
+        holder is not { IsReleased: true } && (!isFreeOnHost || holder?.Boot != LockHolder.ThisBoot)
+        && await NowAsync(store, cancellationToken).ConfigureAwait(false) - last.WrittenAt < Lease;
 
     private static string PrefixOf(string name) => $"locks/{name}/";
 

@@ -4,12 +4,12 @@ using Amazon.S3.Model;
 namespace Pgd.Backups;
 
 /// <summary>An object of a bucket while it is read. Where the connection breaks or the server falls silent, it goes on from there; what ends early is an error and no end.</summary>
-internal sealed class S3Download(S3Store store, string key, GetObjectResponse response, long offset, long length, TimeProvider time) : ReadLayer
+internal sealed class S3Download(S3Store store, string key, GetObjectResponse response, TimeProvider time) : ReadLayer
 {
     private const int Attempts = 4;
     private readonly string? _tag = response.ETag;
     private GetObjectResponse? _response = response;
-    private long _position = offset, _left = length;
+    private long _position, _left = response.ContentLength;
     private int _failures;
 
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)

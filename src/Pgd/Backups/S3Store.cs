@@ -76,25 +76,7 @@ internal sealed class S3Store : IBackupStore
     public async Task<Stream> ReadAsync(string key, CancellationToken cancellationToken)
     {
         var response = await GetAsync(key, 0, null, null, cancellationToken).ConfigureAwait(false);
-        return new S3Download(this, key, response, 0, response.ContentLength, _time);
-    }
-
-    public async Task<Stream> ReadAsync(string key, long offset, long length, CancellationToken cancellationToken)
-    {
-        ArgumentOutOfRangeException.ThrowIfNegative(offset);
-        ArgumentOutOfRangeException.ThrowIfNegative(length);
-        if (length == 0)
-        {
-            // HTTP has no range of nothing.
-            var size = (await HeadAsync(key, cancellationToken).ConfigureAwait(false) ?? throw StoreErrors.NotFound(this, key)).ContentLength;
-            return offset <= size ? Stream.Null : throw StoreErrors.OutOfRange(this, key, offset, length, size);
-        }
-
-        var response = await GetAsync(key, offset, length, null, cancellationToken).ConfigureAwait(false);
-        if (response.HttpStatusCode == HttpStatusCode.PartialContent && response.ContentLength == length)
-            return new S3Download(this, key, response, offset, length, _time);
-        response.Dispose();
-        throw StoreErrors.OutOfRange(this, key, offset, length, response.ContentLength);
+        return new S3Download(this, key, response, _time);
     }
 
     public async IAsyncEnumerable<StoredObject> ListAsync(string prefix, [EnumeratorCancellation] CancellationToken cancellationToken)

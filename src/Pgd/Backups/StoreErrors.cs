@@ -9,9 +9,6 @@ internal static class StoreErrors
     public static PgdException Exists(IBackupStore store, string key, Exception? inner = null) =>
         new(ExitCode.Exists, $"there is a {key} in the repository {store.Url} already", "Another operation wrote it. Look at what is there before trying again.", inner);
 
-    public static PgdException OutOfRange(IBackupStore store, string key, long offset, long length, long size) =>
-        new(ExitCode.Failed, $"{key} in the repository {store.Url} has {size} bytes, and {length} from {offset} on were asked for", "It is not what it was when it was written. Restore another backup.");
-
     public static PgdException Damaged(IBackupStore store, string key, string what, Exception? inner = null) =>
         new(ExitCode.Failed, $"{key} in the repository {store.Url} is damaged: {what}", "Restore another backup, or get this file back from a copy of the repository.", inner);
 }

@@ -8,7 +8,8 @@ namespace Pgd.Backups;
 /// <summary>How hard objects are compressed.</summary>
 /// <param name="Level">zstd's level.</param>
 /// <param name="Workers">Frames that are compressed at the same time, beside the thread that writes; 0 for none.</param>
-internal sealed record Compression(int Level, int Workers)
+/// <param name="ByPort">Whether the port to C# is used where the system has zstd itself.</param>
+internal sealed record Compression(int Level, int Workers, bool ByPort = false)
 {
     /// <summary>zstd's own level, on all processors that are worth their memory.</summary>
     public static Compression Default { get; } = new(3, Math.Min(4, Environment.ProcessorCount));
@@ -83,7 +84,7 @@ internal sealed class ZstdWriter(Stream inner, Compression compression) : WriteL
     private (byte[] Buffer, int Length) Compress(byte[] frame, int length)
     {
         if (!_compressors.TryTake(out var compressor))
-            compressor = new(compression.Level);
+            compressor = new(compression);
         var target = ArrayPool<byte>.Shared.Rent(Compressor.GetCompressBound(length));
         var written = compressor.Compress(frame.AsSpan(0, length), target);
         _compressors.Add(compressor);
@@ -98,12 +99,12 @@ internal sealed class ZstdWriter(Stream inner, Compression compression) : WriteL
         private readonly Libzstd? _library;
         private readonly Compressor? _port;
 
-        public FrameCompressor(int level)
+        public FrameCompressor(Compression compression)
         {
-            _library = Libzstd.TryCreate(level);
+            _library = compression.ByPort ? null : Libzstd.TryCreate(compression.Level);
             if (_library is not null)
                 return;
-            _port = new(level);
+            _port = new(compression.Level);
             _port.SetParameter(ZSTD_cParameter.ZSTD_c_checksumFlag, 1);
         }
 

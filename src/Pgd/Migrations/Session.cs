@@ -1,4 +1,3 @@
-using Npgsql;
 using Pgd.Libpq;
 using Pgd.Postgres;
 
@@ -17,17 +16,8 @@ internal sealed class Session : IAsyncDisposable
     /// <summary>Whether the server is still at the other end.</summary>
     public bool IsOpen => script.IsOpen;
 
-    public static async Task<Session> OpenAsync(ConnectionUrl url, Action<string>? notice, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return new(await ScriptConnection.OpenAsync(url, Application, notice, cancellationToken));
-        }
-        catch (NpgsqlException exception)
-        {
-            throw new PgdException(ExitCode.Failed, $"cannot connect to {url}: {exception.Message}", inner: exception);
-        }
-    }
+    public static async Task<Session> OpenAsync(ConnectionUrl url, Action<string>? notice, CancellationToken cancellationToken) =>
+        new(await ScriptConnection.OpenAsync(url, Application, notice, cancellationToken));
 
     /// <summary>Runs one statement of a migration and forgets its result.</summary>
     public async Task ExecuteAsync(SqlStatement statement, CancellationToken cancellationToken)

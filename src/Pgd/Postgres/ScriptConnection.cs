@@ -1,4 +1,5 @@
 using System.Data.Common;
+using System.Net.Sockets;
 using Npgsql;
 using NpgsqlTypes;
 using Pgd.Libpq;
@@ -18,11 +19,12 @@ internal sealed class ScriptConnection : IAsyncDisposable
     /// <summary>Whether the server is still at the other end.</summary>
     public bool IsOpen => Connection.FullState.HasFlag(System.Data.ConnectionState.Open) && !Connection.FullState.HasFlag(System.Data.ConnectionState.Broken);
 
-    /// <summary>Connects. What the driver throws is the caller's to put into words.</summary>
+    /// <summary>Connects.</summary>
     /// <param name="url">Where to.</param>
     /// <param name="application">What the server knows it by, unless the URL says something else.</param>
     /// <param name="notice">Hears what the server says beside results; null to hear nothing.</param>
     /// <param name="cancellationToken">Ends it.</param>
+    /// <exception cref="PgdException">It does not answer, or refuses (<see cref="ExitCode.Failed"/>); there is no such database (<see cref="ExitCode.NotFound"/>).</exception>
     public static async Task<ScriptConnection> OpenAsync(ConnectionUrl url, string application, Action<string>? notice, CancellationToken cancellationToken)
     {
         var builder = url.ToNpgsql();
@@ -42,12 +44,23 @@ internal sealed class ScriptConnection : IAsyncDisposable
             await opened.Connection.OpenAsync(cancellationToken);
             return opened;
         }
-        catch
+        catch (Exception e)
         {
             await opened.DisposeAsync();
-            throw;
+            throw e switch
+            {
+                PostgresException { SqlState: PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification } refused =>
+                    new PgdException(ExitCode.Failed, $"{url} refuses the login: {refused.MessageText}", "Check user and password; --password-stdin reads the password from standard input, and ~/.pgpass is read as well.", e),
+                PostgresException refused => new PgdException(refused.SqlState == PostgresErrorCodes.InvalidCatalogName ? ExitCode.NotFound : ExitCode.Failed, $"cannot connect to {url}: {refused.MessageText}", inner: e),
+                NpgsqlException or SocketException or TimeoutException or System.Security.Authentication.AuthenticationException =>
+                    new PgdException(ExitCode.Failed, $"cannot connect to {url}: {Innermost(e)}", inner: e),
+                _ => e,
+            };
         }
     }
+
+    /// <summary>What went wrong below everything that only passes it on.</summary>
+    public static string Innermost(Exception e) => e.InnerException is null ? e is PostgresException refused ? refused.MessageText : e.Message : Innermost(e.InnerException);
 
     /// <summary>The command for a statement.</summary>
     public NpgsqlCommand CommandOf(SqlStatement statement)

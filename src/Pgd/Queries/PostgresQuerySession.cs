@@ -1,6 +1,5 @@
 using System.Data.Common;
 using System.Globalization;
-using System.Net.Sockets;
 using System.Text;
 using Npgsql;
 using Pgd.Libpq;
@@ -25,25 +24,8 @@ internal sealed class PostgresQuerySession : QuerySession
 
     public override bool IsOpen => server.IsOpen;
 
-    public static async Task<PostgresQuerySession> OpenAsync(ConnectionUrl url, Action<string>? notice, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return new(url, await ScriptConnection.OpenAsync(url, Application, notice, cancellationToken));
-        }
-        catch (Exception e)
-        {
-            throw e switch
-            {
-                PostgresException { SqlState: PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification } refused =>
-                    new PgdException(ExitCode.Failed, $"{url} refuses the login: {refused.MessageText}", "Check user and password; --password-stdin reads the password from standard input, and ~/.pgpass is read as well.", e),
-                PostgresException refused => new PgdException(refused.SqlState == PostgresErrorCodes.InvalidCatalogName ? ExitCode.NotFound : ExitCode.Failed, $"cannot connect to {url}: {refused.MessageText}", inner: e),
-                NpgsqlException or SocketException or TimeoutException or System.Security.Authentication.AuthenticationException =>
-                    new PgdException(ExitCode.Failed, $"cannot connect to {url}: {Innermost(e)}", inner: e),
-                _ => e,
-            };
-        }
-    }
+    public static async Task<PostgresQuerySession> OpenAsync(ConnectionUrl url, Action<string>? notice, CancellationToken cancellationToken) =>
+        new(url, await ScriptConnection.OpenAsync(url, Application, notice, cancellationToken));
 
     public override async Task RunAsync(Script script, bool write, IQueryResults results, CancellationToken cancellationToken)
     {
@@ -161,7 +143,7 @@ internal sealed class PostgresQuerySession : QuerySession
             throw e switch
             {
                 PostgresException refused when IsOpen => Refused(script, current, refused, write, whole),
-                NpgsqlException lost => new PgdException(ExitCode.Failed, $"the connection to {url} was lost{(current is null ? "" : $" at {Where(script, current)}")}: {Innermost(lost)}",
+                NpgsqlException lost => new PgdException(ExitCode.Failed, $"the connection to {url} was lost{(current is null ? "" : $" at {Where(script, current)}")}: {ScriptConnection.Innermost(lost)}",
                     whole && current is not null ? "Nothing of the script was kept." : null, e),
                 _ => e,
             };
@@ -305,6 +287,4 @@ internal sealed class PostgresQuerySession : QuerySession
     private static string Where(Script script, SqlStatement statement) => $"{script.Name}, line {statement.Line}";
 
     private static string Beginning(SqlStatement statement) => OneLine(StatementText.Shown(statement.Short));
-
-    private static string Innermost(Exception e) => e.InnerException is null ? e is PostgresException refused ? refused.MessageText : e.Message : Innermost(e.InnerException);
 }

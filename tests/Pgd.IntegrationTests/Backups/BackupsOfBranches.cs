@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Pgd.IntegrationTests.Branches;
 using Pgd.IntegrationTests.GitHub;
 using Xunit;
 
@@ -8,10 +9,15 @@ namespace Pgd.IntegrationTests.Backups;
 public sealed class BackupsOfBranches : IAsyncLifetime
 {
     private readonly TemporaryFolder _folder = new();
+    private readonly Dictionary<string, string> _environment = [];
     private ToolRoot _root = null!;
 
     /// <inheritdoc/>
-    public async ValueTask InitializeAsync() => _root = await ToolRoot.WithUsedProjectAsync("reflink");
+    public async ValueTask InitializeAsync()
+    {
+        _root = await ToolRoot.WithUsedProjectAsync("reflink");
+        _environment["PGD_BACKUP_REPOSITORY"] = Repository;
+    }
 
     /// <inheritdoc/>
     public ValueTask DisposeAsync()
@@ -22,48 +28,55 @@ public sealed class BackupsOfBranches : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public async Task A_branch_is_backed_up_proved_and_restored_as_a_branch_and_into_a_folder(bool encrypted)
+    [InlineData(null)]
+    [InlineData("PGD_BACKUP_PASSPHRASE")]
+    [InlineData("PGD_BACKUP_KEY_FILE")]
+    public async Task A_branch_is_backed_up_proved_and_restored_as_a_branch_and_into_a_folder(string? key)
     {
+        if (key is not null)
+            _environment[key] = key == "PGD_BACKUP_KEY_FILE" ? KeyFile() : "correct horse battery staple";
         var before = _root.SteadyListing();
         var data = await _root.ChecksumAsync(ToolRoot.Main);
-        await SucceedAsync(encrypted, "init");
-        var backup = JsonNode.Parse(await SucceedAsync(encrypted, "create", "shop/main", "--json"))!;
+        await SucceedAsync("init");
+        var backup = JsonNode.Parse(await SucceedAsync("create", "shop/main", "--json"))!;
         Assert.Equal(("shop/main", "complete"), ($"{backup["source"]}", $"{backup["status"]}"));
         await _root.SqlAsync(ToolRoot.Main, "delete from orders where id = 1");
-        await SucceedAsync(encrypted, "create", "shop/main");
+        await SucceedAsync("create", "shop/main");
 
-        Assert.Contains(" is whole (restored)", await SucceedAsync(encrypted, "verify", $"{backup["id"]}", "--level", "restore"), StringComparison.Ordinal);
-        await SucceedAsync(encrypted, "restore", $"{backup["id"]}", "--to-branch", "shop/restored");
+        Assert.Contains(" is whole (restored)", await SucceedAsync("verify", $"{backup["id"]}", "--level", "restore"), StringComparison.Ordinal);
+        await SucceedAsync("restore", $"{backup["id"]}", "--to-branch", "shop/restored");
         Assert.Equal(data, await _root.ChecksumAsync(ToolRoot.Branch("restored")));
-        await SucceedAsync(encrypted, "restore", "latest", "--to-branch", "shop/newest");
+        await SucceedAsync("restore", "latest", "--to-branch", "shop/newest");
         Assert.Equal(await _root.ChecksumAsync(ToolRoot.Main), await _root.ChecksumAsync(ToolRoot.Branch("newest")));
-        Assert.Contains("shop/restored exists already", (await RunAsync(encrypted, "restore", "latest", "--to-branch", "shop/restored")).Error, StringComparison.Ordinal);
-        var listed = JsonNode.Parse(await SucceedAsync(encrypted, "list", "shop", "--json"))!.AsArray();
+        Assert.Contains("shop/restored exists already", (await RunAsync("restore", "latest", "--to-branch", "shop/restored")).Error, StringComparison.Ordinal);
+        var listed = JsonNode.Parse(await SucceedAsync("list", "shop", "--json"))!.AsArray();
         Assert.Equal(["restore", null], listed.Select(b => b!["verified"]?["level"]?.ToString()));
 
         var folder = Path.Combine(_folder.Path, "data");
-        await SucceedAsync(encrypted, "restore", $"{backup["id"]}", "--to", folder);
-        Assert.True(File.Exists(Path.Combine(folder, "PG_VERSION")));
-        Assert.Contains("is not empty", (await RunAsync(encrypted, "restore", "latest", "--to", folder)).Error, StringComparison.Ordinal);
+        await SucceedAsync("restore", $"{backup["id"]}", "--to", folder);
+        Assert.Equal(data, ChecksumOfFolder(folder));
+        Assert.Contains("is not empty", (await RunAsync("restore", "latest", "--to", folder)).Error, StringComparison.Ordinal);
 
-        if (encrypted)
+        // Each object begins as one that is encrypted does, or as a zstd frame; a verification is not compressed.
+        byte[] encrypted = "pgdE"u8.ToArray(), frame = [0x28, 0xb5, 0x2f, 0xfd];
+        Assert.All(Directory.EnumerateFiles(Path.Combine(Repository, "i"), "*", SearchOption.AllDirectories).Where(file => Path.GetFileName(file) != "COMMITTED"), file =>
+            Assert.Equal(key is not null ? encrypted : file.Contains("/verified/", StringComparison.Ordinal) ? "{\"le"u8.ToArray() : frame, File.ReadAllBytes(file)[..4]));
+        if (key is not null)
         {
             var wrong = _root.ToolWith(new() { ["PGD_BACKUP_REPOSITORY"] = Repository, ["PGD_BACKUP_PASSPHRASE"] = "another one" }, "backup", "list");
-            Assert.NotEqual(0, wrong.Status);
+            Assert.Equal(2, wrong.Status);
             Assert.DoesNotContain("shop", wrong.Output + wrong.Error, StringComparison.Ordinal);
-            // Nothing in the repository tells what is in it.
-            Assert.DoesNotContain(Directory.EnumerateFiles(Repository, "*", SearchOption.AllDirectories), file => File.ReadAllText(file).Contains("pg_control", StringComparison.Ordinal));
         }
 
-        Assert.Contains("Would delete ", await SucceedAsync(encrypted, "prune", "--keep", "last=1", "--dry-run"), StringComparison.Ordinal);
-        Assert.Contains($"Deleted {backup["id"]}", await SucceedAsync(encrypted, "prune", "--keep", "last=1"), StringComparison.Ordinal);
-        Assert.Single(JsonNode.Parse(await SucceedAsync(encrypted, "list", "--json"))!.AsArray());
+        Assert.Contains("Would delete ", await SucceedAsync("prune", "--keep", "last=1", "--dry-run"), StringComparison.Ordinal);
+        Assert.Contains($"Deleted {backup["id"]}", await SucceedAsync("prune", "--keep", "last=1"), StringComparison.Ordinal);
+        Assert.Single(JsonNode.Parse(await SucceedAsync("list", "--json"))!.AsArray());
         _root.Succeed("branch", "delete", "shop/restored");
         _root.Succeed("branch", "delete", "shop/newest");
         await _root.SqlAsync(ToolRoot.Main, "insert into orders select 1, md5('1')");
         Assert.Equal(before, _root.SteadyListing());
+        // Of what came and went nothing is left in the repository either.
+        Assert.Equal(["i", "repo.json"], Directory.GetFileSystemEntries(Repository).Select(Path.GetFileName).Where(name => name![0] != '.').Order());
     }
 
     [Fact]
@@ -80,37 +93,39 @@ public sealed class BackupsOfBranches : IAsyncLifetime
 
         Assert.Equal(await _root.ChecksumAsync(ToolRoot.Main), await _root.ChecksumAsync(ToolRoot.Branch("restored")));
         Assert.Empty(server.OpenUploads());
+        server.Proxy.IsConditional = false;
+        Assert.Contains("cannot write only what is not there yet", (await _root.InProcessWithAsync(environment, "backup", "create", "shop/main")).Error, StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task Whatever_is_flipped_or_missing_is_noticed_and_nothing_of_it_is_restored()
     {
-        await SucceedAsync(encrypted: false, "init");
-        await SucceedAsync(encrypted: false, "create", "shop/main");
+        await SucceedAsync("init");
+        await SucceedAsync("create", "shop/main");
         var before = _root.SteadyListing();
-        var random = new Random(20261129);
         foreach (var file in Directory.EnumerateFiles(Path.Combine(Repository, "i"), "*", SearchOption.AllDirectories).ToList())
         {
             var whole = File.ReadAllBytes(file);
-            foreach (var damage in (byte[][])[[.. whole.Select((b, i) => i == random.Next(1) + (whole.Length / 2) ? (byte)(b ^ 4) : b)], whole[..^1], []])
+            foreach (var damage in (byte[][])[[.. whole.Select((b, i) => i == whole.Length / 2 ? (byte)(b ^ 4) : b)], whole[..^1], []])
             {
                 File.WriteAllBytes(file, damage);
-                var verified = await RunAsync(encrypted: false, "verify", "latest");
+                var verified = await RunAsync("verify", "latest");
                 Assert.True(verified.Status != 0, $"{file}: {verified}");
-                var restored = await RunAsync(encrypted: false, "restore", "latest", "--to-branch", "shop/restored");
+                var restored = await RunAsync("restore", "latest", "--to-branch", "shop/restored");
                 Assert.True(restored.Status != 0, $"{file}: {restored}");
                 Assert.Equal(before, _root.SteadyListing());
             }
 
             File.Delete(file);
-            Assert.NotEqual(0, (await RunAsync(encrypted: false, "restore", "latest", "--to", Path.Combine(_folder.Path, "data"))).Status);
+            Assert.NotEqual(0, (await RunAsync("verify", "latest", "--level", "objects")).Status);
+            Assert.NotEqual(0, (await RunAsync("restore", "latest", "--to", Path.Combine(_folder.Path, "data"))).Status);
             Assert.False(Directory.Exists(Path.Combine(_folder.Path, "data")));
             File.WriteAllBytes(file, whole);
             foreach (var kept in Directory.EnumerateFiles(Path.Combine(Repository, "i"), "*.json", SearchOption.AllDirectories).Where(f => f.Contains("/verified/", StringComparison.Ordinal)))
                 File.Delete(kept);
         }
 
-        Assert.Equal(0, (await RunAsync(encrypted: false, "verify", "latest")).Status);
+        Assert.Equal(0, (await RunAsync("verify", "latest")).Status);
     }
 
     [Theory]
@@ -118,39 +133,118 @@ public sealed class BackupsOfBranches : IAsyncLifetime
     [InlineData("backup:part")]
     [InlineData("backup:manifest")]
     [InlineData("backup:committed")]
-    public async Task One_that_is_killed_is_none_and_leaves_nothing_that_is_not_taken_away(string place)
+    [InlineData("backup:definitions", "--mode", "logical")]
+    [InlineData("backup:part", "--mode", "logical")]
+    public async Task One_that_is_killed_is_none_and_leaves_nothing_that_is_not_taken_away(string place, params string[] options)
     {
-        await SucceedAsync(encrypted: false, "init");
+        await SucceedAsync("init");
         var before = _root.SteadyListing();
 
-        Assert.Equal(137, _root.ToolWith(Environment(encrypted: false, new() { ["PGD_KILL_AT"] = place }), "backup", "create", "shop/main").Status);
+        Assert.Equal(137, Killed(place, ["create", "shop/main", .. options]));
 
         var complete = place == "backup:committed";
-        Assert.Equal(complete ? 0 : 4, (await RunAsync(encrypted: false, "verify", "latest")).Status);
+        Assert.Equal(complete ? 0 : 4, (await RunAsync("verify", "latest")).Status);
         _root.Succeed("doctor", "--fix");
         Assert.Equal(before, _root.SteadyListing());
-        await SucceedAsync(encrypted: false, "create", "shop/main");
-        await SucceedAsync(encrypted: false, "prune", "--keep", "last=5");
-        Assert.Equal(complete ? 2 : 1, JsonNode.Parse(await SucceedAsync(encrypted: false, "list", "--json"))!.AsArray().Count);
+        await SucceedAsync("create", "shop/main");
+        await SucceedAsync("prune", "--keep", "last=5");
+        Assert.Equal(complete ? 2 : 1, JsonNode.Parse(await SucceedAsync("list", "--json"))!.AsArray().Count);
         Assert.Equal(before, _root.SteadyListing());
+    }
+
+    [Fact]
+    public async Task A_branchs_database_is_backed_up_as_well_and_no_backup_of_a_table_pushes_out_one_of_all()
+    {
+        await SucceedAsync("init");
+        await SucceedAsync("create", "shop/main");
+        await SucceedAsync("create", "shop/main", "--mode", "logical");
+        await SucceedAsync("create", "shop/main", "--table", "orders");
+        await SucceedAsync("create", "shop/main", "--table", "orders");
+        Assert.Equal(3, JsonNode.Parse(await SucceedAsync("prune", "shop/main", "--keep", "last=1", "--json"))!["kept"]!.AsArray().Count);
+
+        var left = JsonNode.Parse(await SucceedAsync("list", "shop", "--json"))!.AsArray();
+        Assert.Equal([("physical", false), ("logical", false), ("logical", true)], left.Select(b => ($"{b!["mode"]}", (bool)b["isPartial"]!)));
+        Assert.Matches(@"shop/main:shop, 1 table ", await SucceedAsync("list"));
+        Assert.Contains("is whole (restored)", await SucceedAsync("verify", $"{left[1]!["id"]}", "--level", "restore"), StringComparison.Ordinal);
+        await SucceedAsync("restore", $"{left[1]!["id"]}", "--to-branch", "shop/restored");
+        Assert.Equal(await _root.ChecksumAsync(ToolRoot.Main), await _root.ChecksumAsync(ToolRoot.Branch("restored")));
+    }
+
+    [Fact]
+    public async Task A_prune_that_is_killed_is_done_by_the_next_one()
+    {
+        await SucceedAsync("init");
+        await SucceedAsync("create", "shop/main");
+        await SucceedAsync("create", "shop/main");
+
+        Assert.Equal(137, Killed("backup-delete:mark", ["prune", "--keep", "last=1"]));
+
+        Assert.Equal(["complete", "incomplete"], JsonNode.Parse(await SucceedAsync("list", "--json"))!.AsArray().Select(b => $"{b!["status"]}").Order());
+        await SucceedAsync("prune", "--keep", "last=1");
+        Assert.Single(JsonNode.Parse(await SucceedAsync("list", "--json"))!.AsArray());
+    }
+
+    [Fact]
+    public async Task What_contradicts_itself_is_refused_and_a_secret_in_the_wrong_place_is_told_to_nobody()
+    {
+        await SucceedAsync("init");
+        foreach (var (arguments, told) in (IReadOnlyList<(string[], string)>)[
+            (["create", "shop/main", "--source", "postgresql://u@h/d"], "more than one is given"),
+            (["create", "shop/main", "--mode", "physical", "--source", "postgresql://u@h/d"], "a physical backup is one of a branch's whole cluster"),
+            (["create", "shop/main", "--mode", "physical", "--database", "shop"], "a physical backup is one of a branch's whole cluster"),
+            (["create", "--mode", "physical"], "a physical backup is one of a branch's whole cluster"),
+            (["restore", "latest", "--to", "/x", "--password-stdin"], "--password-stdin is for --to-url"),
+            (["restore", "latest"], "it is not said where"),
+            (["restore", "latest", "--to", "/x", "--to-branch", "shop/y"], "to one place at a time"),
+            (["list", "--repo", "s3://key:s3cret@bucket/x"], "has a user's name or key in it"),
+            (["prune", "--keep", "last=1", "--repo", "ftp://key:s3cret@host/x"], "a repository cannot be at ftp://"),
+            (["create", "shop/main", "--password", "s3cret"], "--password is refused")])
+        {
+            var refused = await RunAsync(arguments);
+            Assert.True(refused.Status == 2 && refused.Error.Contains(told, StringComparison.Ordinal), $"{string.Join(' ', arguments)}: {refused}");
+            Assert.DoesNotContain("s3cret", refused.Output + refused.Error, StringComparison.Ordinal);
+        }
+
+        Assert.Empty(JsonNode.Parse(await SucceedAsync("list", "--json"))!.AsArray());
+        var audited = await File.ReadAllTextAsync(_root.Workspace.Layout.AuditLog);
+        Assert.Contains("backup list", audited, StringComparison.Ordinal);
+        Assert.DoesNotContain("s3cret", audited, StringComparison.Ordinal);
     }
 
     private string Repository => Path.Combine(_folder.Path, "repository");
 
-    private Dictionary<string, string> Environment(bool encrypted, Dictionary<string, string>? more = null)
+    private string KeyFile()
     {
-        var all = more ?? [];
-        all["PGD_BACKUP_REPOSITORY"] = Repository;
-        if (encrypted)
-            all["PGD_BACKUP_PASSPHRASE"] = "correct horse battery staple";
-        return all;
+        var file = Path.Combine(_folder.Path, "key");
+        _folder.Write("key", Convert.ToBase64String(new byte[32]) + "\n");
+        File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        return file;
     }
 
-    private Task<ToolResult> RunAsync(bool encrypted, params string[] arguments) => _root.InProcessWithAsync(Environment(encrypted), ["backup", .. arguments]);
-
-    private async Task<string> SucceedAsync(bool encrypted, params string[] arguments)
+    // By a server of its own, and nothing else of ours.
+    private string ChecksumOfFolder(string folder)
     {
-        var result = await RunAsync(encrypted, arguments);
+        LabCommand.Run("chown", "-R", "postgres", folder);
+        File.SetUnixFileMode(_folder.Path, LabFolder.Traversable);
+        var (programs, port) = (Lab.Current.Servers.Folder(15), ScratchServer.FreePort());
+        LabCommand.Run("runuser", "-u", "postgres", "--", $"{programs}/pg_ctl", "start", "-w", "-D", folder, "-l", $"{folder}/log.txt", "-o", $"-p {port} -k {folder} -c listen_addresses=");
+        try
+        {
+            return LabCommand.Run("runuser", "-u", "postgres", "--", "psql", "-h", folder, "-p", $"{port}", "-U", "postgres", "-d", "shop", "-Atc", "select count(*) || '/' || sum(hashtextextended(o::text, 0)) from orders o").Trim();
+        }
+        finally
+        {
+            LabCommand.Run("runuser", "-u", "postgres", "--", $"{programs}/pg_ctl", "stop", "-w", "-D", folder, "-m", "immediate");
+        }
+    }
+
+    private int Killed(string place, IReadOnlyList<string> arguments) => _root.ToolWith(new(_environment) { ["PGD_KILL_AT"] = place }, ["backup", .. arguments]).Status;
+
+    private Task<ToolResult> RunAsync(params string[] arguments) => _root.InProcessWithAsync(_environment, ["backup", .. arguments]);
+
+    private async Task<string> SucceedAsync(params string[] arguments)
+    {
+        var result = await RunAsync(arguments);
         Assert.True(result.Status == 0, $"dotnet pgd backup {string.Join(' ', arguments)}: {result}");
         return result.Output;
     }

@@ -44,7 +44,7 @@ public sealed class FolderFailures
         {
             () => repository.WriteAsync("i/two", (_, _) => Task.CompletedTask, compress: false, default),
             () => store.DeleteAsync("i/one", default),
-            () => repository.LockAsync("x", default),
+            () => repository.LockAsync("x", isForGood: false, default),
         })
         {
             var error = await Assert.ThrowsAsync<PgdException>(change);

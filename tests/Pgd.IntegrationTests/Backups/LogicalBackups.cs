@@ -1,4 +1,6 @@
 using System.Text.Json.Nodes;
+using Pgd.Backups;
+using Pgd.IntegrationTests.Branches;
 using Pgd.IntegrationTests.GitHub;
 using Pgd.Libpq;
 using Pgd.Migrations;
@@ -85,6 +87,23 @@ public sealed class LogicalBackups : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_newer_server_takes_it_an_older_one_does_not_and_roles_that_are_missing_are_named()
+    {
+        await SucceedAsync("create", "--source", await UrlAsync("source"));
+        using ScratchServer newer = ScratchServer.Start(18), older = ScratchServer.Start(14);
+        string Url(ScratchServer server) => $"postgresql://postgres@127.0.0.1:{server.Port}/postgres";
+
+        var missing = await RunAsync("restore", "latest", "--to-url", Url(newer));
+        Assert.True(missing.Status == 4 && missing.Error.Contains("CREATE ROLE \"app\"; CREATE ROLE \"odd \"\"role\"\"\";", StringComparison.Ordinal), missing.ToString());
+        await SucceedAsync("restore", "latest", "--to-url", Url(newer), "--no-owner");
+        Assert.Equal("5000|1", LabCommand.Run("psql", "-Atc", "select (select count(*) from sales.orders), (select count(distinct relowner) from pg_class)", Url(newer)).Trim());
+        var refused = await RunAsync("restore", "latest", "--to-url", Url(older));
+        Assert.True(refused.Status == 7 && refused.Error.Contains("is of PostgreSQL 15", StringComparison.Ordinal), refused.ToString());
+        var unknown = await RunAsync("create", "--source", Url(newer));
+        Assert.True(unknown.Status == 3 && unknown.Error.Contains("postgresql-client-18", StringComparison.Ordinal), unknown.ToString());
+    }
+
+    [Fact]
     public async Task Some_tables_are_chosen_by_patterns_and_what_they_need_is_told()
     {
         var url = await UrlAsync("source");
@@ -112,8 +131,11 @@ public sealed class LogicalBackups : IAsyncLifetime
         Assert.True(refused.Status == 7 && refused.Error.Contains("GRANT SELECT ON \"Odd schema\".\"a \"\"table\"\"; drop\" TO \"reader\"", StringComparison.Ordinal), refused.ToString());
         Assert.DoesNotContain("p w", refused.Error, StringComparison.Ordinal);
 
-        Assert.Contains("2 tables", await SucceedAsync("create", "--source", url.Format(UrlFormat.Libpq), "--schema", "sales"), StringComparison.Ordinal);
-        Assert.DoesNotContain("p w", string.Concat(Directory.EnumerateFiles(Repository, "*", SearchOption.AllDirectories).Select(File.ReadAllText)), StringComparison.Ordinal);
+        _folder.Write(".env", $"DB_HOST={url.Host}\nDB_PORT={url.Port}\nDB_NAME=source\nDB_USER=reader\nDB_PASSWORD=\"p w'%:@/x\"\n");
+        Assert.Contains("2 tables", await SucceedAsync("create", "--env-file", Path.Combine(_folder.Path, ".env"), "--schema", "sales"), StringComparison.Ordinal);
+        var manifest = await ManifestAsync();
+        Assert.Contains("reader:***@", manifest, StringComparison.Ordinal);
+        Assert.DoesNotContain("p w", manifest, StringComparison.Ordinal);
 
         await using (var connection = new Npgsql.NpgsqlConnection((await ConnectionAsync("source")).Format(UrlFormat.Npgsql)))
         {
@@ -161,6 +183,13 @@ public sealed class LogicalBackups : IAsyncLifetime
         await process.WaitForExitAsync();
         Assert.Equal(0, process.ExitCode);
         return string.Join('\n', text.Split('\n').Where(line => !line.StartsWith("\\restrict", StringComparison.Ordinal) && !line.StartsWith("\\unrestrict", StringComparison.Ordinal)));
+    }
+
+    private async Task<string> ManifestAsync()
+    {
+        var repository = await BackupRepository.OpenAsync(BackupStores.Open(Repository, new Dictionary<string, string>(), TimeProvider.System), null, default);
+        using var manifest = new StreamReader(await repository.ReadAsync(Path.GetRelativePath(Repository, Directory.EnumerateFiles(Repository, "manifest.json", SearchOption.AllDirectories).Single()), compressed: true, default));
+        return await manifest.ReadToEndAsync();
     }
 
     private Task<ToolResult> RunAsync(params string[] arguments) => _root.InProcessWithAsync(new() { ["PGD_BACKUP_REPOSITORY"] = Repository }, ["backup", .. arguments]);

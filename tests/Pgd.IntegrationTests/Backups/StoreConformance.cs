@@ -34,34 +34,17 @@ public abstract class StoreConformance : IAsyncLifetime
             var content = Content(size);
             await WriteAsync("i/1/data", content);
             Assert.True((await ReadAsync("i/1/data")).AsSpan().SequenceEqual(content), $"{size} bytes");
-            foreach (var (offset, length) in new[] { (0, size), (size, 0), (0, Math.Min(size, 2)), (size / 3, size / 3), (Math.Max(0, size - 1), Math.Min(size, 1)) })
-            {
-                await using var part = await Store.ReadAsync("i/1/data", offset, length, default);
-                Assert.True((await AllAsync(part)).AsSpan().SequenceEqual(content.AsSpan(offset, length)), $"{length} from {offset} of {size}");
-            }
         }
 
         Assert.Empty(Unfinished());
     }
 
     [Fact]
-    public async Task A_part_that_is_not_inside_is_an_error()
-    {
-        await WriteAsync("x", Content(10));
-
-        foreach (var (offset, length) in new[] { (0L, 11L), (9L, 2L), (10L, 1L), (11L, 0L), (1L << 40, 1L) })
-            Assert.Equal(ExitCode.Failed, (await Assert.ThrowsAsync<PgdException>(() => Store.ReadAsync("x", offset, length, default))).ExitCode);
-    }
-
-    [Fact]
     public async Task What_is_not_there_is_said_to_be_missing_and_can_be_deleted_all_the_same()
     {
-        foreach (var read in new Func<Task>[] { () => Store.ReadAsync("i/none", default), () => Store.ReadAsync("i/none", 0, 1, default), () => Store.ReadAsync("i/none", 0, 0, default) })
-        {
-            var error = await Assert.ThrowsAsync<PgdException>(read);
-            Assert.Equal(ExitCode.NotFound, error.ExitCode);
-            Assert.Contains($"there is no i/none in the repository {Store.Url}", error.Message, StringComparison.Ordinal);
-        }
+        var error = await Assert.ThrowsAsync<PgdException>(() => Store.ReadAsync("i/none", default));
+        Assert.Equal(ExitCode.NotFound, error.ExitCode);
+        Assert.Contains($"there is no i/none in the repository {Store.Url}", error.Message, StringComparison.Ordinal);
 
         await Store.DeleteAsync("i/none", default);
         await WriteAsync("i/one", [1]);
@@ -169,14 +152,14 @@ public abstract class StoreConformance : IAsyncLifetime
         Assert.Equal(ExitCode.Exists, (await Assert.ThrowsAsync<PgdException>(() => BackupRepository.InitializeAsync(Store, key, default))).ExitCode);
         var repository = await BackupRepository.OpenAsync(Store, key, default);
         Assert.Equal(made.Id, repository.Id);
-        await using (await repository.LockAsync("backup", default))
+        await using (await repository.LockAsync("backup", isForGood: false, default))
         {
-            var error = await Assert.ThrowsAsync<PgdException>(() => repository.LockAsync("backup", default));
+            var error = await Assert.ThrowsAsync<PgdException>(() => repository.LockAsync("backup", isForGood: false, default));
             Assert.Equal(ExitCode.Locked, error.ExitCode);
             Assert.Contains($"process {Environment.ProcessId}", error.Message, StringComparison.Ordinal);
         }
 
-        await using var again = await repository.LockAsync("backup", default);
+        await using var again = await repository.LockAsync("backup", isForGood: false, default);
         var content = Content(40 * MiB);
         var part = await repository.WriteAsync("i/1/data", async (stream, token) => await stream.WriteAsync(content, token), compress: true, default);
 

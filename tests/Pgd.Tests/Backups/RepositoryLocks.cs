@@ -17,18 +17,18 @@ public sealed class RepositoryLocks : IDisposable
     public async Task A_second_one_is_refused_with_the_name_of_the_first()
     {
         var repository = await _folder.InitializeAsync(encrypted: false);
-        await using (var first = await repository.LockAsync("prune", default))
+        await using (var first = await repository.LockAsync("prune", isForGood: false, default))
         {
-            var error = await Assert.ThrowsAsync<PgdException>(() => repository.LockAsync("prune", default));
+            var error = await Assert.ThrowsAsync<PgdException>(() => repository.LockAsync("prune", isForGood: false, default));
             Assert.Equal(ExitCode.Locked, error.ExitCode);
             Assert.Contains($"prune of the repository {repository.Store.Url} is locked by process {Environment.ProcessId} on {Environment.MachineName}", error.Message, StringComparison.Ordinal);
-            await using var other = await repository.LockAsync("backup/shop", default);
+            await using var other = await repository.LockAsync("backup/shop", isForGood: false, default);
             Assert.Equal((1, 1), (first.Generation, other.Generation));
         }
 
-        await using var next = await repository.LockAsync("prune", default);
+        await using var next = await repository.LockAsync("prune", isForGood: false, default);
         Assert.Equal(2, next.Generation);
-        next.ThrowIfLost();
+        await next.ConfirmAsync(default);
     }
 
     /// <summary>However many try at once, and however often.</summary>
@@ -44,7 +44,7 @@ public sealed class RepositoryLocks : IDisposable
                 try
                 {
                     // Another lock file of the host for each: what is tested is the store's own rule.
-                    await using var held = await RepositoryLock.TakeAsync(new StoreOnly(_folder.Store), "x", TimeProvider.System, default);
+                    await using var held = await RepositoryLock.TakeAsync(new StoreOnly(_folder.Store), "x", isForGood: false, TimeProvider.System, default);
                     Assert.Equal(1, Interlocked.Increment(ref inside));
                     had++;
                     await Task.Yield();
@@ -64,11 +64,11 @@ public sealed class RepositoryLocks : IDisposable
     {
         await _folder.InitializeAsync(encrypted: false);
         await new LockHolder("process 1 on elsewhere", "another boot", IsReleased: false).WriteAsync(_folder.Store, "locks/x/000000000007", onlyIfAbsent: true, default);
-        var error = await Assert.ThrowsAsync<PgdException>(() => RepositoryLock.TakeAsync(_folder.Store, "x", TimeProvider.System, default));
+        var error = await Assert.ThrowsAsync<PgdException>(() => RepositoryLock.TakeAsync(_folder.Store, "x", isForGood: false, TimeProvider.System, default));
         Assert.Contains("process 1 on elsewhere", error.Message, StringComparison.Ordinal);
         File.SetLastWriteTimeUtc(_folder.FileOf("locks/x/000000000007"), DateTime.UtcNow - (2 * RepositoryLock.Lease));
 
-        await using var taken = await RepositoryLock.TakeAsync(_folder.Store, "x", TimeProvider.System, default);
+        await using var taken = await RepositoryLock.TakeAsync(_folder.Store, "x", isForGood: false, TimeProvider.System, default);
 
         Assert.Equal(8, taken.Generation);
         Assert.False(Directory.Exists(_folder.FileOf("clock")));
@@ -81,7 +81,7 @@ public sealed class RepositoryLocks : IDisposable
         await _folder.InitializeAsync(encrypted: false);
         await LockHolder.Here(DateTimeOffset.UtcNow).WriteAsync(_folder.Store, "locks/x/000000000001", onlyIfAbsent: true, default);
 
-        await using var taken = await RepositoryLock.TakeAsync(_folder.Store, "x", TimeProvider.System, default);
+        await using var taken = await RepositoryLock.TakeAsync(_folder.Store, "x", isForGood: false, TimeProvider.System, default);
 
         Assert.Equal(2, taken.Generation);
     }
@@ -94,7 +94,7 @@ public sealed class RepositoryLocks : IDisposable
         Directory.CreateDirectory(_folder.FileOf("locks/x"));
         File.WriteAllText(_folder.FileOf("locks/x/000000000001"), "{}");
 
-        var error = await Assert.ThrowsAsync<PgdException>(() => RepositoryLock.TakeAsync(_folder.Store, "x", TimeProvider.System, default));
+        var error = await Assert.ThrowsAsync<PgdException>(() => RepositoryLock.TakeAsync(_folder.Store, "x", isForGood: false, TimeProvider.System, default));
 
         Assert.Contains("another operation", error.Message, StringComparison.Ordinal);
     }
@@ -105,7 +105,7 @@ public sealed class RepositoryLocks : IDisposable
     {
         await _folder.InitializeAsync(encrypted: false);
         var time = new ManualTime();
-        await using var held = await RepositoryLock.TakeAsync(_folder.Store, "x", time, default);
+        await using var held = await RepositoryLock.TakeAsync(_folder.Store, "x", isForGood: false, time, default);
         File.SetLastWriteTimeUtc(_folder.FileOf("locks/x/000000000001"), DateTime.UnixEpoch);
 
         time.Advance(TimeSpan.FromSeconds(15));
@@ -120,16 +120,51 @@ public sealed class RepositoryLocks : IDisposable
     {
         await _folder.InitializeAsync(encrypted: false);
         var time = new ManualTime();
-        await using var held = await RepositoryLock.TakeAsync(_folder.Store, "x", time, default);
+        await using var held = await RepositoryLock.TakeAsync(_folder.Store, "x", isForGood: false, time, default);
         await LockHolder.Here(DateTimeOffset.UtcNow).WriteAsync(_folder.Store, "locks/x/000000000002", onlyIfAbsent: true, default);
         File.Delete(_folder.FileOf("locks/x/000000000001"));
 
         time.Advance(TimeSpan.FromSeconds(15));
 
         Assert.True(held.Lost.WaitHandle.WaitOne(Patience));
-        Assert.Equal(ExitCode.Locked, Assert.Throws<PgdException>(held.ThrowIfLost).ExitCode);
+        Assert.Equal(ExitCode.Locked, (await Assert.ThrowsAsync<PgdException>(() => held.ConfirmAsync(default))).ExitCode);
         await held.DisposeAsync();
         Assert.False(File.Exists(_folder.FileOf("locks/x/000000000001")));
+    }
+
+    /// <summary>Its own clock may have stood still: then the store has to say so.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Who_does_not_know_yet_that_he_lost_a_lock_finds_out_before_what_cannot_be_taken_back(bool isThere)
+    {
+        await _folder.InitializeAsync(encrypted: false);
+        await using var held = await RepositoryLock.TakeAsync(_folder.Store, "x", isForGood: true, new ManualTime(), default);
+        await held.ConfirmAsync(default);
+        // Another one had it, and is still at it or has gone again.
+        File.Delete(_folder.FileOf("locks/x/000000000001"));
+        if (isThere)
+            await LockHolder.Here(DateTimeOffset.UtcNow).WriteAsync(_folder.Store, "locks/x/000000000002", onlyIfAbsent: true, default);
+
+        Assert.False(held.Lost.IsCancellationRequested);
+        Assert.Equal(ExitCode.Locked, (await Assert.ThrowsAsync<PgdException>(() => held.ConfirmAsync(default))).ExitCode);
+    }
+
+    /// <summary>Every backup has a name of its own.</summary>
+    [Fact]
+    public async Task Nothing_is_kept_of_a_lock_whose_name_nobody_needs_again_and_to_ask_for_it_takes_nothing()
+    {
+        var repository = await _folder.InitializeAsync(encrypted: false);
+        await using (await repository.LockAsync("x", isForGood: true, default))
+        {
+            var before = Directory.GetFiles(_folder.Path, "*", SearchOption.AllDirectories).Order();
+            Assert.True(await repository.IsLockedAsync("x", default));
+            Assert.False(await repository.IsLockedAsync("y", default));
+            Assert.Equal(before, Directory.GetFiles(_folder.Path, "*", SearchOption.AllDirectories).Order());
+        }
+
+        Assert.False(await repository.IsLockedAsync("x", default));
+        Assert.Equal(["repo.json"], Directory.GetFiles(_folder.Path, "*", SearchOption.AllDirectories).Select(Path.GetFileName));
     }
 
     /// <summary>For whom the store is out of reach, time runs out.</summary>
@@ -138,7 +173,7 @@ public sealed class RepositoryLocks : IDisposable
     {
         await _folder.InitializeAsync(encrypted: false);
         var time = new ManualTime();
-        await using var held = await RepositoryLock.TakeAsync(_folder.Store, "x", time, default);
+        await using var held = await RepositoryLock.TakeAsync(_folder.Store, "x", isForGood: false, time, default);
         Directory.Delete(_folder.FileOf("locks"), recursive: true);
         File.WriteAllText(_folder.FileOf("locks"), "");
 
@@ -156,8 +191,6 @@ public sealed class RepositoryLocks : IDisposable
         public Task WriteAsync(string key, Func<Stream, CancellationToken, Task> write, bool onlyIfAbsent, CancellationToken cancellationToken) => store.WriteAsync(key, write, onlyIfAbsent, cancellationToken);
 
         public Task<Stream> ReadAsync(string key, CancellationToken cancellationToken) => store.ReadAsync(key, cancellationToken);
-
-        public Task<Stream> ReadAsync(string key, long offset, long length, CancellationToken cancellationToken) => store.ReadAsync(key, offset, length, cancellationToken);
 
         public IAsyncEnumerable<StoredObject> ListAsync(string prefix, CancellationToken cancellationToken) => store.ListAsync(prefix, cancellationToken);
 

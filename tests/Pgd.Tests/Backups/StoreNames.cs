@@ -37,7 +37,6 @@ public sealed class StoreNames : IDisposable
         {
             () => store.WriteAsync(key, (_, _) => Task.CompletedTask, onlyIfAbsent: false, default),
             () => store.ReadAsync(key, default),
-            () => store.ReadAsync(key, 0, 1, default),
             () => store.DeleteAsync(key, default),
         })
         {

@@ -26,12 +26,11 @@ internal static class BackupCreate
                 var selection = new TableSelection { Tables = run.Values(table), Schemas = run.Values(schema), Except = run.Values(except) };
                 var chosen = selection.Tables.Count + selection.Schemas.Count + selection.Except.Count > 0;
                 var branch = target.Branch(run);
-                var physical = run[mode] is { } said ? said == "physical" : branch is not null && !chosen;
-                if (physical && chosen)
-                    throw new PgdException(ExitCode.Misuse, "a physical backup is one of a whole cluster, not of tables", "Leave out --mode physical.");
-                if (physical && branch is null)
-                    throw new PgdException(ExitCode.Misuse, "a physical backup is made of a branch, and none is named", "Name it, or leave out --mode physical for a logical backup of the server's database.");
+                var physical = run[mode] is { } said ? said == "physical" : target.IsBranchAlone(run) && !chosen;
+                if (physical && (chosen || !target.IsBranchAlone(run)))
+                    throw new PgdException(ExitCode.Misuse, "a physical backup is one of a branch's whole cluster", "Name a branch alone; or leave out --mode physical for a logical backup of a database.");
                 var backup = physical ? await run.Workspace.Backups.CreateAsync(BranchName.Parse(branch!), repository.Of(run), cancellationToken)
+                    : branch is not null && target.IsBranch(run) ? await run.Workspace.Backups.CreateAsync(BranchName.Parse(branch), target.Database(run), target.Role(run), selection, repository.Of(run), cancellationToken)
                     : await run.Workspace.Backups.CreateAsync(await target.FindAsync(run, cancellationToken), selection, repository.Of(run), cancellationToken);
                 run.Show(backup, () => JsonShapes.All.Backup, (made, sheet) => BackupText.Made(made, repository.Said(run), sheet));
             });

@@ -21,11 +21,13 @@ internal static class BackupRestore
         var repository = new Repository();
         return new Verb(surface, "restore", "Restore a backup: as a branch, into a folder, or into a database. Each byte is proved on the way.",
             "backup restore latest --to-branch prod/restored --repo /srv/backups",
-            "backup restore 20261129T101500Z --to /srv/pg --repo s3://backups/pgd",
+            "backup restore 20261129T101500 --to /srv/pg --repo s3://backups/pgd",
             "backup restore latest --to-url postgresql://admin@localhost/copy --no-owner --repo /srv/backups")
             .With([id, branch, folder, url, password, noOwner, ttl, .. repository.Options])
             .Does(async (run, cancellationToken) =>
             {
+                if (run[password] && run[url] is null)
+                    throw new PgdException(ExitCode.Misuse, "--password-stdin is for --to-url");
                 var request = new Pgd.Backups.BackupRestore
                 {
                     Place = repository.Of(run),

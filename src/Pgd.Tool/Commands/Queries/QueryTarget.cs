@@ -31,6 +31,18 @@ internal sealed class QueryTarget
     /// <summary>The branch's name, if it is one.</summary>
     public string? Branch(Run run) => run[_branch];
 
+    /// <summary>Whether a branch is named, and no other server.</summary>
+    public bool IsBranch(Run run) => run[_branch] is not null && !((Option[])[_source, _environmentFile, _passwordFromInput, _password]).Any(run.IsGiven);
+
+    /// <summary>Whether a branch is named, and nothing in it.</summary>
+    public bool IsBranchAlone(Run run) => IsBranch(run) && !run.IsGiven(_database) && !run.IsGiven(_role);
+
+    /// <summary>The database that is named.</summary>
+    public string? Database(Run run) => run[_database];
+
+    /// <summary>The role that is named.</summary>
+    public string? Role(Run run) => run[_role];
+
     /// <summary>Whether standard input begins with a password.</summary>
     public bool TakesInput(Run run) => run[_passwordFromInput];
 
