@@ -16,9 +16,9 @@ internal static class BackupText
             return;
         }
 
-        sheet.Table(["ID", "OF", "AGE", "SIZE", "STORED", "VERIFIED"], [.. backups.Select(backup => new[]
+        sheet.Table(["ID", "OF", "KIND", "AGE", "SIZE", "STORED", "VERIFIED"], [.. backups.Select(backup => new[]
         {
-            backup.Id, Of(backup), backup.CreatedAt is { } at ? sheet.Age(at) : "-", backup.Bytes > 0 ? Measured.Size(backup.Bytes) : "-", Measured.Size(backup.StoredBytes),
+            backup.Id, Of(backup), backup.Status == BackupStatus.Complete ? Word(backup.Kind) : "-", backup.CreatedAt is { } at ? sheet.Age(at) : "-", backup.Bytes > 0 ? Measured.Size(backup.Bytes) : "-", Measured.Size(backup.StoredBytes),
             backup.Status != BackupStatus.Complete ? Word(backup.Status) : backup.Verified is { } verified ? $"{Word(verified.Level)}, {(verified.Problems.Count == 0 ? $"{sheet.Age(verified.At)} ago" : "damaged")}" : "never",
         })]);
     }
@@ -26,6 +26,10 @@ internal static class BackupText
     public static void Made(Backup backup, string options, Sheet sheet)
     {
         sheet.Line($"Backed up {backup.Source} as {backup.Id}: {(backup.Tables is { } tables ? $"{tables} {(tables == 1 ? "table" : "tables")}, {(backup.Rows is { } rows ? $"{rows} rows, " : "")}" : "")}{Measured.Size(backup.Bytes)}, {Measured.Size(backup.StoredBytes)} in the repository");
+        if (backup.Parent is not null)
+            sheet.Line($"  {Word(backup.Kind)}, built on {backup.Parent}");
+        if (backup.FullBecause is not null)
+            sheet.Line($"  full, because {backup.FullBecause}");
         foreach (var left in backup.LeftOut)
             sheet.Line($"  without {left}");
         sheet.Line();
@@ -63,6 +67,8 @@ internal static class BackupText
         : $"{backup.Source}{(backup.Mode == BackupMode.Logical && !backup.Source.Contains("://", StringComparison.Ordinal) ? $":{backup.Database}" : "")}{(backup.IsPartial ? $", {backup.Tables} {(backup.Tables == 1 ? "table" : "tables")}" : "")}";
 
     private static string Word(BackupStatus status) => status switch { BackupStatus.Running => "being made", BackupStatus.Incomplete => "incomplete", BackupStatus.Damaged => "damaged", _ => "complete" };
+
+    private static string Word(BackupKind kind) => kind switch { BackupKind.Full => "full", BackupKind.Differential => "differential", _ => "incremental" };
 
     private static string Word(VerificationLevel level) => level switch { VerificationLevel.Objects => "objects", VerificationLevel.Content => "content", _ => "restored" };
 }

@@ -46,6 +46,15 @@ public sealed record Backup
     /// <summary>How it holds its data.</summary>
     public BackupMode Mode { get; init; }
 
+    /// <summary>What it holds by itself.</summary>
+    public BackupKind Kind { get; init; }
+
+    /// <summary>The backup that it builds on, and cannot be restored without; null for a full one.</summary>
+    public string? Parent { get; init; }
+
+    /// <summary>Why it is full, if something else was asked for.</summary>
+    public string? FullBecause { get; init; }
+
     /// <summary>The database of a logical one.</summary>
     public string? Database { get; init; }
 

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using Pgd.Configuration;
 using Pgd.Linux;
 
 namespace Pgd.Backups;
@@ -16,11 +17,65 @@ internal sealed class BackupCatalog(BackupRepository repository)
     public BackupRepository Repository => repository;
 
     /// <summary>Begins a backup: from now on others know that somebody is at it.</summary>
-    public async Task<BegunBackup> BeginAsync(string systemIdentifier, CancellationToken cancellationToken)
+    /// <exception cref="PgdException">Somebody else builds on the same chain, or deletes from it (<see cref="ExitCode.Locked"/>).</exception>
+    public async Task<BegunBackup> BeginAsync(string systemIdentifier, BackupBase buildsOn, CancellationToken cancellationToken)
     {
-        var now = DateTimeOffset.UtcNow;
-        var id = $"{now:yyyyMMddTHHmmss.fffZ}-F-{RandomNumberGenerator.GetHexString(6, lowercase: true)}";
-        return new(id, PrefixOf(systemIdentifier, id), now, await repository.LockAsync(LockOf(id), isForGood: true, cancellationToken).ConfigureAwait(false));
+        var chain = buildsOn.Chain.Count == 0 ? null : await repository.LockAsync(LockOfChain(buildsOn.Chain[0].Backup.Id), isForGood: false, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            // Who deletes has the lock too: what is still there now stays there.
+            if (buildsOn.Parent is { } parent && !(await ObjectsAsync(parent, cancellationToken).ConfigureAwait(false)).ContainsKey(parent.Prefix + Committed))
+                throw new PgdException(ExitCode.Locked, $"{parent.Backup.Id}, which the backup was to build on, was deleted at this moment", "Begin again.");
+            var now = DateTimeOffset.UtcNow;
+            var id = $"{now:yyyyMMddTHHmmss.fffZ}-{LetterOf(buildsOn.Kind)}-{RandomNumberGenerator.GetHexString(6, lowercase: true)}";
+            return new(id, PrefixOf(systemIdentifier, id), now, buildsOn, await repository.LockAsync(LockOf(id), isForGood: true, cancellationToken).ConfigureAwait(false), chain);
+        }
+        catch when (chain is not null)
+        {
+            await chain.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>What a new backup of a series builds on.</summary>
+    /// <param name="series">What it is one more backup of.</param>
+    /// <param name="history">What has to be the same; null where that is not known.</param>
+    /// <param name="rule">What is asked for.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public async Task<BackupBase> BaseAsync(string series, string? history, ChainRule rule, CancellationToken cancellationToken)
+    {
+        if (rule.Kind == BackupKind.Full)
+            return BackupBase.None(null);
+        if (history is null)
+            return BackupBase.None("what its server does not tell has to be known to build on an earlier one");
+        var all = (await ListAsync(cancellationToken).ConfigureAwait(false)).Where(found => found.Manifest is not null && found.Series == series).ToList();
+        if (all.FindLast(found => rule.Kind == BackupKind.Incremental || found.Backup.Kind == BackupKind.Full) is not { } last)
+            return BackupBase.None("there is none to build on");
+        if (last.Backup.Status != BackupStatus.Complete)
+            return BackupBase.None($"the last one, {last.Backup.Id}, cannot be used: {last.Backup.Problem}");
+        var chain = ChainOf(last, all);
+        if (last.Manifest!.History != history)
+            return BackupBase.None($"since {last.Backup.Id} its source was reset, restored or made again");
+        if (chain.Count >= rule.Length)
+            return BackupBase.None($"the chain of {last.Backup.Id} has {chain.Count} backups");
+        return rule.FullEvery is { } age && DateTimeOffset.UtcNow - chain[0].Backup.CreatedAt >= age ? BackupBase.None($"the last full one, {chain[0].Backup.Id}, is {Duration.Format(age)} old") : new(rule.Kind, chain, null);
+    }
+
+    /// <summary>A backup with all that it builds on, the full one first.</summary>
+    /// <exception cref="PgdException">One of them is gone or damaged (<see cref="ExitCode.Failed"/>).</exception>
+    public async Task<IReadOnlyList<StoredBackup>> ChainAsync(StoredBackup backup, CancellationToken cancellationToken)
+    {
+        var chain = new List<StoredBackup> { backup };
+        var objects = backup.Manifest!.Parent is null ? [] : await PlacesAsync(cancellationToken).ConfigureAwait(false);
+        while (chain[0].Manifest!.Parent is { } parent)
+        {
+            var found = objects.Find(place => place.Id == parent) is { } place ? await ReadAsync(place, cancellationToken).ConfigureAwait(false) : null;
+            if (found?.Manifest is null || string.CompareOrdinal(parent, chain[0].Backup.Id) >= 0)
+                throw new PgdException(ExitCode.Failed, $"the backup {backup.Backup.Id} cannot be used: {Missing(parent, found)}", "Choose another one: dotnet pgd backup list");
+            chain.Insert(0, found);
+        }
+
+        return chain;
     }
 
     /// <summary>Makes a backup of what was written. Until this is done there is none.</summary>
@@ -31,6 +86,8 @@ internal sealed class BackupCatalog(BackupRepository repository)
         Fault.Here("backup:manifest");
         // Who takes it for dead deletes what it wrote.
         await begun.Lock.ConfirmAsync(cancellationToken).ConfigureAwait(false);
+        if (begun.ChainLock is { } chain)
+            await chain.ConfirmAsync(cancellationToken).ConfigureAwait(false);
         await repository.Store.WriteAsync(begun.Prefix + Committed, (stream, token) => stream.WriteAsync(Encoding.ASCII.GetBytes(MarkOf(stored.Sha256)), token).AsTask(), onlyIfAbsent: true, cancellationToken).ConfigureAwait(false);
         Fault.Here("backup:committed");
         return View(manifest, stored.StoredBytes);
@@ -41,7 +98,14 @@ internal sealed class BackupCatalog(BackupRepository repository)
     {
         var found = new List<StoredBackup>();
         foreach (var place in await PlacesAsync(cancellationToken).ConfigureAwait(false))
-            found.Add(await ReadAsync(place, cancellationToken).ConfigureAwait(false));
+        {
+            var read = await ReadAsync(place, cancellationToken).ConfigureAwait(false);
+            // Those that it builds on are older, and come before it.
+            if (read.Manifest?.Parent is { } parent && found.Find(earlier => earlier.Backup.Id == parent) is var earlier && earlier?.Backup.Status != BackupStatus.Complete)
+                read = read with { Backup = read.Backup with { Status = BackupStatus.Damaged, Problem = Missing(parent, earlier) } };
+            found.Add(read);
+        }
+
         return found;
     }
 
@@ -76,8 +140,53 @@ internal sealed class BackupCatalog(BackupRepository repository)
         return objects;
     }
 
+    /// <summary>Deletes backups, those that build on others before those, unless somebody builds on them at this moment.</summary>
+    /// <returns>Why those stay that stay.</returns>
+    public async Task<IReadOnlyDictionary<string, string>> DeleteAsync(IReadOnlyList<StoredBackup> backups, CancellationToken cancellationToken)
+    {
+        var (stay, gone) = (new Dictionary<string, string>(StringComparer.Ordinal), new HashSet<string>(StringComparer.Ordinal));
+        var known = backups.Count == 0 ? [] : (await ListAsync(cancellationToken).ConfigureAwait(false)).Where(found => found.Manifest is not null).ToDictionary(found => found.Backup.Id, StringComparer.Ordinal);
+        foreach (var chain in backups.GroupBy(backup => RootOf(backup, known)))
+        {
+            try
+            {
+                var locked = await repository.LockAsync(LockOfChain(chain.Key), isForGood: chain.Any(backup => backup.Backup.Id == chain.Key), cancellationToken).ConfigureAwait(false);
+                await using var _ = locked.ConfigureAwait(false);
+                // With the lock nobody begins to build on them; what was completed before that may be new to us.
+                foreach (var place in await PlacesAsync(cancellationToken).ConfigureAwait(false))
+                {
+                    if (place.IsCommitted && !known.ContainsKey(place.Id) && await ReadAsync(place, cancellationToken).ConfigureAwait(false) is { Manifest: not null } later)
+                        known[place.Id] = later;
+                }
+
+                foreach (var backup in chain.OrderByDescending(backup => backup.Backup.Id, StringComparer.Ordinal))
+                {
+                    cancellationToken.ThrowIfCancellationRequested();
+                    if (known.Values.FirstOrDefault(other => other.Manifest?.Parent == backup.Backup.Id && !gone.Contains(other.Backup.Id)) is { } child)
+                    {
+                        stay[backup.Backup.Id] = Needed(child.Backup.Id);
+                        continue;
+                    }
+
+                    await DeleteAsync(backup, cancellationToken).ConfigureAwait(false);
+                    gone.Add(backup.Backup.Id);
+                }
+            }
+            catch (PgdException e) when (e.ExitCode == ExitCode.Locked)
+            {
+                foreach (var backup in chain)
+                    stay[backup.Backup.Id] = "somebody builds on it, or deletes it, at this moment";
+            }
+        }
+
+        return stay;
+    }
+
+    /// <summary>Why a backup stays that another one is built on.</summary>
+    public static string Needed(string child) => $"{child} is built on it";
+
     /// <summary>Deletes a backup. The mark goes first: what is half deleted is none.</summary>
-    public async Task DeleteAsync(StoredBackup backup, CancellationToken cancellationToken)
+    private async Task DeleteAsync(StoredBackup backup, CancellationToken cancellationToken)
     {
         await repository.Store.DeleteAsync(backup.Prefix + Committed, cancellationToken).ConfigureAwait(false);
         Fault.Here("backup-delete:mark");
@@ -109,6 +218,28 @@ internal sealed class BackupCatalog(BackupRepository repository)
 
     private static string LockOf(string id) => $"backup-{id}";
 
+    private static string LockOfChain(string rootId) => $"chain-{rootId}";
+
+    private static char LetterOf(BackupKind kind) => kind switch { BackupKind.Full => 'F', BackupKind.Differential => 'D', _ => 'I' };
+
+    private static string Missing(string parent, StoredBackup? found) => $"it builds on {parent}, which is {(found is null ? "gone" : $"no good: {found.Backup.Problem ?? "its order is wrong"}")}";
+
+    private static List<StoredBackup> ChainOf(StoredBackup backup, IReadOnlyList<StoredBackup> all)
+    {
+        var chain = new List<StoredBackup> { backup };
+        while (chain[0].Manifest!.Parent is { } parent)
+            chain.Insert(0, all.First(found => found.Backup.Id == parent));
+        return chain;
+    }
+
+    private static string RootOf(StoredBackup backup, Dictionary<string, StoredBackup> known)
+    {
+        var root = backup;
+        while (root.Manifest?.Parent is { } parent && known.TryGetValue(parent, out var next))
+            root = next;
+        return root.Backup.Id;
+    }
+
     private static string MarkOf(string manifestHash) => manifestHash + "\n";
 
     private static Backup View(BackupManifest manifest, long manifestBytes) => new()
@@ -117,6 +248,9 @@ internal sealed class BackupCatalog(BackupRepository repository)
         Status = BackupStatus.Complete,
         Source = manifest.Source,
         Mode = manifest.Mode,
+        Kind = manifest.Kind,
+        Parent = manifest.Parent,
+        FullBecause = manifest.FullBecause,
         PostgresMajor = manifest.PostgresMajor,
         Engine = manifest.Engine,
         CreatedAt = manifest.CreatedAt,
@@ -197,15 +331,29 @@ internal sealed class BackupCatalog(BackupRepository repository)
 /// <param name="Id">What it will be called.</param>
 /// <param name="Prefix">Where its objects go.</param>
 /// <param name="At">When it was begun, by this machine's clock.</param>
+/// <param name="BuildsOn">What it builds on.</param>
 /// <param name="Lock">By which others know that somebody is at it.</param>
-internal sealed record BegunBackup(string Id, string Prefix, DateTimeOffset At, RepositoryLock Lock) : IAsyncDisposable
+/// <param name="ChainLock">By which others know that somebody needs what it builds on.</param>
+internal sealed record BegunBackup(string Id, string Prefix, DateTimeOffset At, BackupBase BuildsOn, RepositoryLock Lock, RepositoryLock? ChainLock) : IAsyncDisposable
 {
-    public ValueTask DisposeAsync() => Lock.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await Lock.DisposeAsync().ConfigureAwait(false);
+        if (ChainLock is { } chain)
+            await chain.DisposeAsync().ConfigureAwait(false);
+    }
 }
 
 /// <summary>A backup as it is in the repository; without a manifest where there is none to rely on.</summary>
 internal sealed record StoredBackup(string Prefix, BackupManifest? Manifest, Backup Backup)
 {
     /// <summary>What it is one more backup of: backups of other tables do not stand in for it.</summary>
-    public string Series => Manifest?.Database is { } database ? $"{Manifest.Source} {database.Name} {(database.IsPartial ? string.Join(',', database.Tables.Select(table => $"{table.Schema}.{table.Name}")) : "")}" : Manifest?.Source ?? "";
+    public string Series => Manifest is null ? "" : SeriesOf(Manifest.Source, Manifest.Database?.Name, Manifest.Database is { IsPartial: true } some ? some.Tables.Select(table => (table.Schema, table.Name)) : null);
+
+    /// <summary>What a backup is one more of.</summary>
+    /// <param name="source">The branch or the server.</param>
+    /// <param name="database">The database of a logical one.</param>
+    /// <param name="tables">Its tables, if they are only some.</param>
+    public static string SeriesOf(string source, string? database, IEnumerable<(string Schema, string Name)>? tables) =>
+        string.Join(' ', new[] { source, database, tables is null ? null : string.Join(',', tables.Select(table => $"{table.Schema}.{table.Name}").Order(StringComparer.Ordinal)) }.OfType<string>());
 }

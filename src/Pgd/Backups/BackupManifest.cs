@@ -16,6 +16,17 @@ internal sealed record BackupManifest
 
     public BackupMode Mode { get; init; }
 
+    public BackupKind Kind { get; init; }
+
+    /// <summary>The backup that it builds on; null for a full one.</summary>
+    public string? Parent { get; init; }
+
+    /// <summary>Why it is full, if something else was asked for.</summary>
+    public string? FullBecause { get; init; }
+
+    /// <summary>What has to be the same for another one to build on it: the cluster's timeline, and a branch's generation. Without it none does.</summary>
+    public string? History { get; init; }
+
     /// <summary>The full name of the branch, or the server and database without secrets, that it was made of.</summary>
     public required string Source { get; init; }
 

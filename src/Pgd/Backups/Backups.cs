@@ -25,16 +25,18 @@ public sealed class Backups
         await _workspace.Audit.RecordAsync("backup init", store.Url, null, () => BackupRepository.InitializeAsync(store, KeyOf(place), cancellationToken)).ConfigureAwait(false);
     }
 
-    /// <summary>Makes a full backup of a branch, from a snapshot that is taken for it and goes with the backup's end. The branch's server goes on.</summary>
+    /// <summary>Makes a backup of a branch's whole cluster, from a snapshot that is taken for it and goes with the backup's end. The branch's server goes on.</summary>
     /// <param name="branch">The branch.</param>
+    /// <param name="rule">What of it.</param>
     /// <param name="place">The repository.</param>
     /// <param name="cancellationToken">Ends it; what was written then is nobody's, and goes with the next prune.</param>
     /// <exception cref="PgdException">There is no such branch or repository (<see cref="ExitCode.NotFound"/>), or the repository refuses.</exception>
-    public Task<Backup> CreateAsync(BranchName branch, BackupPlace place, CancellationToken cancellationToken)
+    public Task<Backup> CreateAsync(BranchName branch, ChainRule rule, BackupPlace place, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(branch);
+        ArgumentNullException.ThrowIfNull(rule);
         ArgumentNullException.ThrowIfNull(place);
-        return WithAsync(place, "backup create", branch.ToString(), catalog => MakeAsync(branch, catalog, cancellationToken), cancellationToken);
+        return WithAsync(place, "backup create", branch.ToString(), catalog => MakeAsync(branch, rule, catalog, cancellationToken), cancellationToken);
     }
 
     /// <summary>Makes a logical backup of a branch's database, or of some of its tables, as below.</summary>
@@ -42,40 +44,44 @@ public sealed class Backups
     /// <param name="database">Which of its databases; null for the only one.</param>
     /// <param name="role">Who reads it; null for its superuser.</param>
     /// <param name="selection">Which tables.</param>
+    /// <param name="rule">What of them.</param>
     /// <param name="place">The repository.</param>
     /// <param name="cancellationToken">Ends it; what was written then is nobody's, and goes with the next prune.</param>
     /// <exception cref="PgdException">There is no such branch, database or role (<see cref="ExitCode.NotFound"/>), …</exception>
-    public Task<Backup> CreateAsync(BranchName branch, string? database, string? role, TableSelection selection, BackupPlace place, CancellationToken cancellationToken)
+    public Task<Backup> CreateAsync(BranchName branch, string? database, string? role, TableSelection selection, ChainRule rule, BackupPlace place, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(branch);
         ArgumentNullException.ThrowIfNull(selection);
+        ArgumentNullException.ThrowIfNull(rule);
         ArgumentNullException.ThrowIfNull(place);
         return WithAsync(place, "backup create", branch.ToString(), async catalog =>
         {
             var record = _workspace.Branches.RequireReady(branch);
             var url = await _workspace.Branches.ConnectAsync(branch, database, role ?? _workspace.State.RequireProject(branch.Project).Superuser, cancellationToken).ConfigureAwait(false);
-            return await MakeAsync(url, branch.ToString(), record.Id, selection, catalog, cancellationToken).ConfigureAwait(false);
+            return await MakeAsync(url, branch.ToString(), record, selection, rule, catalog, cancellationToken).ConfigureAwait(false);
         }, cancellationToken);
     }
 
     /// <summary>Makes a logical backup of a database, or of some of its tables: all as it is at one moment, and without making anybody there wait.</summary>
     /// <param name="source">The database, and a role that may read it.</param>
     /// <param name="selection">Which tables.</param>
+    /// <param name="rule">What of them.</param>
     /// <param name="place">The repository.</param>
     /// <param name="cancellationToken">Ends it; what was written then is nobody's, and goes with the next prune.</param>
     /// <exception cref="PgdException">
     /// A pattern matches nothing or there is no such repository (<see cref="ExitCode.NotFound"/>), something may not be read (<see cref="ExitCode.Unsafe"/>, with what to grant), a table is being redefined
     /// (<see cref="ExitCode.Locked"/>), the dump program is missing or too old (<see cref="ExitCode.MachineLacks"/>), …
     /// </exception>
-    public Task<Backup> CreateAsync(QuerySource source, TableSelection selection, BackupPlace place, CancellationToken cancellationToken)
+    public Task<Backup> CreateAsync(QuerySource source, TableSelection selection, ChainRule rule, BackupPlace place, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(source);
         ArgumentNullException.ThrowIfNull(selection);
+        ArgumentNullException.ThrowIfNull(rule);
         ArgumentNullException.ThrowIfNull(place);
         return WithAsync(place, "backup create", source.ToString(), catalog => source switch
         {
-            PostgresSource postgres => MakeAsync(postgres.Url, postgres.ToString(), null, selection, catalog, cancellationToken),
-            MariaDbSource mariaDb => MakeAsync(mariaDb, selection, catalog, cancellationToken),
+            PostgresSource postgres => MakeAsync(postgres.Url, postgres.ToString(), null, selection, rule, catalog, cancellationToken),
+            MariaDbSource mariaDb => MakeAsync(mariaDb, selection, rule, catalog, cancellationToken),
             _ => throw new ArgumentOutOfRangeException(nameof(source)),
         }, cancellationToken);
     }
@@ -133,7 +139,7 @@ public sealed class Backups
             if (request.Branch is { } branch)
             {
                 RefuseOtherEngine(found.Manifest);
-                return new Restored(found.Backup, isLogical ? await DatabaseToBranchAsync(repository, found, branch, !request.WithoutOwners, request.TimeToLive, lease: null, cancellationToken).ConfigureAwait(false)
+                return new Restored(found.Backup, isLogical ? await DatabaseToBranchAsync(catalog, found, branch, !request.WithoutOwners, request.TimeToLive, lease: null, cancellationToken).ConfigureAwait(false)
                     : await ToBranchAsync(repository, found, branch, request.TimeToLive, lease: null, cancellationToken).ConfigureAwait(false), null, null);
             }
 
@@ -144,7 +150,7 @@ public sealed class Backups
                 if (server is MariaDbSource mariaDb && found.Manifest.Engine == MariaDbDump.Engine)
                     await MariaDbDump.RestoreAsync(mariaDb, repository, found.Manifest, found.Prefix, cancellationToken).ConfigureAwait(false);
                 else if (server is PostgresSource postgres && found.Manifest.Engine is null)
-                    await new LogicalRestore(postgres.Url, repository, found.Manifest, found.Prefix, _workspace.Reporter).RunAsync(!request.WithoutOwners, cancellationToken).ConfigureAwait(false);
+                    await new LogicalRestore(postgres.Url, repository, await catalog.ChainAsync(found, cancellationToken).ConfigureAwait(false), _workspace.Reporter).RunAsync(!request.WithoutOwners, cancellationToken).ConfigureAwait(false);
                 else
                     throw new PgdException(ExitCode.Misuse, $"{found.Backup.Id} is of {found.Manifest.Engine ?? "PostgreSQL"}, and {server} is another database", "Restore it into a database of its own kind.");
                 return new Restored(found.Backup, null, null, server.ToString());
@@ -170,36 +176,46 @@ public sealed class Backups
         ArgumentNullException.ThrowIfNull(keep);
         return WithAsync(place, "backup prune", source, async catalog =>
         {
-            var (deleted, kept) = (new List<string>(), new List<BackupKept>());
-            foreach (var ofOne in (await catalog.ListAsync(cancellationToken).ConfigureAwait(false)).Where(found => IsOf(found.Backup, source)).GroupBy(found => found.Series))
+            var all = (await catalog.ListAsync(cancellationToken).ConfigureAwait(false)).Where(found => IsOf(found.Backup, source)).ToList();
+            var stays = new Dictionary<string, string>(StringComparer.Ordinal);
+            foreach (var ofOne in all.GroupBy(found => found.Series))
             {
                 // What is damaged or incomplete is nothing to rely on, and takes no place of the others.
                 var verdicts = keep.Decide(ofOne.Where(f => f.Backup.Status == BackupStatus.Complete).Select(f => new RetentionCandidate { Id = f.Backup.Id, TakenAt = f.Backup.CreatedAt!.Value }), DateTimeOffset.UtcNow, window: null).ToDictionary(v => v.Snapshot.Id, v => v.Stays, StringComparer.Ordinal);
                 foreach (var found in ofOne)
                 {
-                    cancellationToken.ThrowIfCancellationRequested();
-                    var reason = found.Backup.Status switch
+                    if (found.Backup.Status switch
                     {
                         BackupStatus.Complete => verdicts[found.Backup.Id],
                         BackupStatus.Running => "somebody is at it",
                         BackupStatus.Damaged => $"it is damaged, and perhaps not beyond help: {found.Backup.Problem}",
                         _ => null,
-                    };
-                    if (reason is null && !dryRun)
-                    {
-                        if (found.Backup.Status == BackupStatus.Complete)
-                            await catalog.DeleteAsync(found, cancellationToken).ConfigureAwait(false);
-                        else
-                            reason = await catalog.DeleteIncompleteAsync(found, cancellationToken).ConfigureAwait(false);
-                    }
-
-                    if (reason is null)
-                        deleted.Add(found.Backup.Id);
-                    else
-                        kept.Add(new(found.Backup.Id, reason));
+                    } is { } reason)
+                        stays[found.Backup.Id] = reason;
                 }
             }
 
+            // From the newest on: what builds on others is newer than those.
+            foreach (var found in all.Where(found => found.Backup.Parent is not null).Reverse())
+            {
+                if (stays.ContainsKey(found.Backup.Id))
+                    stays.TryAdd(found.Backup.Parent!, BackupCatalog.Needed(found.Backup.Id));
+            }
+
+            if (!dryRun)
+            {
+                foreach (var (id, reason) in await catalog.DeleteAsync([.. all.Where(found => found.Backup.Status == BackupStatus.Complete && !stays.ContainsKey(found.Backup.Id))], cancellationToken).ConfigureAwait(false))
+                    stays[id] = reason;
+                foreach (var found in all.Where(found => found.Backup.Status == BackupStatus.Incomplete))
+                {
+                    cancellationToken.ThrowIfCancellationRequested();
+                    if (await catalog.DeleteIncompleteAsync(found, cancellationToken).ConfigureAwait(false) is { } reason)
+                        stays[found.Backup.Id] = reason;
+                }
+            }
+
+            List<string> deleted = [.. all.Select(found => found.Backup.Id).Where(id => !stays.ContainsKey(id))];
+            List<BackupKept> kept = [.. all.Where(found => stays.ContainsKey(found.Backup.Id)).Select(found => new BackupKept(found.Backup.Id, stays[found.Backup.Id]))];
             return new BackupsPruned(dryRun, deleted, kept);
         }, cancellationToken);
     }
@@ -225,7 +241,7 @@ public sealed class Backups
             await work(new(await BackupRepository.OpenAsync(store, KeyOf(place), cancellationToken).ConfigureAwait(false))).ConfigureAwait(false)).ConfigureAwait(false);
     }
 
-    private async Task<Backup> MakeAsync(BranchName branch, BackupCatalog catalog, CancellationToken cancellationToken)
+    private async Task<Backup> MakeAsync(BranchName branch, ChainRule rule, BackupCatalog catalog, CancellationToken cancellationToken)
     {
         var project = _workspace.State.RequireProject(branch.Project);
         var record = _workspace.Branches.RequireReady(branch);
@@ -241,7 +257,7 @@ public sealed class Backups
             var volume = Snapshots.Attach(_workspace.Storages.Named(project.Storage), snapshot);
             var control = ControlData.TryRead(volume.Data) ?? throw new PgdException(ExitCode.Failed, $"the control file of {snapshot.FullName} cannot be read", "See what is wrong: dotnet pgd doctor");
             var system = control.SystemIdentifier.ToString(System.Globalization.CultureInfo.InvariantCulture);
-            var begun = await catalog.BeginAsync(system, cancellationToken).ConfigureAwait(false);
+            var begun = await catalog.BeginAsync(system, BackupBase.None(null), cancellationToken).ConfigureAwait(false);
             await using var _ = begun.ConfigureAwait(false);
             _workspace.Reporter.Step($"backing up {branch} to {catalog.Repository.Store.Url}");
             var (folders, files, parts) = await DataParts.WriteAsync(volume.Data, branch.ToString(), begun.Prefix, catalog.Repository, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
@@ -273,21 +289,31 @@ public sealed class Backups
         }
     }
 
-    private async Task<Backup> MakeAsync(ConnectionUrl url, string name, string? branchId, TableSelection selection, BackupCatalog catalog, CancellationToken cancellationToken)
+    private async Task<Backup> MakeAsync(ConnectionUrl url, string name, BranchRecord? branch, TableSelection selection, ChainRule rule, BackupCatalog catalog, CancellationToken cancellationToken)
     {
         var source = await LogicalSource.OpenAsync(url, selection, cancellationToken).ConfigureAwait(false);
         await using var _ = source.ConfigureAwait(false);
         var program = (await DumpClients.FindAsync(cancellationToken).ConfigureAwait(false)).DumpOf(source.Major);
-        var begun = await catalog.BeginAsync(source.SystemIdentifier, cancellationToken).ConfigureAwait(false);
+        var history = source.Place is null ? null : $"{source.SystemIdentifier}/{source.Place}/{branch?.Id}/{branch?.Generation}";
+        var buildsOn = await catalog.BaseAsync(StoredBackup.SeriesOf(name, source.Url.Database, selection.IsPartial ? source.Tables.Select(table => (table.Schema, table.Name)) : null), history, rule, cancellationToken).ConfigureAwait(false);
+        string? whyNot = null;
+        var earlier = buildsOn.Parent is { } parent ? EarlierRows.Of(parent.Manifest!, source, out whyNot) : null;
+        if (whyNot is not null)
+            buildsOn = BackupBase.None(whyNot);
+        var begun = await catalog.BeginAsync(source.SystemIdentifier, buildsOn, cancellationToken).ConfigureAwait(false);
         await using var __ = begun.ConfigureAwait(false);
         _workspace.Reporter.Step($"backing up {name} to {catalog.Repository.Store.Url}");
-        var content = await LogicalDump.WriteAsync(source, selection.IsPartial, program, begun.Prefix, catalog.Repository, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
+        var content = await LogicalDump.WriteAsync(source, earlier, selection.IsPartial, program, begun.Prefix, catalog.Repository, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
         return await catalog.CommitAsync(begun, new BackupManifest
         {
             Id = begun.Id,
             Mode = BackupMode.Logical,
+            Kind = buildsOn.Kind,
+            Parent = buildsOn.Parent?.Backup.Id,
+            FullBecause = buildsOn.Reason,
+            History = history,
             Source = name,
-            BranchId = branchId,
+            BranchId = branch?.Id,
             PostgresMajor = source.Major,
             SystemIdentifier = source.SystemIdentifier,
             CreatedAt = begun.At,
@@ -298,11 +324,13 @@ public sealed class Backups
         }, cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task<Backup> MakeAsync(MariaDbSource source, TableSelection selection, BackupCatalog catalog, CancellationToken cancellationToken)
+    private async Task<Backup> MakeAsync(MariaDbSource source, TableSelection selection, ChainRule rule, BackupCatalog catalog, CancellationToken cancellationToken)
     {
+        if (rule.Kind != BackupKind.Full)
+            throw new PgdException(ExitCode.Misuse, "rows of MariaDB do not say when they were written: there are full backups of it only", "Leave --differential and --incremental out.");
         using var dump = await MariaDbDump.OpenAsync(source, selection, cancellationToken).ConfigureAwait(false);
         var system = Layout.ShortHash($"{source.Host}:{source.Port}{source.Socket}");
-        var begun = await catalog.BeginAsync(system, cancellationToken).ConfigureAwait(false);
+        var begun = await catalog.BeginAsync(system, BackupBase.None(null), cancellationToken).ConfigureAwait(false);
         await using var _ = begun.ConfigureAwait(false);
         _workspace.Reporter.Step($"backing up {source} to {catalog.Repository.Store.Url}");
         var part = await catalog.Repository.WriteAsync(begun.Prefix + MariaDbDump.Key, dump.WriteAsync, compress: true, cancellationToken).ConfigureAwait(false);
@@ -329,6 +357,25 @@ public sealed class Backups
     }
 
     private async Task<IReadOnlyList<string>> ProblemsAsync(BackupCatalog catalog, StoredBackup found, VerificationLevel level, string? project, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<StoredBackup> chain;
+        try
+        {
+            chain = await catalog.ChainAsync(found, cancellationToken).ConfigureAwait(false);
+        }
+        catch (PgdException e) when (e.ExitCode == ExitCode.Failed)
+        {
+            return [e.Message];
+        }
+
+        // It is as good as what it builds on.
+        var problems = new List<string>();
+        foreach (var link in chain)
+            problems.AddRange(await ProblemsAsync(catalog, link, level, cancellationToken).ConfigureAwait(false));
+        return problems.Count > 0 || level != VerificationLevel.Restore ? problems : await ByRestoringAsync(catalog, found, project, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task<IReadOnlyList<string>> ProblemsAsync(BackupCatalog catalog, StoredBackup found, VerificationLevel level, CancellationToken cancellationToken)
     {
         var (repository, manifest, problems) = (catalog.Repository, found.Manifest!, new List<string>());
         var there = await catalog.ObjectsAsync(found, cancellationToken).ConfigureAwait(false);
@@ -358,7 +405,7 @@ public sealed class Backups
             }
         }
 
-        return problems.Count > 0 || level == VerificationLevel.Content ? problems : await ByRestoringAsync(repository, found, project, cancellationToken).ConfigureAwait(false);
+        return problems;
     }
 
     private static async Task ProveAsync(BackupRepository repository, StoredPart part, CancellationToken cancellationToken)
@@ -370,7 +417,7 @@ public sealed class Backups
     }
 
     /// <summary>A restore is proved by a restore: on a branch that goes again, also if this is killed.</summary>
-    private async Task<IReadOnlyList<string>> ByRestoringAsync(BackupRepository repository, StoredBackup found, string? project, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<string>> ByRestoringAsync(BackupCatalog catalog, StoredBackup found, string? project, CancellationToken cancellationToken)
     {
         var manifest = found.Manifest!;
         RefuseOtherEngine(manifest);
@@ -382,8 +429,8 @@ public sealed class Backups
             var branch = BranchName.Of(project ?? BranchName.Parse(manifest.Source).Project, $"verify-{lease.Id}");
             try
             {
-                _ = manifest.Mode == BackupMode.Physical ? await ToBranchAsync(repository, found, branch, TimeSpan.FromDays(1), lease, cancellationToken).ConfigureAwait(false)
-                    : await DatabaseToBranchAsync(repository, found, branch, withOwners: false, TimeSpan.FromDays(1), lease, cancellationToken).ConfigureAwait(false);
+                _ = manifest.Mode == BackupMode.Physical ? await ToBranchAsync(catalog.Repository, found, branch, TimeSpan.FromDays(1), lease, cancellationToken).ConfigureAwait(false)
+                    : await DatabaseToBranchAsync(catalog, found, branch, withOwners: false, TimeSpan.FromDays(1), lease, cancellationToken).ConfigureAwait(false);
             }
             catch (PgdException e) when (e.ExitCode == ExitCode.Failed)
             {
@@ -417,9 +464,10 @@ public sealed class Backups
     }
 
     /// <summary>A branch has the roles of its project already; the database goes into it, in place of one of its name.</summary>
-    private async Task<Branch> DatabaseToBranchAsync(BackupRepository repository, StoredBackup found, BranchName branch, bool withOwners, TimeSpan? timeToLive, Lease? lease, CancellationToken cancellationToken)
+    private async Task<Branch> DatabaseToBranchAsync(BackupCatalog catalog, StoredBackup found, BranchName branch, bool withOwners, TimeSpan? timeToLive, Lease? lease, CancellationToken cancellationToken)
     {
         var (project, content) = (_workspace.State.RequireProject(branch.Project), found.Manifest!.Database!);
+        var chain = await catalog.ChainAsync(found, cancellationToken).ConfigureAwait(false);
         var made = (await _workspace.Branches.CreateAsync(new() { Name = branch, TimeToLive = timeToLive, Lease = lease, Labels = LabelsOf(found.Manifest) }, cancellationToken).ConfigureAwait(false)).Branch;
         try
         {
@@ -431,7 +479,7 @@ public sealed class Backups
                 await connection.QueryAsync($"create database {AdminConnection.QuoteIdentifier(content.Name)} template template0", cancellationToken).ConfigureAwait(false);
             }
 
-            await new LogicalRestore(url with { Database = content.Name }, repository, found.Manifest, found.Prefix, _workspace.Reporter).RunAsync(withOwners, cancellationToken).ConfigureAwait(false);
+            await new LogicalRestore(url with { Database = content.Name }, catalog.Repository, chain, _workspace.Reporter).RunAsync(withOwners, cancellationToken).ConfigureAwait(false);
             return made;
         }
         catch

@@ -18,8 +18,16 @@ internal static class LogicalDump
     private const long TogetherBytes = 16 << 20;
 
     /// <summary>Reads a database into a repository.</summary>
+    /// <param name="source">The database.</param>
+    /// <param name="earlier">What is there already; null to read all.</param>
+    /// <param name="isPartial">Whether only some tables are meant.</param>
+    /// <param name="program">pg_dump.</param>
+    /// <param name="prefix">Where it goes.</param>
+    /// <param name="repository">The repository.</param>
+    /// <param name="reporter">Hears how far it is.</param>
+    /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="PgdException">Something of it may not be read, or the repository refuses.</exception>
-    public static async Task<DatabaseContent> WriteAsync(LogicalSource source, bool isPartial, string program, string prefix, BackupRepository repository, IReporter reporter, CancellationToken cancellationToken)
+    public static async Task<DatabaseContent> WriteAsync(LogicalSource source, EarlierRows? earlier, bool isPartial, string program, string prefix, BackupRepository repository, IReporter reporter, CancellationToken cancellationToken)
     {
         var parts = new ConcurrentDictionary<string, StoredPart>(StringComparer.Ordinal);
         foreach (var (key, section, withOwners) in ((string, string, bool)[])[(BeforeData, "pre-data", true), (AfterData, "post-data", true), (WithoutOwners + BeforeData, "pre-data", false), (WithoutOwners + AfterData, "post-data", false)])
@@ -41,9 +49,9 @@ internal static class LogicalDump
                 var offset = 0L;
                 foreach (var table in groups[i])
                 {
-                    var (bytes, rows) = await CopyAsync(source, session, table, stream, inner).ConfigureAwait(false);
-                    tables.Add(new(table.Schema, table.Name, table.Columns, rows, key, offset, bytes));
-                    offset += bytes;
+                    var written = await WriteAsync(source, session, table, earlier, stream, inner).ConfigureAwait(false) with { Part = key, Offset = offset };
+                    tables.Add(written);
+                    offset += written.AllBytes;
                     reporter.Progress($"backing up {source.Url.Database}", Interlocked.Add(ref done, table.Bytes), total);
                 }
             }, compress: true, token).ConfigureAwait(false);
@@ -92,31 +100,51 @@ internal static class LogicalDump
         return groups;
     }
 
-    private static async Task<(long Bytes, long Rows)> CopyAsync(LogicalSource source, ScriptConnection session, SourceTable table, Stream target, CancellationToken cancellationToken)
+    // What the earlier backup has and is as it was stays there. The keys of those rows say which of them are gone.
+    private static async Task<BackedUpTable> WriteAsync(LogicalSource source, ScriptConnection session, SourceTable table, EarlierRows? earlier, Stream target, CancellationToken cancellationToken)
     {
         var name = LogicalSource.QuotedName(table.Schema, table.Name);
-        // A table without columns has rows all the same.
-        var columns = table.Columns.Length == 0 ? "" : $" ({table.Columns})";
-        var copy = string.IsNullOrEmpty(table.Condition) ? $"copy {name}{columns} to stdout" : $"copy (select {table.Columns} from only {name} {table.Condition}) to stdout";
+        var written = new BackedUpTable(table.Schema, table.Name, table.Columns, 0, "", 0, 0) { Identity = table.Identity, Key = table.Key };
         try
         {
-            var from = await session.CopyOutAsync(copy, cancellationToken).ConfigureAwait(false);
-            await using var _ = from.ConfigureAwait(false);
-            var (buffer, bytes, rows) = (new byte[64 << 10], 0L, 0L);
-            while (await from.ReadAsync(buffer, cancellationToken).ConfigureAwait(false) is var read and > 0)
+            if (earlier?.RowsOf(table) is { } had)
             {
-                // In the text form a line is a row: line ends inside of values are written as \n.
-                rows += buffer.AsSpan(0, read).Count((byte)'\n');
-                bytes += read;
-                await target.WriteAsync(buffer.AsMemory(0, read), cancellationToken).ConfigureAwait(false);
+                var counted = (await session.QueryAsync($"select count(*)::text, count(*) filter (where not {earlier.IsLater})::text from only {name}", cancellationToken).ConfigureAwait(false))[0];
+                var (all, kept) = (long.Parse(counted[0]!, CultureInfo.InvariantCulture), long.Parse(counted[1]!, CultureInfo.InvariantCulture));
+                // More of them than there were is a sign that the table is not the one that it was.
+                if (kept > 0 && kept <= had)
+                {
+                    var keys = kept == had ? 0 : (await CopyAsync(session, $"copy (select {string.Join(", ", EarlierRows.KeyColumns(table.Key!).Select(column => column + "::text"))} from only {name} where not {earlier.IsLater}) to stdout", target, cancellationToken).ConfigureAwait(false)).Bytes;
+                    var later = all == kept ? default : await CopyAsync(session, $"copy (select {table.Columns} from only {name} where {earlier.IsLater}) to stdout", target, cancellationToken).ConfigureAwait(false);
+                    return written with { Rows = all, Bytes = later.Bytes, Changes = new(had, kept, keys) };
+                }
             }
 
-            return (bytes, rows);
+            // A table without columns has rows all the same.
+            var columns = table.Columns.Length == 0 ? "" : $" ({table.Columns})";
+            var copied = await CopyAsync(session, string.IsNullOrEmpty(table.Condition) ? $"copy {name}{columns} to stdout" : $"copy (select {table.Columns} from only {name} {table.Condition}) to stdout", target, cancellationToken).ConfigureAwait(false);
+            return written with { Rows = copied.Rows, Bytes = copied.Bytes };
         }
         catch (PostgresException e)
         {
             throw source.Refused(e);
         }
+    }
+
+    private static async Task<(long Bytes, long Rows)> CopyAsync(ScriptConnection session, string copy, Stream target, CancellationToken cancellationToken)
+    {
+        var from = await session.CopyOutAsync(copy, cancellationToken).ConfigureAwait(false);
+        await using var _ = from.ConfigureAwait(false);
+        var (buffer, bytes, rows) = (new byte[64 << 10], 0L, 0L);
+        while (await from.ReadAsync(buffer, cancellationToken).ConfigureAwait(false) is var read and > 0)
+        {
+            // In the text form a line is a row: line ends inside of values are written as \n.
+            rows += buffer.AsSpan(0, read).Count((byte)'\n');
+            bytes += read;
+            await target.WriteAsync(buffer.AsMemory(0, read), cancellationToken).ConfigureAwait(false);
+        }
+
+        return (bytes, rows);
     }
 
     // A line is a piece: the object's number, where the piece begins, and its bytes as digits. Every object has at least one.
@@ -178,11 +206,25 @@ internal sealed record DatabaseContent
 /// <param name="Schema">Its schema.</param>
 /// <param name="Name">Its name.</param>
 /// <param name="Columns">The columns whose values there are, quoted, with commas.</param>
-/// <param name="Rows">How many there are.</param>
-/// <param name="Part">The object that holds them, below the backup's own folder.</param>
+/// <param name="Rows">How many rows the table has.</param>
+/// <param name="Part">The object that holds those that are here, below the backup's own folder.</param>
 /// <param name="Offset">Where in it they begin.</param>
 /// <param name="Bytes">How long they are.</param>
-internal sealed record BackedUpTable(string Schema, string Name, string Columns, long Rows, string Part, long Offset, long Bytes);
+internal sealed record BackedUpTable(string Schema, string Name, string Columns, long Rows, string Part, long Offset, long Bytes)
+{
+    /// <summary>What is the same as long as nothing but its rows changes; null where only whole tables are backed up.</summary>
+    public string? Identity { get; init; }
+
+    /// <summary>Columns by which its rows are told from each other, quoted, with commas.</summary>
+    public string? Key { get; init; }
+
+    /// <summary>How the rows here build on those of the backup before; null if all of them are here.</summary>
+    public RowChanges? Changes { get; init; }
+
+    /// <summary>The length of all that it has in the part.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public long AllBytes => (Changes?.KeyBytes ?? 0) + Bytes;
+}
 
 /// <summary>Where a sequence stands.</summary>
 /// <param name="Schema">Its schema.</param>

@@ -9,10 +9,15 @@ using Pgd.Postgres;
 namespace Pgd.Backups;
 
 /// <summary>Brings a logical backup into an empty database: definitions, rows side by side, and then what is built on rows: indexes, constraints, triggers.</summary>
-internal sealed partial class LogicalRestore(ConnectionUrl target, BackupRepository repository, BackupManifest manifest, string prefix, IReporter reporter)
+/// <param name="target">The database.</param>
+/// <param name="repository">Where it is.</param>
+/// <param name="chain">The backup, and before it what it builds on, the full one first.</param>
+/// <param name="reporter">Hears how far it is.</param>
+internal sealed partial class LogicalRestore(ConnectionUrl target, BackupRepository repository, IReadOnlyList<StoredBackup> chain, IReporter reporter)
 {
     private const int MostSessions = 8;
-    private readonly DatabaseContent _content = manifest.Database!;
+    private readonly BackupManifest _manifest = chain[^1].Manifest!;
+    private readonly DatabaseContent _content = chain[^1].Manifest!.Database!;
 
     /// <summary>Restores it.</summary>
     /// <param name="withOwners">Whether everything belongs to whom it belonged to, with the rights that were granted; else all of it is the connecting role's.</param>
@@ -50,7 +55,7 @@ internal sealed partial class LogicalRestore(ConnectionUrl target, BackupReposit
             const string again = "The database is half full now. Drop and make it again before the next try.";
             throw e switch
             {
-                PostgresException refused => new PgdException(ExitCode.Failed, $"{target} refused a part of {manifest.Id}: {refused.MessageText}{(refused.Detail is null ? "" : $" ({refused.Detail})")}", again, e),
+                PostgresException refused => new PgdException(ExitCode.Failed, $"{target} refused a part of {_manifest.Id}: {refused.MessageText}{(refused.Detail is null ? "" : $" ({refused.Detail})")}", again, e),
                 NpgsqlException lost => new PgdException(ExitCode.Failed, $"the connection to {target} was lost: {lost.InnerException?.Message ?? lost.Message}", again, e),
                 _ => e,
             };
@@ -62,8 +67,8 @@ internal sealed partial class LogicalRestore(ConnectionUrl target, BackupReposit
     private async Task CheckAsync(ScriptConnection connection, CancellationToken cancellationToken)
     {
         var version = int.Parse((await connection.QueryAsync("select current_setting('server_version_num')", cancellationToken).ConfigureAwait(false))[0][0]!, CultureInfo.InvariantCulture) / 10_000;
-        if (version < manifest.PostgresMajor)
-            throw new PgdException(ExitCode.Unsafe, $"{manifest.Id} is of PostgreSQL {manifest.PostgresMajor}, and {target} is {version}", "Restore it into the same version or a newer one.");
+        if (version < _manifest.PostgresMajor)
+            throw new PgdException(ExitCode.Unsafe, $"{_manifest.Id} is of PostgreSQL {_manifest.PostgresMajor}, and {target} is {version}", "Restore it into the same version or a newer one.");
         var there = await connection.QueryAsync("""
             select n.nspname || '.' || c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
             where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
@@ -88,7 +93,7 @@ internal sealed partial class LogicalRestore(ConnectionUrl target, BackupReposit
 
     private async Task<string> DefinitionsAsync(string key, CancellationToken cancellationToken)
     {
-        var stored = await repository.ReadAsync(prefix + key, compressed: true, cancellationToken).ConfigureAwait(false);
+        var stored = await repository.ReadAsync(chain[^1].Prefix + key, compressed: true, cancellationToken).ConfigureAwait(false);
         await using var _ = stored.ConfigureAwait(false);
         using var all = new MemoryStream();
         await stored.CopyToAsync(all, cancellationToken).ConfigureAwait(false);
@@ -111,51 +116,93 @@ internal sealed partial class LogicalRestore(ConnectionUrl target, BackupReposit
 
     private async Task RowsAsync(CancellationToken cancellationToken)
     {
-        var (total, done) = (_content.Tables.Sum(table => table.Bytes), 0L);
-        await Parallel.ForEachAsync(_content.Tables.GroupBy(table => table.Part), new ParallelOptions { MaxDegreeOfParallelism = Math.Min(Math.Max(2, Environment.ProcessorCount), MostSessions), CancellationToken = cancellationToken }, async (group, token) =>
+        var wanted = Wanted();
+        var (total, done) = (wanted.Sum(link => link.Keys.Sum(table => table.AllBytes)), 0L);
+        // What a table has in one backup is there before what the next one changes.
+        for (var i = 0; i < chain.Count; i++)
         {
-            var connection = await ConnectAsync(token).ConfigureAwait(false);
-            await using var _ = connection.ConfigureAwait(false);
-            // What the database or the role set must not change what is read: a date, a trigger that comes with an extension.
-            await connection.QueryAsync("select set_config('DateStyle', 'ISO, YMD', false), set_config('IntervalStyle', 'postgres', false), set_config('xmloption', 'content', false), set_config('statement_timeout', '0', false), set_config('row_security', 'off', false)", token).ConfigureAwait(false);
-            var stored = await repository.ReadAsync(prefix + group.Key, compressed: true, token).ConfigureAwait(false);
-            await using var __ = stored.ConfigureAwait(false);
-            var (buffer, position) = (new byte[64 << 10], 0L);
-            foreach (var table in group.OrderBy(table => table.Offset).ThenBy(table => table.Bytes))
+            var (prefix, targets) = (chain[i].Prefix, wanted[i]);
+            await Parallel.ForEachAsync(chain[i].Manifest!.Database!.Tables.GroupBy(table => table.Part).Where(part => part.Any(targets.ContainsKey)), new ParallelOptions { MaxDegreeOfParallelism = Math.Min(Math.Max(2, Environment.ProcessorCount), MostSessions), CancellationToken = cancellationToken }, async (group, token) =>
             {
-                if (table.Offset != position)
-                    throw Damaged(group.Key, $"the rows of {table.Schema}.{table.Name} do not begin where the manifest says");
-                var columns = table.Columns.Length == 0 ? "" : $" ({table.Columns})";
-                await connection.CopyInAsync($"copy {LogicalSource.QuotedName(table.Schema, table.Name)}{columns} from stdin", async rows =>
+                var connection = await ConnectAsync(token).ConfigureAwait(false);
+                await using var _ = connection.ConfigureAwait(false);
+                // What the database or the role set must not change what is read: a date, a trigger that comes with an extension.
+                await connection.QueryAsync("select set_config('TimeZone', 'UTC', false), set_config('DateStyle', 'ISO, YMD', false), set_config('IntervalStyle', 'postgres', false), set_config('extra_float_digits', '3', false), set_config('bytea_output', 'hex', false), set_config('xmloption', 'content', false), set_config('statement_timeout', '0', false), set_config('row_security', 'off', false)", token).ConfigureAwait(false);
+                var stored = await repository.ReadAsync(prefix + group.Key, compressed: true, token).ConfigureAwait(false);
+                await using var __ = stored.ConfigureAwait(false);
+                var (part, position) = (new PartReader(stored, what => Damaged(prefix + group.Key, what)), 0L);
+                foreach (var table in group.OrderBy(table => table.Offset).ThenBy(table => table.AllBytes))
                 {
-                    for (var left = table.Bytes; left > 0;)
+                    if (table.Offset != position)
+                        throw Damaged(prefix + group.Key, $"the rows of {table.Schema}.{table.Name} do not begin where the manifest says");
+                    position += table.AllBytes;
+                    if (!targets.TryGetValue(table, out var now))
                     {
-                        var read = await stored.ReadAsync(buffer.AsMemory(0, (int)Math.Min(buffer.Length, left)), token).ConfigureAwait(false);
-                        if (read == 0)
-                            throw Damaged(group.Key, "it ends early");
-                        await rows.WriteAsync(buffer.AsMemory(0, read), token).ConfigureAwait(false);
-                        left -= read;
+                        await part.CopyAsync(Stream.Null, table.AllBytes, token).ConfigureAwait(false);
+                        continue;
                     }
-                }, token).ConfigureAwait(false);
-                position += table.Bytes;
-                reporter.Progress($"restoring {target.Database}", Interlocked.Add(ref done, table.Bytes), total);
-            }
 
-            // To its end, where the seal is.
-            if (await stored.ReadAsync(buffer, token).ConfigureAwait(false) != 0)
-                throw Damaged(group.Key, "it has more than the manifest says");
-        }).ConfigureAwait(false);
+                    await TableAsync(connection, table, now, part, token).ConfigureAwait(false);
+                    reporter.Progress($"restoring {target.Database}", Interlocked.Add(ref done, table.AllBytes), total);
+                }
+
+                await part.EndAsync(token).ConfigureAwait(false);
+            }).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>For each backup, which of its tables are needed, and for which of the last one.</summary>
+    private Dictionary<BackedUpTable, BackedUpTable>[] Wanted()
+    {
+        Dictionary<BackedUpTable, BackedUpTable>[] wanted = [.. chain.Select(_ => new Dictionary<BackedUpTable, BackedUpTable>(ReferenceEqualityComparer.Instance))];
+        foreach (var table in _content.Tables)
+        {
+            var needed = table;
+            for (var i = chain.Count - 1; ; i--)
+            {
+                wanted[i][needed] = table;
+                if (needed.Changes is not { } changes)
+                    break;
+                needed = i == 0 ? null : chain[i - 1].Manifest!.Database!.Tables.FirstOrDefault(earlier => earlier.Identity == table.Identity);
+                if (needed is null || needed.Rows != changes.Had)
+                    throw Damaged(chain[i].Prefix, $"{table.Schema}.{table.Name} does not fit what it builds on");
+            }
+        }
+
+        return wanted;
+    }
+
+    private static async Task TableAsync(ScriptConnection connection, BackedUpTable table, BackedUpTable now, PartReader part, CancellationToken cancellationToken)
+    {
+        var name = LogicalSource.QuotedName(now.Schema, now.Name);
+        await connection.QueryAsync("begin", cancellationToken).ConfigureAwait(false);
+        if (table.Changes is { KeyBytes: > 0 } changes)
+        {
+            // As text, byte by byte: a row that is still as it was has the very same key.
+            var keys = EarlierRows.KeyColumns(table.Key!);
+            await connection.QueryAsync($"create temp table pgd_kept ({string.Join(", ", keys.Select((_, i) => $"k{i} text collate \"C\""))}) on commit drop", cancellationToken).ConfigureAwait(false);
+            await connection.CopyInAsync("copy pg_temp.pgd_kept from stdin", rows => part.CopyAsync(rows, changes.KeyBytes, cancellationToken), cancellationToken).ConfigureAwait(false);
+            await connection.QueryAsync("analyze pg_temp.pgd_kept", cancellationToken).ConfigureAwait(false);
+            var gone = (await connection.QueryAsync($"with gone as (delete from only {name} t where not exists (select from pg_temp.pgd_kept k where {string.Join(" and ", keys.Select((key, i) => $"k.k{i} = t.{key}::text collate \"C\""))}) returning 1) select count(*)::text from gone", cancellationToken).ConfigureAwait(false))[0][0];
+            if (gone != (changes.Had - changes.Kept).ToString(CultureInfo.InvariantCulture))
+                throw part.Damaged($"of {table.Schema}.{table.Name} {gone} rows would go instead of {changes.Had - changes.Kept}");
+        }
+
+        var columns = now.Columns.Length == 0 ? "" : $" ({now.Columns})";
+        if (table.Bytes > 0)
+            await connection.CopyInAsync($"copy {name}{columns} from stdin", rows => part.CopyAsync(rows, table.Bytes, cancellationToken), cancellationToken).ConfigureAwait(false);
+        await connection.QueryAsync("commit", cancellationToken).ConfigureAwait(false);
     }
 
     private async Task LargeObjectsAsync(ScriptConnection connection, CancellationToken cancellationToken)
     {
         var there = (await connection.QueryAsync("select oid::text from pg_largeobject_metadata", cancellationToken).ConfigureAwait(false)).Select(row => row[0]!).ToHashSet(StringComparer.Ordinal);
-        var stored = await repository.ReadAsync(prefix + LogicalDump.LargeObjects, compressed: true, cancellationToken).ConfigureAwait(false);
+        var stored = await repository.ReadAsync(chain[^1].Prefix + LogicalDump.LargeObjects, compressed: true, cancellationToken).ConfigureAwait(false);
         using var lines = new StreamReader(stored, Encoding.ASCII);
         while (await lines.ReadLineAsync(cancellationToken).ConfigureAwait(false) is { } line)
         {
             if (line.Split('\t') is not [var oid, var offset, var digits])
-                throw Damaged(LogicalDump.LargeObjects, "a line of it has no three parts");
+                throw Damaged(chain[^1].Prefix + LogicalDump.LargeObjects, "a line of it has no three parts");
             if (there.Add(oid))
                 await connection.QueryAsync("select lo_create($1::oid)", cancellationToken, oid).ConfigureAwait(false);
             if (digits.Length > 0)
@@ -163,11 +210,40 @@ internal sealed partial class LogicalRestore(ConnectionUrl target, BackupReposit
         }
     }
 
-    private PgdException Damaged(string key, string what) => new(ExitCode.Failed, $"{prefix}{key} is damaged: {what}", "What is damaged is not restored; choose another backup: dotnet pgd backup list");
+    private static PgdException Damaged(string key, string what) => new(ExitCode.Failed, $"{key} is damaged: {what}", "What is damaged is not restored; choose another backup: dotnet pgd backup list");
 
     [GeneratedRegex(@"^\\(?:un)?restrict \w+\r?\n", RegexOptions.Multiline)]
     private static partial Regex Restrict();
 
     [GeneratedRegex("""^(?:ALTER [^;\n]* OWNER TO|(?:GRANT|REVOKE) [^;\n]* (?:TO|FROM)|ALTER DEFAULT PRIVILEGES FOR ROLE) (?<role>"(?:[^"]|"")+"|[^\s;"]+)""", RegexOptions.Multiline)]
     private static partial Regex RoleName();
+}
+
+/// <summary>A part, as the tables in it follow each other.</summary>
+internal sealed class PartReader(Stream stored, Func<string, PgdException> damaged)
+{
+    private readonly byte[] _buffer = new byte[64 << 10];
+
+    /// <summary>What is wrong with it.</summary>
+    public PgdException Damaged(string what) => damaged(what);
+
+    /// <summary>Hands the next bytes on.</summary>
+    public async Task CopyAsync(Stream target, long bytes, CancellationToken cancellationToken)
+    {
+        for (var left = bytes; left > 0;)
+        {
+            var read = await stored.ReadAsync(_buffer.AsMemory(0, (int)Math.Min(_buffer.Length, left)), cancellationToken).ConfigureAwait(false);
+            if (read == 0)
+                throw damaged("it ends early");
+            await target.WriteAsync(_buffer.AsMemory(0, read), cancellationToken).ConfigureAwait(false);
+            left -= read;
+        }
+    }
+
+    /// <summary>Reads to the very end, where the seal is.</summary>
+    public async Task EndAsync(CancellationToken cancellationToken)
+    {
+        if (await stored.ReadAsync(_buffer, cancellationToken).ConfigureAwait(false) != 0)
+            throw damaged("it has more than the manifest says");
+    }
 }

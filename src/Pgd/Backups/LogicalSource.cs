@@ -24,6 +24,7 @@ internal sealed class LogicalSource : IAsyncDisposable
     {
         (Url, _connection, Tables) = (url, connection, tables);
         (Major, _snapshot, Snapshot, DataAsOf, Lsn) = (int.Parse(said[0]!, CultureInfo.InvariantCulture) / 10_000, said[1]!, said[2]!, DateTimeOffset.Parse(said[3]!, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal), said[4]);
+        Place = said[5];
     }
 
     public ConnectionUrl Url { get; }
@@ -38,6 +39,9 @@ internal sealed class LogicalSource : IAsyncDisposable
 
     /// <summary>The end of its write-ahead log then.</summary>
     public string? Lsn { get; }
+
+    /// <summary>The timeline, the database's number and, where the role may know it, the data directory: transactions are numbered once in it. Null for a standby, which numbers none.</summary>
+    public string? Place { get; }
 
     /// <summary>The tables that are meant, the largest first.</summary>
     public IReadOnlyList<SourceTable> Tables { get; }
@@ -54,13 +58,15 @@ internal sealed class LogicalSource : IAsyncDisposable
             await BeginAsync(connection, null, cancellationToken).ConfigureAwait(false);
             var said = (await AskAsync(url, connection, """
                 select current_setting('server_version_num'), pg_export_snapshot(), txid_current_snapshot()::text, (clock_timestamp() at time zone 'UTC')::text,
-                    (case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end)::text
+                    (case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end)::text,
+                    case when not pg_is_in_recovery() then concat_ws('/', left(pg_walfile_name(pg_current_wal_lsn()), 8), (select oid from pg_database where datname = current_database()), (select setting from pg_settings where name = 'data_directory')) end
                 """, cancellationToken).ConfigureAwait(false))[0];
             if (int.Parse(said[0]!, CultureInfo.InvariantCulture) / 10_000 is var major && major < OldestMajor)
                 throw new PgdException(ExitCode.Unsafe, $"{url} is PostgreSQL {major}, and versions from {OldestMajor} on can be backed up");
             var tables = selection.Choose(await TablesAsync(url, connection, cancellationToken).ConfigureAwait(false), table => (table.Schema, table.Name));
             RefuseUnreadable(url, tables);
             await LockAsync(url, connection, tables, cancellationToken).ConfigureAwait(false);
+            await RefuseRewrittenAsync(url, connection, tables, cancellationToken).ConfigureAwait(false);
             // Asked only now: that takes a lock too.
             var sizes = (await AskAsync(url, connection, $"select oid::text, pg_table_size(oid)::text from pg_class where oid in ({string.Join(',', tables.Select(table => table.Oid).DefaultIfEmpty("0"))})", cancellationToken).ConfigureAwait(false)).ToDictionary(row => row[0]!, row => long.Parse(row[1]!, CultureInfo.InvariantCulture), StringComparer.Ordinal);
             tables = [.. tables.Select(table => table with { Bytes = sizes[table.Oid] }).OrderByDescending(table => table.Bytes)];
@@ -187,16 +193,53 @@ internal sealed class LogicalSource : IAsyncDisposable
 
     private static async Task<IReadOnlyList<SourceTable>> TablesAsync(ConnectionUrl url, ScriptConnection connection, CancellationToken cancellationToken)
     {
+        // A value's text may change without its row: with the name of what a regclass means, the label of an enum, the parts of a composite type, however deep inside. So what the types are goes into
+        // the table's identity, and what is known by names only is always read anew.
         var rows = await AskAsync(url, connection, """
-            select c.oid::text, n.nspname, c.relname, (has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select'))::text,
-                (select string_agg(quote_ident(a.attname), ', ' order by a.attnum) from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''), x.condition
-            from pg_class c join pg_namespace n on n.oid = c.relnamespace
-            left join (select unnest(extconfig) as oid, unnest(extcondition) as condition from pg_extension) x on x.oid = c.oid
-            where c.relkind = 'r' and c.relpersistence <> 't' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
-                and (x.oid is not null or not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e'))
+            with recursive meant as (
+                select c.oid, n.oid as schema, n.nspname, c.relname, c.relfilenode, x.condition
+                from pg_class c join pg_namespace n on n.oid = c.relnamespace
+                left join (select unnest(extconfig) as oid, unnest(extcondition) as condition from pg_extension) x on x.oid = c.oid
+                where c.relkind = 'r' and c.relpersistence <> 't' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+                    and (x.oid is not null or not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e'))
+            ), columns as (
+                select a.* from pg_attribute a join meant m on m.oid = a.attrelid where a.attnum > 0 and not a.attisdropped
+            ), reached(root, type) as (
+                select distinct atttypid, atttypid from columns
+                union
+                select r.root, inner_type from reached r join pg_type t on t.oid = r.type, lateral (
+                    select t.typelem union all select t.typbasetype
+                    union all select a.atttypid from pg_attribute a where a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
+                    union all select g.rngsubtype from pg_range g where g.rngtypid = t.oid
+                ) i(inner_type) where inner_type <> 0
+            ), types as (
+                select r.root, bool_or(t.typnamespace = 'pg_catalog'::regnamespace and t.typname ~ '^reg' and t.typcategory = 'N') as by_name,
+                    string_agg(concat_ws(':', t.oid, (select string_agg(concat(e.oid, '=', e.enumlabel), ',' order by e.oid) from pg_enum e where e.enumtypid = t.oid),
+                        (select string_agg(concat(a.attnum, '=', a.atttypid), ',' order by a.attnum) from pg_attribute a where a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped)), ';' order by t.oid) as text
+                from reached r join pg_type t on t.oid = r.type group by 1
+            ), keys as (
+                select distinct on (i.indrelid) i.indrelid, (select string_agg(quote_ident(c.attname), ', ' order by k.place) from unnest(i.indkey::int2[]) with ordinality k(attnum, place) join columns c on c.attrelid = i.indrelid and c.attnum = k.attnum where k.place <= i.indnkeyatts) as columns
+                from pg_index i join meant m on m.oid = i.indrelid
+                where i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null
+                    and not exists (select from unnest(i.indkey::int2[]) with ordinality k(attnum, place) left join columns c on c.attrelid = i.indrelid and c.attnum = k.attnum where k.place <= i.indnkeyatts and (c.attnotnull is not true))
+                order by i.indrelid, i.indisprimary desc, i.indnkeyatts, i.indexrelid
+            )
+            select m.oid::text, m.nspname, m.relname, (has_schema_privilege(m.schema, 'usage') and has_table_privilege(m.oid, 'select'))::text,
+                (select string_agg(quote_ident(c.attname), ', ' order by c.attnum) from columns c where c.attrelid = m.oid and c.attgenerated = ''), m.condition, m.relfilenode::text, k.columns,
+                md5(concat_ws('|', k.columns, (select string_agg(concat_ws(' ', c.attnum, c.attname, c.atttypid, c.atttypmod, c.attgenerated, t.text), '|' order by c.attnum) from columns c join types t on t.root = c.atttypid where c.attrelid = m.oid))),
+                (m.condition is not null or exists (select from columns c join types t on t.root = c.atttypid where c.attrelid = m.oid and t.by_name))::text
+            from meant m left join keys k on k.indrelid = m.oid
             order by 2, 3
             """, cancellationToken).ConfigureAwait(false);
-        return [.. rows.Select(row => new SourceTable(row[0]!, row[1]!, row[2]!, row[3] == "true", 0, row[4] ?? "", row[5]))];
+        return [.. rows.Select(row => new SourceTable(row[0]!, row[1]!, row[2]!, row[3] == "true", 0, row[4] ?? "", row[5], row[6]!, $"{row[0]}/{row[6]}/{row[8]}", row[9] == "true" ? null : row[7]))];
+    }
+
+    // Who truncates or rewrites a table after the moment and before the lock leaves it empty for those who look at it as it was.
+    private static async Task RefuseRewrittenAsync(ConnectionUrl url, ScriptConnection connection, IReadOnlyList<SourceTable> tables, CancellationToken cancellationToken)
+    {
+        var now = (await AskAsync(url, connection, $"select oid::text, pg_relation_filenode(oid)::text from pg_class where oid in ({string.Join(',', tables.Select(table => table.Oid).DefaultIfEmpty("0"))})", cancellationToken).ConfigureAwait(false)).ToDictionary(row => row[0]!, row => row[1], StringComparer.Ordinal);
+        if (tables.FirstOrDefault(table => now.GetValueOrDefault(table.Oid) != table.FileNode) is { } rewritten)
+            throw new PgdException(ExitCode.Locked, $"{QuotedName(rewritten.Schema, rewritten.Name)} of {url} was truncated or rewritten at the moment of the backup", "Begin again.");
     }
 
     private static void RefuseUnreadable(ConnectionUrl url, IReadOnlyList<SourceTable> tables)
@@ -248,4 +291,7 @@ internal sealed class LogicalSource : IAsyncDisposable
 /// <param name="Bytes">Its size there.</param>
 /// <param name="Columns">Those that are stored, quoted, with commas.</param>
 /// <param name="Condition">Which of its rows an extension leaves to backups; null for a table that is no extension's.</param>
-internal sealed record SourceTable(string Oid, string Schema, string Name, bool IsReadable, long Bytes, string Columns, string? Condition);
+/// <param name="FileNode">The number of its file, which is another one after it was truncated or rewritten.</param>
+/// <param name="Identity">What is the same as long as nothing but its rows changes.</param>
+/// <param name="Key">Columns by which rows are told from each other, quoted, with commas; null if there are none, or if values may change without their rows.</param>
+internal sealed record SourceTable(string Oid, string Schema, string Name, bool IsReadable, long Bytes, string Columns, string? Condition, string FileNode, string Identity, string? Key);

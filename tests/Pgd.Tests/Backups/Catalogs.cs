@@ -17,12 +17,12 @@ public sealed class Catalogs : IDisposable
     {
         var repository = await _folder.InitializeAsync(encrypted: false);
         var catalog = new BackupCatalog(repository);
-        await using var begun = await catalog.BeginAsync("1", default);
+        await using var begun = await catalog.BeginAsync("1", BackupBase.None(null), default);
         var part = await RepositoryFolder.WriteAsync(repository, begun.Prefix + "data/00000.tar", RepositoryFolder.Content(1000), compress: true);
         var running = Assert.Single(await catalog.ListAsync(default));
         Assert.Equal((BackupStatus.Running, "somebody is at it"), (running.Backup.Status, await catalog.DeleteIncompleteAsync(running, default)));
         File.Delete(_folder.FileOf($"locks/backup-{begun.Id}/000000000001"));
-        await new BackupCatalog(repository).DeleteAsync(running, default);
+        await new BackupCatalog(repository).DeleteAsync([running], default);
 
         var error = await Assert.ThrowsAsync<PgdException>(() => catalog.CommitAsync(begun, ManifestOf(begun, part), default));
 
@@ -40,7 +40,7 @@ public sealed class Catalogs : IDisposable
         var made = new List<string>();
         for (var i = 0; i < 2; i++)
         {
-            await using var begun = await catalog.BeginAsync("1", default);
+            await using var begun = await catalog.BeginAsync("1", BackupBase.None(null), default);
             made.Add((await catalog.CommitAsync(begun, ManifestOf(begun, await RepositoryFolder.WriteAsync(repository, begun.Prefix + "data/00000.tar", [1], compress: true)), default)).Id);
         }
 

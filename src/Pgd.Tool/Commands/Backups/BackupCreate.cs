@@ -1,5 +1,7 @@
 using System.CommandLine;
+using System.Globalization;
 using Pgd.Backups;
+using Pgd.Configuration;
 using Pgd.Tool.CommandLine;
 using Pgd.Tool.Commands.Queries;
 using Pgd.Tool.Output;
@@ -15,12 +17,17 @@ internal static class BackupCreate
         var table = Arguments.Repeated("--table", "PATTERN", "Only this table: NAME or SCHEMA.NAME, with * and ? (repeatable)");
         var schema = Arguments.Repeated("--schema", "PATTERN", "Only the tables of this schema (repeatable)");
         var except = Arguments.Repeated("--exclude-table", "PATTERN", "But not this table (repeatable)");
+        var differential = new Option<bool>("--differential") { Description = "Only what changed since the last full one; full if there is none" };
+        var incremental = new Option<bool>("--incremental") { Description = "Only what changed since the last one of any kind; full if there is none" };
+        var fullEvery = new Option<string?>("--full-every") { HelpName = "DURATION", Description = "But all of it if the last full one is that old, such as 7d" };
+        var longest = new Option<string?>("--max-chain") { HelpName = "N", Description = $"But all of it if the chain has that many backups (default {ChainRule.DefaultLength})" };
         var repository = new Repository();
         return new Verb(surface, "create", "Back up a branch from a snapshot, or a database of any server as it is at one moment. What is backed up goes on.",
             "backup create prod/main --repo /srv/backups",
             "backup create prod/main --mode logical --database shop --table orders --repo /srv/backups",
+            "backup create prod/main --mode logical --incremental --full-every 7d --repo /srv/backups",
             "backup create --source postgresql://reader@db.example.com/shop --password-stdin --repo s3://backups/pgd <password.txt")
-            .With([.. target.Symbols, mode, table, schema, except, .. repository.Options])
+            .With([.. target.Symbols, mode, table, schema, except, differential, incremental, fullEvery, longest, .. repository.Options])
             .Does(async (run, cancellationToken) =>
             {
                 var selection = new TableSelection { Tables = run.Values(table), Schemas = run.Values(schema), Except = run.Values(except) };
@@ -29,9 +36,18 @@ internal static class BackupCreate
                 var physical = run[mode] is { } said ? said == "physical" : target.IsBranchAlone(run) && !chosen;
                 if (physical && (chosen || !target.IsBranchAlone(run)))
                     throw new PgdException(ExitCode.Misuse, "a physical backup is one of a branch's whole cluster", "Name a branch alone; or leave out --mode physical for a logical backup of a database.");
-                var backup = physical ? await run.Workspace.Backups.CreateAsync(BranchName.Parse(branch!), repository.Of(run), cancellationToken)
-                    : branch is not null && target.IsBranch(run) ? await run.Workspace.Backups.CreateAsync(BranchName.Parse(branch), target.Database(run), target.Role(run), selection, repository.Of(run), cancellationToken)
-                    : await run.Workspace.Backups.CreateAsync(await target.FindAsync(run, cancellationToken), selection, repository.Of(run), cancellationToken);
+                if (run[differential] && run[incremental])
+                    throw new PgdException(ExitCode.Misuse, "a backup is differential or incremental", "Give --differential for all that changed since the last full one, or --incremental for what changed since the last one.");
+                var kind = run[differential] ? BackupKind.Differential : run[incremental] ? BackupKind.Incremental : BackupKind.Full;
+                if (kind == BackupKind.Full && (run[fullEvery] is not null || run[longest] is not null))
+                    throw new PgdException(ExitCode.Misuse, "--full-every and --max-chain say when a differential or incremental backup is full", "Add --incremental or --differential.");
+                var length = ChainRule.DefaultLength;
+                if (run[longest] is { } number && !(int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out length) && length > 0))
+                    throw new PgdException(ExitCode.Misuse, $"--max-chain cannot be \"{number}\": it is how many backups a chain has at most, with the full one");
+                var rule = new ChainRule { Kind = kind, FullEvery = run[fullEvery] is { } age ? Duration.Parse(age) : null, Length = length };
+                var backup = physical ? await run.Workspace.Backups.CreateAsync(BranchName.Parse(branch!), rule, repository.Of(run), cancellationToken)
+                    : branch is not null && target.IsBranch(run) ? await run.Workspace.Backups.CreateAsync(BranchName.Parse(branch), target.Database(run), target.Role(run), selection, rule, repository.Of(run), cancellationToken)
+                    : await run.Workspace.Backups.CreateAsync(await target.FindAsync(run, cancellationToken), selection, rule, repository.Of(run), cancellationToken);
                 run.Show(backup, () => JsonShapes.All.Backup, (made, sheet) => BackupText.Made(made, repository.Said(run), sheet));
             });
     }

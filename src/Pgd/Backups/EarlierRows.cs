@@ -1,0 +1,69 @@
+using System.Globalization;
+
+namespace Pgd.Backups;
+
+/// <summary>
+/// The rows that an earlier backup has. What was written since is told by the number of the transaction that wrote a row, its <c>xmin</c>: nobody has to keep a column for that, and
+/// a transaction that was open then counts as later, also if it began long before.
+/// </summary>
+internal sealed class EarlierRows
+{
+    // Numbers are compared around a circle of 2^32, in half of which they are later; beside a good distance from its end.
+    private const ulong MostTransactions = (1UL << 31) - 100_000_000;
+
+    private readonly Dictionary<string, BackedUpTable> _tables;
+
+    private EarlierRows(IReadOnlyList<BackedUpTable> tables, uint oldest) =>
+        (_tables, IsLater) = (tables.Where(table => table.Identity is not null).ToDictionary(table => table.Identity!, StringComparer.Ordinal), string.Create(CultureInfo.InvariantCulture, $"(age(xmin) <= (select age('{oldest}'::xid)))"));
+
+    /// <summary>The condition that a row may have been written after the earlier backup. Rows that it has may be among them; none that it lacks is not.</summary>
+    public string IsLater { get; }
+
+    /// <summary>What a backup has, for a later one of the same database.</summary>
+    /// <param name="earlier">The earlier one.</param>
+    /// <param name="source">The database now.</param>
+    /// <param name="whyNot">Why nothing can be built on that; null if something can.</param>
+    public static EarlierRows? Of(BackupManifest earlier, LogicalSource source, out string? whyNot)
+    {
+        var (then, now) = (Moment.Parse(earlier.Database!.Snapshot!), Moment.Parse(source.Snapshot));
+        whyNot = now.Next < then.Next ? $"the transactions of {earlier.Id} are no longer there: its source was restored"
+            : now.Next - then.Oldest > MostTransactions ? $"since {earlier.Id} there were {now.Next - then.Oldest} transactions, and their numbers are used again"
+            : null;
+        return whyNot is null ? new(earlier.Database.Tables, (uint)then.Oldest) : null;
+    }
+
+    /// <summary>How many rows of a table the earlier backup has; null if all of the table has to be read again: it is new, was truncated, rewritten or redefined, or its rows cannot be told from each other.</summary>
+    public long? RowsOf(SourceTable table) => table.Key is not null && _tables.TryGetValue(table.Identity, out var there) ? there.Rows : null;
+
+    /// <summary>The columns of a key, each as it is quoted.</summary>
+    public static IReadOnlyList<string> KeyColumns(string key)
+    {
+        var (columns, begin, isQuoted) = (new List<string>(), 0, false);
+        for (var i = 0; i <= key.Length; i++)
+        {
+            if (i == key.Length || (key[i] == ',' && !isQuoted))
+            {
+                columns.Add(key[begin..i].Trim());
+                begin = i + 1;
+            }
+            else if (key[i] == '"')
+            {
+                isQuoted = !isQuoted;
+            }
+        }
+
+        return columns;
+    }
+
+    /// <summary>PostgreSQL's text for a moment: the oldest transaction that was open, and the number of the next one.</summary>
+    private readonly record struct Moment(ulong Oldest, ulong Next)
+    {
+        public static Moment Parse(string snapshot) => snapshot.Split(':') is [var oldest, var next, ..] ? new(ulong.Parse(oldest, CultureInfo.InvariantCulture), ulong.Parse(next, CultureInfo.InvariantCulture)) : throw new FormatException(snapshot);
+    }
+}
+
+/// <summary>How the rows of a table in a backup build on those of the backup before.</summary>
+/// <param name="Had">How many rows that has.</param>
+/// <param name="Kept">How many of them are still as they were.</param>
+/// <param name="KeyBytes">The length of the keys of those, which come before the rows; 0 if they are all of them.</param>
+internal sealed record RowChanges(long Had, long Kept, long KeyBytes);
