@@ -45,6 +45,12 @@ internal static class BackupText
 
     public static void Restored(Restored restored, Sheet sheet)
     {
+        if (restored.Tables.Count > 0)
+        {
+            sheet.Line($"Restored {string.Join(", ", restored.Tables)} with {restored.Rows} rows from {restored.Backup.Id} into {restored.Server}");
+            return;
+        }
+
         sheet.Line($"Restored {restored.Backup.Id} of {restored.Backup.Source} to {restored.Branch?.Name.ToString() ?? restored.Folder ?? restored.Server}");
         if (restored.Server is not null)
             return;

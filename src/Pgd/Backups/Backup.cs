@@ -159,6 +159,18 @@ public sealed record BackupRestore
     /// <summary>An empty folder, or one that is not there yet, to become a data directory.</summary>
     public string? Folder { get; init; }
 
+    /// <summary>Only this table, or those that match: <c>orders</c>, <c>sales.orders</c>, with <c>*</c> and <c>?</c>. It goes into the branch, which is there already, or the server.</summary>
+    public string? Table { get; init; }
+
+    /// <summary>What it is called there; its indexes and sequences accordingly, and without what binds it to other tables.</summary>
+    public string? RenameTo { get; init; }
+
+    /// <summary>The database of a physical one that has the table; null for the only one.</summary>
+    public string? Database { get; init; }
+
+    /// <summary>In which project the branch is made that a table comes out of; null for that of the branch, or of the backup's source.</summary>
+    public string? Project { get; init; }
+
     /// <summary>The time to live of the branch.</summary>
     public TimeSpan? TimeToLive { get; init; }
 }
@@ -167,8 +179,15 @@ public sealed record BackupRestore
 /// <param name="Backup">The backup.</param>
 /// <param name="Branch">The branch, if one was made.</param>
 /// <param name="Folder">The folder, if one was filled.</param>
-/// <param name="Server">The database, if one was filled.</param>
-public sealed record Restored(Backup Backup, Branch? Branch, string? Folder, string? Server);
+/// <param name="Server">The database, if one was filled, or the branch that tables were brought into.</param>
+public sealed record Restored(Backup Backup, Branch? Branch, string? Folder, string? Server)
+{
+    /// <summary>The tables, if only some were asked for.</summary>
+    public IReadOnlyList<string> Tables { get; init; } = [];
+
+    /// <summary>How many rows they have.</summary>
+    public long? Rows { get; init; }
+}
 
 /// <summary>What was done to a repository's old backups.</summary>
 /// <param name="DryRun">Whether it was only told.</param>

@@ -58,7 +58,8 @@ internal sealed class BackupCatalog(BackupRepository repository)
             return BackupBase.None($"since {last.Backup.Id} its source was reset, restored or made again");
         if (chain.Count >= rule.Length)
             return BackupBase.None($"the chain of {last.Backup.Id} has {chain.Count} backups");
-        return rule.FullEvery is { } age && DateTimeOffset.UtcNow - chain[0].Backup.CreatedAt >= age ? BackupBase.None($"the last full one, {chain[0].Backup.Id}, is {Duration.Format(age)} old") : new(rule.Kind, chain, null);
+        var age = DateTimeOffset.UtcNow - chain[0].Backup.CreatedAt!.Value;
+        return age >= rule.FullEvery ? BackupBase.None($"the last full one, {chain[0].Backup.Id}, is {Duration.Format(age)} old") : new(rule.Kind, chain, null);
     }
 
     /// <summary>A backup with all that it builds on, the full one first.</summary>

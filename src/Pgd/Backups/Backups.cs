@@ -136,6 +136,8 @@ public sealed class Backups
             var repository = catalog.Repository;
             var found = await catalog.RequireAsync(request.Id, cancellationToken).ConfigureAwait(false);
             var isLogical = found.Manifest!.Mode == BackupMode.Logical;
+            if (request.Table is not null)
+                return await TableAsync(catalog, found, request, cancellationToken).ConfigureAwait(false);
             if (request.Branch is { } branch)
             {
                 RefuseOtherEngine(found.Manifest);
@@ -348,6 +350,47 @@ public sealed class Backups
             Database = dump.Content,
             Parts = [part],
         }, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>A table comes out of a branch that is made of the backup for this, and goes again.</summary>
+    private async Task<Restored> TableAsync(BackupCatalog catalog, StoredBackup found, BackupRestore request, CancellationToken cancellationToken)
+    {
+        var manifest = found.Manifest!;
+        RefuseOtherEngine(manifest);
+        if (request.Folder is not null || request.Server is not (null or PostgresSource))
+            throw new PgdException(ExitCode.Misuse, "a table is restored into a database of PostgreSQL", "Name it: --to-url postgresql://USER@HOST/DATABASE or --to-branch PROJECT/BRANCH");
+        if (request.Branch is not null)
+            _ = _workspace.Branches.RequireReady(request.Branch);
+        var project = request.Project ?? request.Branch?.Project ?? (manifest.BranchId is null ? null : BranchName.Parse(manifest.Source).Project)
+            ?? throw new PgdException(ExitCode.Misuse, $"a table of {manifest.Id} comes out of a branch that is made of it, and it is not said in which project", "Name one: --project NAME");
+        using var lease = _workspace.Leases.Take();
+        try
+        {
+            var branch = BranchName.Of(project, $"restore-{lease.Id}");
+            _ = manifest.Mode == BackupMode.Physical ? await ToBranchAsync(catalog.Repository, found, branch, TimeSpan.FromDays(1), lease, cancellationToken).ConfigureAwait(false)
+                : await DatabaseToBranchAsync(catalog, found, branch, !request.WithoutOwners, TimeSpan.FromDays(1), lease, cancellationToken).ConfigureAwait(false);
+            var superuser = _workspace.State.RequireProject(project).Superuser;
+            var url = await _workspace.Branches.ConnectAsync(branch, request.Database ?? manifest.Database?.Name, superuser, cancellationToken).ConfigureAwait(false);
+            var target = request.Server is PostgresSource server ? server.Url : await _workspace.Branches.ConnectAsync(request.Branch!, url.Database, _workspace.State.RequireProject(request.Branch!.Project).Superuser, cancellationToken).ConfigureAwait(false);
+            var selection = new TableSelection { Tables = [request.Table!] };
+            if (request.RenameTo is { } newName)
+            {
+                var only = await LogicalSource.OpenAsync(url, selection, cancellationToken).ConfigureAwait(false);
+                await using (only.ConfigureAwait(false))
+                    selection = only.Tables is [var table] ? new() { Tables = [$"{table.Schema}.{newName}"] } : throw new PgdException(ExitCode.Misuse, $"{request.Table} is the name of {only.Tables.Count} tables, which cannot all be called {newName}", "Name one: --table SCHEMA.NAME");
+                await TableCopy.RenameAsync(url, only.Tables[0].Schema, only.Tables[0].Name, newName, cancellationToken).ConfigureAwait(false);
+            }
+
+            var source = await LogicalSource.OpenAsync(url, selection, cancellationToken).ConfigureAwait(false);
+            await using var reading = source.ConfigureAwait(false);
+            _workspace.Reporter.Step($"copying {string.Join(", ", source.Tables.Select(table => $"{table.Schema}.{table.Name}"))} into {target.Database}");
+            var rows = await TableCopy.RunAsync(source, (await DumpClients.FindAsync(cancellationToken).ConfigureAwait(false)).DumpOf(source.Major), target, !request.WithoutOwners, cancellationToken).ConfigureAwait(false);
+            return new(found.Backup, null, null, request.Server?.ToString() ?? request.Branch!.ToString()) { Tables = [.. source.Tables.Select(table => $"{table.Schema}.{table.Name}")], Rows = rows };
+        }
+        finally
+        {
+            await _workspace.Leases.EndAsync(lease).ConfigureAwait(false);
+        }
     }
 
     private static void RefuseOtherEngine(BackupManifest manifest)

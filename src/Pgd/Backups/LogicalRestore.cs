@@ -15,6 +15,9 @@ namespace Pgd.Backups;
 /// <param name="reporter">Hears how far it is.</param>
 internal sealed partial class LogicalRestore(ConnectionUrl target, BackupRepository repository, IReadOnlyList<StoredBackup> chain, IReporter reporter)
 {
+    /// <summary>What the database or the role set must not change what is read: a date, a trigger that comes with an extension.</summary>
+    public const string RowSettings = "select set_config('TimeZone', 'UTC', false), set_config('DateStyle', 'ISO, YMD', false), set_config('IntervalStyle', 'postgres', false), set_config('extra_float_digits', '3', false), set_config('bytea_output', 'hex', false), set_config('xmloption', 'content', false), set_config('statement_timeout', '0', false), set_config('row_security', 'off', false)";
+
     private const int MostSessions = 8;
     private readonly BackupManifest _manifest = chain[^1].Manifest!;
     private readonly DatabaseContent _content = chain[^1].Manifest!.Database!;
@@ -42,10 +45,7 @@ internal sealed partial class LogicalRestore(ConnectionUrl target, BackupReposit
             reporter.Step($"building indexes and constraints of {target.Database}");
             await ExecuteAsync(connection, after, cancellationToken).ConfigureAwait(false);
             foreach (var sequence in _content.Sequences)
-            {
-                await connection.QueryAsync("select pg_catalog.setval($1::regclass, $2::bigint, $3::boolean)", cancellationToken, LogicalSource.QuotedName(sequence.Schema, sequence.Name),
-                    sequence.Value.ToString(CultureInfo.InvariantCulture), sequence.IsCalled ? "true" : "false").ConfigureAwait(false);
-            }
+                await SetAsync(connection, sequence, cancellationToken).ConfigureAwait(false);
 
             await connection.QueryAsync("reset all", cancellationToken).ConfigureAwait(false);
             await connection.QueryAsync("analyze", cancellationToken).ConfigureAwait(false);
@@ -97,11 +97,18 @@ internal sealed partial class LogicalRestore(ConnectionUrl target, BackupReposit
         await using var _ = stored.ConfigureAwait(false);
         using var all = new MemoryStream();
         await stored.CopyToAsync(all, cancellationToken).ConfigureAwait(false);
-        // psql's own words, by which newer versions of pg_dump keep psql from obeying anything else.
-        return Restrict().Replace(Encoding.UTF8.GetString(all.GetBuffer(), 0, (int)all.Length), "");
+        return WithoutPsql(Encoding.UTF8.GetString(all.GetBuffer(), 0, (int)all.Length));
     }
 
-    private static async Task ExecuteAsync(ScriptConnection connection, string definitions, CancellationToken cancellationToken)
+    /// <summary>What pg_dump writes without psql's own words, by which its newer versions keep psql from obeying anything else.</summary>
+    public static string WithoutPsql(string definitions) => Restrict().Replace(definitions, "");
+
+    /// <summary>Brings a sequence to where it was.</summary>
+    public static Task SetAsync(ScriptConnection connection, BackedUpSequence sequence, CancellationToken cancellationToken) =>
+        connection.QueryAsync("select pg_catalog.setval($1::regclass, $2::bigint, $3::boolean)", cancellationToken, LogicalSource.QuotedName(sequence.Schema, sequence.Name), sequence.Value.ToString(CultureInfo.InvariantCulture), sequence.IsCalled ? "true" : "false");
+
+    /// <summary>Executes what pg_dump wrote.</summary>
+    public static async Task ExecuteAsync(ScriptConnection connection, string definitions, CancellationToken cancellationToken)
     {
         foreach (var statement in SqlScript.Split(definitions))
         {
@@ -126,8 +133,7 @@ internal sealed partial class LogicalRestore(ConnectionUrl target, BackupReposit
             {
                 var connection = await ConnectAsync(token).ConfigureAwait(false);
                 await using var _ = connection.ConfigureAwait(false);
-                // What the database or the role set must not change what is read: a date, a trigger that comes with an extension.
-                await connection.QueryAsync("select set_config('TimeZone', 'UTC', false), set_config('DateStyle', 'ISO, YMD', false), set_config('IntervalStyle', 'postgres', false), set_config('extra_float_digits', '3', false), set_config('bytea_output', 'hex', false), set_config('xmloption', 'content', false), set_config('statement_timeout', '0', false), set_config('row_security', 'off', false)", token).ConfigureAwait(false);
+                await connection.QueryAsync(RowSettings, token).ConfigureAwait(false);
                 var stored = await repository.ReadAsync(prefix + group.Key, compressed: true, token).ConfigureAwait(false);
                 await using var __ = stored.ConfigureAwait(false);
                 var (part, position) = (new PartReader(stored, what => Damaged(prefix + group.Key, what)), 0L);

@@ -133,6 +133,10 @@ internal sealed class LogicalSource : IAsyncDisposable
             union
             select distinct 'the table ' || c.confrelid::regclass || ', to which ' || c.conrelid::regclass || ' refers' from pg_constraint c where c.contype = 'f' and c.conrelid in ({oids}) and c.confrelid not in ({oids})
             union
+            select distinct 'the sequence ' || s.oid::regclass || ', from which ' || d.adrelid::regclass || ' takes values' from pg_attrdef d
+            join pg_depend u on u.classid = 'pg_attrdef'::regclass and u.objid = d.oid and u.refclassid = 'pg_class'::regclass join pg_class s on s.oid = u.refobjid and s.relkind = 'S'
+            where d.adrelid in ({oids}) and not exists (select from pg_depend o where o.classid = 'pg_class'::regclass and o.objid = s.oid and o.refobjid in ({oids}) and o.deptype in ('a', 'i'))
+            union
             select distinct 'the table ' || i.inhparent::regclass || ', of which ' || i.inhrelid::regclass || ' is a part' from pg_inherits i where i.inhrelid in ({oids}) and i.inhparent not in ({oids})
             order by 1
             """, cancellationToken).ConfigureAwait(false);

@@ -104,6 +104,28 @@ public sealed class LogicalBackups : IAsyncLifetime
     }
 
     [Fact]
+    public async Task One_table_comes_back_beside_what_became_of_it()
+    {
+        var (physical, logical) = (await IdAsync("create", "shop/main", "--mode", "physical", "--json"), await IdAsync("create", "shop/main", "--database", "source", "--json"));
+        await ExecuteAsync("source", "delete from sales.orders where id > 10; update sales.customers set name = 'lost'; delete from parts_2");
+
+        Assert.Contains("sales.orders_before with 5000 rows", await SucceedAsync("restore", physical, "--table", "sales.orders", "--rename-to", "orders_before", "--database", "source", "--to-branch", "shop/main"), StringComparison.Ordinal);
+        await SucceedAsync("restore", logical, "--table", "parts_2", "--rename-to", "then", "--to-branch", "shop/main");
+        Assert.Equal("5000 / 10 / 9001 / orders_before_customer_idx,orders_before_pkey / 7", await ScalarAsync("source", """
+            select (select count(*) from sales.orders_before) || ' / ' || (select count(*) from sales.orders) || ' / ' || nextval('sales.orders_before_id_seq') || ' / '
+                || (select string_agg(relname, ',' order by relname) from pg_index join pg_class on pg_class.oid = indexrelid where indrelid = 'sales.orders_before'::regclass) || ' / ' || (select count(*) from "then")
+            """));
+
+        var there = await RunAsync("restore", logical, "--table", "sales.orders", "--to-branch", "shop/main");
+        Assert.True(there.Status == 5 && there.Error.Contains("Nothing was changed", StringComparison.Ordinal) && there.Error.Contains("--rename-to", StringComparison.Ordinal), there.ToString());
+        var none = await RunAsync("restore", logical, "--table", "sales.odrers", "--to-branch", "shop/main");
+        Assert.True(none.Status == 4 && none.Error.Contains("no table matches sales.odrers", StringComparison.Ordinal), none.ToString());
+        Assert.Equal(["shop/main"], (await _root.Workspace.Branches.ListAsync("shop", default)).Select(branch => branch.Name.ToString()));
+        using var other = ScratchServer.Start(15);
+        await SucceedAsync("restore", logical, "--table", "Odd schema.a \"table*", "--no-owner", "--to-url", $"postgresql://postgres@127.0.0.1:{other.Port}/postgres");
+    }
+
+    [Fact]
     public async Task Some_tables_are_chosen_by_patterns_and_what_they_need_is_told()
     {
         var url = await UrlAsync("source");
@@ -191,6 +213,8 @@ public sealed class LogicalBackups : IAsyncLifetime
         using var manifest = new StreamReader(await repository.ReadAsync(Path.GetRelativePath(Repository, Directory.EnumerateFiles(Repository, "manifest.json", SearchOption.AllDirectories).Single()), compressed: true, default));
         return await manifest.ReadToEndAsync();
     }
+
+    private async Task<string> IdAsync(params string[] arguments) => $"{JsonNode.Parse(await SucceedAsync(arguments))!["id"]}";
 
     private Task<ToolResult> RunAsync(params string[] arguments) => _root.InProcessWithAsync(new() { ["PGD_BACKUP_REPOSITORY"] = Repository }, ["backup", .. arguments]);
 

@@ -57,6 +57,69 @@ public sealed class Catalogs : IDisposable
         Assert.Equal(made[0], (await catalog.RequireAsync(made[0], default)).Backup.Id);
     }
 
+    [Fact]
+    public async Task What_a_backup_is_built_on_follows_rules_and_the_reason_for_a_full_one_is_told()
+    {
+        var catalog = new BackupCatalog(await _folder.InitializeAsync(encrypted: false));
+        var (incremental, differential) = (new ChainRule { Kind = BackupKind.Incremental, Length = 4, FullEvery = TimeSpan.FromDays(7) }, new ChainRule { Kind = BackupKind.Differential });
+        async Task<string?> WhyFullAsync(ChainRule rule, string series = "shop/main", string? history = "h") => (await catalog.BaseAsync(series, history, rule, default)).Reason;
+        Assert.Equal("there is none to build on", await WhyFullAsync(incremental));
+
+        var full = await MakeAsync(catalog, null);
+        var first = await MakeAsync(catalog, full);
+        var second = await MakeAsync(catalog, first);
+
+        Assert.Equal([full, first, second], await ChainAsync(catalog, incremental));
+        Assert.Equal([full], await ChainAsync(catalog, differential));
+        Assert.Empty(await ChainAsync(catalog, ChainRule.Full));
+        Assert.Equal("there is none to build on", await WhyFullAsync(incremental, "shop/other"));
+        Assert.Contains("was reset, restored or made again", await WhyFullAsync(incremental, history: "another"), StringComparison.Ordinal);
+        Assert.Contains("has to be known", await WhyFullAsync(incremental, history: null), StringComparison.Ordinal);
+        Assert.Equal($"the chain of {second} has 3 backups", await WhyFullAsync(incremental with { Length = 3 }));
+
+        var old = await MakeAsync(catalog, null, DateTimeOffset.UtcNow.AddDays(-8));
+        Assert.Equal($"the last full one, {old}, is 8d old", await WhyFullAsync(incremental));
+        File.Delete(_folder.FileOf($"i/1/b/{old}/COMMITTED"));
+        File.Delete(_folder.FileOf($"i/1/b/{first}/COMMITTED"));
+        Assert.Equal($"the last one, {second}, cannot be used: it builds on {first}, which is no good: whoever made it ended before it was complete", await WhyFullAsync(incremental));
+        var error = await Assert.ThrowsAsync<PgdException>(async () => await catalog.ChainAsync(await catalog.RequireAsync(second, default), default));
+        Assert.Equal(ExitCode.Failed, error.ExitCode);
+        Assert.Equal((BackupStatus.Damaged, BackupStatus.Complete), ((await catalog.ListAsync(default)).Single(found => found.Backup.Id == second).Backup.Status, (await catalog.RequireAsync(full, default)).Backup.Status));
+    }
+
+    /// <summary>Whatever the order in which one builds and another one deletes.</summary>
+    [Fact]
+    public async Task What_others_build_on_is_not_deleted()
+    {
+        var catalog = new BackupCatalog(await _folder.InitializeAsync(encrypted: false));
+        var full = await MakeAsync(catalog, null);
+        var listed = await catalog.ListAsync(default);
+        var child = await MakeAsync(catalog, full);
+        Assert.Equal($"{child} is built on it", (await catalog.DeleteAsync(listed, default))[full]);
+
+        var chain = new BackupBase(BackupKind.Incremental, await catalog.ChainAsync(await catalog.RequireAsync(child, default), default), null);
+        await using (await catalog.BeginAsync("1", chain, default))
+        {
+            var busy = await catalog.DeleteAsync(await catalog.ListAsync(default), default);
+            Assert.Equal([child, full], busy.Where(stays => stays.Value.Contains("builds on it", StringComparison.Ordinal)).Select(stays => stays.Key).Order(StringComparer.Ordinal).Reverse());
+            Assert.Equal(ExitCode.Locked, (await Assert.ThrowsAsync<PgdException>(() => catalog.BeginAsync("1", chain, default))).ExitCode);
+        }
+
+        Assert.Empty(await catalog.DeleteAsync([.. (await catalog.ListAsync(default)).Where(found => found.Manifest is not null)], default));
+        Assert.Equal(ExitCode.Locked, (await Assert.ThrowsAsync<PgdException>(() => catalog.BeginAsync("1", chain, default))).ExitCode);
+    }
+
+    private static async Task<string> MakeAsync(BackupCatalog catalog, string? parent, DateTimeOffset? at = null)
+    {
+        var buildsOn = parent is null ? BackupBase.None(null) : new(BackupKind.Incremental, await catalog.ChainAsync(await catalog.RequireAsync(parent, default), default), null);
+        await using var begun = await catalog.BeginAsync("1", buildsOn, default);
+        var part = await RepositoryFolder.WriteAsync(catalog.Repository, begun.Prefix + "data/00000.tar", [1], compress: true);
+        var manifest = ManifestOf(begun, part) with { Kind = buildsOn.Kind, Parent = parent, History = "h" };
+        return (await catalog.CommitAsync(begun, at is null ? manifest : manifest with { CreatedAt = at.Value }, default)).Id;
+    }
+
+    private static async Task<IEnumerable<string>> ChainAsync(BackupCatalog catalog, ChainRule rule) => (await catalog.BaseAsync("shop/main", "h", rule, default)).Chain.Select(link => link.Backup.Id);
+
     private static BackupManifest ManifestOf(BegunBackup begun, StoredPart part) =>
         new() { Id = begun.Id, Source = "shop/main", SystemIdentifier = "1", CreatedAt = begun.At, Parts = [part] };
 }

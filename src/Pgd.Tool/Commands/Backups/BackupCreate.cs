@@ -44,7 +44,7 @@ internal static class BackupCreate
                 var length = ChainRule.DefaultLength;
                 if (run[longest] is { } number && !(int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out length) && length > 0))
                     throw new PgdException(ExitCode.Misuse, $"--max-chain cannot be \"{number}\": it is how many backups a chain has at most, with the full one");
-                var rule = new ChainRule { Kind = kind, FullEvery = run[fullEvery] is { } age ? Duration.Parse(age) : null, Length = length };
+                var rule = new ChainRule { Kind = kind, FullEvery = run[fullEvery] is { } text && Duration.Parse(text) is var age && age > TimeSpan.Zero ? age : null, Length = length };
                 var backup = physical ? await run.Workspace.Backups.CreateAsync(BranchName.Parse(branch!), rule, repository.Of(run), cancellationToken)
                     : branch is not null && target.IsBranch(run) ? await run.Workspace.Backups.CreateAsync(BranchName.Parse(branch), target.Database(run), target.Role(run), selection, rule, repository.Of(run), cancellationToken)
                     : await run.Workspace.Backups.CreateAsync(await target.FindAsync(run, cancellationToken), selection, rule, repository.Of(run), cancellationToken);

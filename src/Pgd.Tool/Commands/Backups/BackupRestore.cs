@@ -17,17 +17,24 @@ internal static class BackupRestore
         var password = new Option<bool>("--password-stdin") { Description = "Read the password of --to-url from the first line of standard input" };
         var noOwner = new Option<bool>("--no-owner") { Description = "Let all of a logical one belong to the connecting role, without the rights that were granted" };
         var folder = new Option<string?>("--to") { HelpName = "DIR", Description = "Empty folder to become a data directory" };
+        var table = new Option<string?>("--table") { HelpName = "PATTERN", Description = "Only this table, into a database or a branch that is there already: NAME or SCHEMA.NAME, with * and ?" };
+        var rename = new Option<string?>("--rename-to") { HelpName = "NAME", Description = "What that table is called there; without its foreign keys and triggers" };
+        var database = Arguments.Database();
+        var project = new Option<string?>("--project") { HelpName = "NAME", Description = "Project in which the branch is made that the table comes out of (default: the one that it was made of)" };
         var ttl = Arguments.TimeToLive();
         var repository = new Repository();
         return new Verb(surface, "restore", "Restore a backup: as a branch, into a folder, or into a database. Each byte is proved on the way.",
             "backup restore latest --to-branch prod/restored --repo /srv/backups",
             "backup restore 20261129T101500 --to /srv/pg --repo s3://backups/pgd",
-            "backup restore latest --to-url postgresql://admin@localhost/copy --no-owner --repo /srv/backups")
-            .With([id, branch, folder, url, password, noOwner, ttl, .. repository.Options])
+            "backup restore latest --to-url postgresql://admin@localhost/copy --no-owner --repo /srv/backups",
+            "backup restore latest --table orders --rename-to orders_before --to-branch prod/repair --repo /srv/backups")
+            .With([id, branch, folder, url, password, noOwner, table, rename, database, project, ttl, .. repository.Options])
             .Does(async (run, cancellationToken) =>
             {
                 if (run[password] && run[url] is null)
                     throw new PgdException(ExitCode.Misuse, "--password-stdin is for --to-url");
+                if (run[table] is null && (run[rename] ?? run[database] ?? run[project]) is not null)
+                    throw new PgdException(ExitCode.Misuse, "--rename-to, --database and --project are for a single table", "Name it: --table NAME");
                 var request = new Pgd.Backups.BackupRestore
                 {
                     Place = repository.Of(run),
@@ -36,6 +43,10 @@ internal static class BackupRestore
                     Folder = run[folder] is { } path ? Path.GetFullPath(path, run.Session.WorkingDirectory) : null,
                     Server = run[url] is { } server ? QuerySource.Parse(server, QueryTarget.EnvironmentOf(run.Session)).With(null, run[password] ? QueryTarget.FirstLine(run.Session) : null) : null,
                     WithoutOwners = run[noOwner],
+                    Table = run[table],
+                    RenameTo = run[rename],
+                    Database = run[database],
+                    Project = run[project],
                     TimeToLive = run[ttl] is { } text ? Duration.Parse(text) : null,
                 };
                 run.Show(await run.Workspace.Backups.RestoreAsync(request, cancellationToken), () => JsonShapes.All.Restored, BackupText.Restored);
