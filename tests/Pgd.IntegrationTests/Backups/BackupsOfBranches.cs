@@ -171,6 +171,32 @@ public sealed class BackupsOfBranches : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_pinned_backup_stays_whatever_the_rules_say_until_it_is_unpinned()
+    {
+        await SucceedAsync("init");
+        var id = $"{JsonNode.Parse(await SucceedAsync("create", "shop/main", "--json"))!["id"]}";
+        await SucceedAsync("create", "shop/main", "--mode", "logical");
+        await SucceedAsync("create", "shop/main");
+        Assert.Contains($"Pinned {id}: before the move", await SucceedAsync("pin", id, "--reason", "before the move"), StringComparison.Ordinal);
+
+        Assert.Equal("before the move", $"{JsonNode.Parse(await SucceedAsync("list", "--json"))![0]!["pinned"]!["reason"]}");
+        Assert.Contains("before the move", await SucceedAsync("list"), StringComparison.Ordinal);
+        Assert.Contains($"Kept {id}: pinned: before the move", await SucceedAsync("prune", "--keep", "last=1"), StringComparison.Ordinal);
+        Assert.Equal(0, (await RunAsync("verify", id)).Status);
+
+        // Whatever happens to the note, it holds.
+        var note = Directory.EnumerateFiles(Repository, "pinned.json", SearchOption.AllDirectories).Single();
+        await File.WriteAllTextAsync(note, "{}");
+        Assert.Contains($"Kept {id}: pinned: why cannot be read", await SucceedAsync("prune", "--keep", "last=1"), StringComparison.Ordinal);
+        Assert.Equal(3, JsonNode.Parse(await SucceedAsync("list", "--json"))!.AsArray().Count);
+
+        Assert.Null(JsonNode.Parse(await SucceedAsync("unpin", id, "--json"))!["pinned"]);
+        Assert.Contains($"Deleted {id}", await SucceedAsync("prune", "--keep", "last=1"), StringComparison.Ordinal);
+        Assert.Equal(4, (await RunAsync("pin", id)).Status);
+        Assert.Equal(["i", "repo.json"], Directory.GetFileSystemEntries(Repository).Select(Path.GetFileName).Where(name => name![0] != '.').Order());
+    }
+
+    [Fact]
     public async Task A_prune_that_is_killed_is_done_by_the_next_one()
     {
         await SucceedAsync("init");
