@@ -171,6 +171,26 @@ public sealed class BackupsOfBranches : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_job_on_GitHub_shows_what_was_backed_up_and_what_is_damaged_on_its_page()
+    {
+        await SucceedAsync("init");
+        var summary = _environment["GITHUB_STEP_SUMMARY"] = Path.Combine(_folder.Path, "summary.md");
+        var id = $"{JsonNode.Parse(await SucceedAsync("create", "shop/main", "--mode", "logical", "--json"))!["id"]}";
+        Assert.Matches($@"^### Backed up `shop/main`\n\n- `{id}`: 1 table, 1000 rows, [^\n]+ in the repository\n", await File.ReadAllTextAsync(summary));
+        await SucceedAsync("verify", "latest");
+        Assert.Contains($"### The backup `{id}` is whole\n\n- of `shop/main`: every byte was read\n", await File.ReadAllTextAsync(summary), StringComparison.Ordinal);
+
+        File.Delete(Directory.EnumerateFiles(Repository, "00000.copy", SearchOption.AllDirectories).Single());
+        Assert.Equal(1, (await RunAsync("verify", "latest")).Status);
+        Assert.Contains($"### The backup `{id}` is damaged\n\n- ", await File.ReadAllTextAsync(summary), StringComparison.Ordinal);
+
+        // A page that cannot be written takes nothing from the backup.
+        _environment["GITHUB_STEP_SUMMARY"] = _folder.Path;
+        var made = await RunAsync("create", "shop/main");
+        Assert.True(made.Status == 0 && made.Error.Contains("the step summary cannot be written", StringComparison.Ordinal), made.ToString());
+    }
+
+    [Fact]
     public async Task A_pinned_backup_stays_whatever_the_rules_say_until_it_is_unpinned()
     {
         await SucceedAsync("init");

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Pgd.Action.Reports;
 using Pgd.Backups;
 using Pgd.Tool.CommandLine;
 using Pgd.Tool.Commands.Queries;
@@ -32,6 +33,7 @@ internal static class BackupCreate
                 var backup = physical ? await run.Workspace.Backups.CreateAsync(BranchName.Parse(branch!), repository.Of(run), cancellationToken)
                     : branch is not null && target.IsBranch(run) ? await run.Workspace.Backups.CreateAsync(BranchName.Parse(branch), target.Database(run), target.Role(run), selection, repository.Of(run), cancellationToken)
                     : await run.Workspace.Backups.CreateAsync(await target.FindAsync(run, cancellationToken), selection, repository.Of(run), cancellationToken);
+                await Summary.AppendAsync(run, backup, BackupSummary.MadeAsync, cancellationToken);
                 run.Show(backup, () => JsonShapes.All.Backup, (made, sheet) => BackupText.Made(made, repository.Said(run), sheet));
             });
     }

@@ -14,9 +14,7 @@ internal static class BackupExport
         var noOwner = new Option<bool>("--no-owner") { Description = "Let all of it belong to whoever restores it, without the rights that were granted" };
         var repository = new Repository();
         return new Verb(surface, "export", "Write a logical backup as files that are restored without pgd.",
-            "backup export latest --layout dbtool --to /srv/dumps --repo /srv/backups",
-            "# Restore what it wrote",
-            "zstd -dc /srv/dumps/full_shop_20261129_101500_2b3c/*.sql.zst | psql copy")
+            "backup export latest --layout dbtool --to /srv/dumps --repo /srv/backups")
             .With([id, layout, folder, noOwner, .. repository.Options])
             .Does(async (run, cancellationToken) =>
             {
