@@ -16,10 +16,11 @@ internal static class BackupText
             return;
         }
 
-        sheet.Table(["ID", "OF", "KIND", "AGE", "SIZE", "STORED", "VERIFIED"], [.. backups.Select(backup => new[]
+        sheet.Table(["ID", "OF", "KIND", "AGE", "SIZE", "STORED", "VERIFIED", "PINNED"], [.. backups.Select(backup => new[]
         {
             backup.Id, Of(backup), backup.Status == BackupStatus.Complete ? Word(backup.Kind) : "-", backup.CreatedAt is { } at ? sheet.Age(at) : "-", backup.Bytes > 0 ? Measured.Size(backup.Bytes) : "-", Measured.Size(backup.StoredBytes),
             backup.Status != BackupStatus.Complete ? Word(backup.Status) : backup.Verified is { } verified ? $"{Word(verified.Level)}, {(verified.Problems.Count == 0 ? $"{sheet.Age(verified.At)} ago" : "damaged")}" : "never",
+            backup.Pinned is { } pinned ? string.IsNullOrWhiteSpace(pinned.Reason) ? "yes" : pinned.Reason : "-",
         })]);
     }
 
@@ -42,6 +43,18 @@ internal static class BackupText
         foreach (var problem in backup.Verified.Problems)
             sheet.Line($"  {problem}");
     }
+
+    public static void Exported(ExportedBackup exported, Sheet sheet)
+    {
+        sheet.Line($"Exported {exported.Backup.Id} to {exported.Folder}");
+        foreach (var file in exported.Files)
+            sheet.Line($"  {file}");
+        sheet.Line();
+        sheet.Line($"Restore it: zstd -dc '{Path.Combine(exported.Folder, exported.Files[0])}' | {(exported.Backup.Engine is null ? "psql -v ON_ERROR_STOP=1" : "mariadb")} DATABASE");
+    }
+
+    public static void Pinned(Backup backup, Sheet sheet) =>
+        sheet.Line(backup.Pinned is { } pin ? $"Pinned {backup.Id}{(string.IsNullOrWhiteSpace(pin.Reason) ? "" : $": {pin.Reason}")}" : $"{backup.Id} is not pinned any more");
 
     public static void Restored(Restored restored, Sheet sheet)
     {

@@ -22,6 +22,8 @@ namespace Pgd.Tool.Output;
 [JsonSerializable(typeof(IReadOnlyList<Backup>))]
 [JsonSerializable(typeof(Restored))]
 [JsonSerializable(typeof(BackupsPruned))]
+[JsonSerializable(typeof(ExportedBackup))]
+[JsonSerializable(typeof(DbToolCatalog))]
 [JsonSerializable(typeof(RepositoryMade))]
 [JsonSerializable(typeof(DatabaseBranched))]
 [JsonSerializable(typeof(IReadOnlyList<Database>))]

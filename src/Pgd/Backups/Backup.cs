@@ -79,6 +79,9 @@ public sealed record Backup
     /// <summary>When it was begun.</summary>
     public DateTimeOffset? CreatedAt { get; init; }
 
+    /// <summary>When it was complete; null if it is not, or if an older version made it.</summary>
+    public DateTimeOffset? CompletedAt { get; init; }
+
     /// <summary>The source's clock when its data was taken.</summary>
     public DateTimeOffset? DataAsOf { get; init; }
 
@@ -96,6 +99,9 @@ public sealed record Backup
 
     /// <summary>When somebody last proved it, how, and what came of it; null if nobody did.</summary>
     public BackupVerification? Verified { get; init; }
+
+    /// <summary>Since when no prune deletes it, and why; null if one may.</summary>
+    public BackupPin? Pinned { get; init; }
 }
 
 /// <summary>What a verification found. Kept in the repository, beside the backup.</summary>

@@ -83,6 +83,7 @@ internal sealed class BackupCatalog(BackupRepository repository)
     /// <exception cref="PgdException">Others may have taken it for dead meanwhile (<see cref="ExitCode.Locked"/>).</exception>
     public async Task<Backup> CommitAsync(BegunBackup begun, BackupManifest manifest, CancellationToken cancellationToken)
     {
+        manifest = manifest with { CompletedAt = DateTimeOffset.UtcNow };
         var stored = await repository.WriteAsync(begun.Prefix + Manifest, (stream, token) => stream.WriteAsync(manifest.ToJson(), token).AsTask(), compress: true, cancellationToken).ConfigureAwait(false);
         Fault.Here("backup:manifest");
         // Who takes it for dead deletes what it wrote.
@@ -132,6 +133,18 @@ internal sealed class BackupCatalog(BackupRepository repository)
     public Task KeepAsync(StoredBackup backup, BackupVerification verification, CancellationToken cancellationToken) =>
         repository.WriteAsync($"{backup.Prefix}{Verifications}{verification.At:yyyyMMddTHHmmss.fffZ}.json", (stream, token) => stream.WriteAsync(JsonSerializer.SerializeToUtf8Bytes(verification, BackupJson.Default.BackupVerification), token).AsTask(), compress: false, cancellationToken);
 
+    /// <summary>Pins a backup, or lifts that; not while a prune is at it.</summary>
+    /// <exception cref="PgdException">It was deleted meanwhile (<see cref="ExitCode.NotFound"/>), or somebody is at it (<see cref="ExitCode.Locked"/>).</exception>
+    public async Task<Backup> PinAsync(StoredBackup backup, BackupPin? pin, CancellationToken cancellationToken)
+    {
+        var locked = await repository.LockAsync(LockOf(backup.Backup.Id), isForGood: true, cancellationToken).ConfigureAwait(false);
+        await using var _ = locked.ConfigureAwait(false);
+        if (!(await ObjectsAsync(backup, cancellationToken).ConfigureAwait(false)).ContainsKey(backup.Prefix + Committed))
+            throw new PgdException(ExitCode.NotFound, $"the backup {backup.Backup.Id} was deleted meanwhile", "See what is left: dotnet pgd backup list");
+        await (pin is null ? BackupPin.DeleteAsync(repository, backup.Prefix, cancellationToken) : pin.WriteAsync(repository, backup.Prefix, cancellationToken)).ConfigureAwait(false);
+        return backup.Backup with { Pinned = pin };
+    }
+
     /// <summary>The sizes of a backup's objects, by their names.</summary>
     public async Task<IReadOnlyDictionary<string, long>> ObjectsAsync(StoredBackup backup, CancellationToken cancellationToken)
     {
@@ -169,8 +182,10 @@ internal sealed class BackupCatalog(BackupRepository repository)
                         continue;
                     }
 
-                    await DeleteAsync(backup, cancellationToken).ConfigureAwait(false);
-                    gone.Add(backup.Backup.Id);
+                    if (await DeleteUnlessKeptAsync(backup, cancellationToken).ConfigureAwait(false) is { } reason)
+                        stay[backup.Backup.Id] = reason;
+                    else
+                        gone.Add(backup.Backup.Id);
                 }
             }
             catch (PgdException e) when (e.ExitCode == ExitCode.Locked)
@@ -195,17 +210,22 @@ internal sealed class BackupCatalog(BackupRepository repository)
             await repository.Store.DeleteAsync(key, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Deletes what was never completed.</summary>
+    /// <summary>Deletes a complete backup unless it was pinned meanwhile, and what was never completed unless it was meanwhile.</summary>
     /// <returns>Why it stays after all; null if it is gone.</returns>
-    public async Task<string?> DeleteIncompleteAsync(StoredBackup backup, CancellationToken cancellationToken)
+    public async Task<string?> DeleteUnlessKeptAsync(StoredBackup backup, CancellationToken cancellationToken)
     {
         try
         {
             // Whoever is at it has this lock; and one who comes back from the dead sees that he lost it before he calls it complete.
             var locked = await repository.LockAsync(LockOf(backup.Backup.Id), isForGood: true, cancellationToken).ConfigureAwait(false);
             await using var _ = locked.ConfigureAwait(false);
-            if ((await ObjectsAsync(backup, cancellationToken).ConfigureAwait(false)).ContainsKey(backup.Prefix + Committed))
+            var objects = new List<StoredObject>();
+            await foreach (var stored in repository.Store.ListAsync(backup.Prefix, cancellationToken).ConfigureAwait(false))
+                objects.Add(stored);
+            if (backup.Manifest is null && objects.Exists(stored => stored.Key == backup.Prefix + Committed))
                 return "it was completed meanwhile";
+            if (await BackupPin.ReadAsync(repository, backup.Prefix, objects, cancellationToken).ConfigureAwait(false) is { } pin)
+                return pin.Told;
             await DeleteAsync(backup, cancellationToken).ConfigureAwait(false);
             return null;
         }
@@ -255,6 +275,7 @@ internal sealed class BackupCatalog(BackupRepository repository)
         PostgresMajor = manifest.PostgresMajor,
         Engine = manifest.Engine,
         CreatedAt = manifest.CreatedAt,
+        CompletedAt = manifest.CompletedAt,
         DataAsOf = manifest.DataAsOf,
         Lsn = manifest.Lsn,
         Database = manifest.Database?.Name,
@@ -304,7 +325,7 @@ internal sealed class BackupCatalog(BackupRepository repository)
                 throw new PgdException(ExitCode.Failed, $"{prefix}{Manifest} is that of another backup, {manifest.Id}");
             var last = objects.Where(o => o.Key.StartsWith(prefix + Verifications, StringComparison.Ordinal)).OrderBy(o => o.Key, StringComparer.Ordinal).LastOrDefault();
             var verified = last is null ? null : JsonSerializer.Deserialize(await AllAsync(await repository.ReadAsync(last.Key, compressed: false, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false), BackupJson.Default.BackupVerification);
-            return new(prefix, manifest, View(manifest, stored.Length) with { Verified = verified });
+            return new(prefix, manifest, View(manifest, stored.Length) with { Verified = verified, Pinned = await BackupPin.ReadAsync(repository, prefix, objects, cancellationToken).ConfigureAwait(false) });
         }
         catch (Exception e) when (e is PgdException { ExitCode: ExitCode.Failed or ExitCode.NotFound } or JsonException)
         {

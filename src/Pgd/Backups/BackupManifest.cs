@@ -55,6 +55,9 @@ internal sealed record BackupManifest
 
     public required DateTimeOffset CreatedAt { get; init; }
 
+    /// <summary>When it was complete, by the same clock; null where an older version made it.</summary>
+    public DateTimeOffset? CompletedAt { get; init; }
+
     /// <summary>The source's clock when the data was taken; null if it was not asked.</summary>
     public DateTimeOffset? DataAsOf { get; init; }
 
@@ -114,4 +117,5 @@ internal sealed record BackedUpFile(string Path, long Bytes, int Part, string Sh
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true, RespectRequiredConstructorParameters = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(BackupManifest))]
 [JsonSerializable(typeof(BackupVerification))]
+[JsonSerializable(typeof(BackupPin))]
 internal sealed partial class BackupJson : JsonSerializerContext;

@@ -119,6 +119,55 @@ public sealed class Backups
         }, cancellationToken);
     }
 
+    /// <summary>The complete backups of a repository in the form of the catalog of DB Backup Utility.</summary>
+    /// <param name="place">The repository.</param>
+    /// <param name="source">Only of this project or branch; null for all.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <exception cref="PgdException">There is no such repository (<see cref="ExitCode.NotFound"/>), or it cannot be read.</exception>
+    public Task<DbToolCatalog> ListAsDbToolAsync(BackupPlace place, string? source, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(place);
+        return WithAsync(place, "backup list", source, async catalog =>
+            new DbToolCatalog([.. (await catalog.ListAsync(cancellationToken).ConfigureAwait(false)).Where(found => found.Manifest is not null && IsOf(found.Backup, source)).Select(found => DbToolBackup.Of(found, catalog.Repository.Store.Url))]), cancellationToken);
+    }
+
+    /// <summary>Writes a logical backup as the folder that DB Backup Utility makes, whose SQL is restored by <c>psql</c> or <c>mariadb</c> alone.</summary>
+    /// <param name="place">The repository.</param>
+    /// <param name="id">Its identity, the beginning of that, or <c>latest</c>.</param>
+    /// <param name="folder">The folder that gets that folder.</param>
+    /// <param name="withOwners">Whether what is restored belongs to whom it belonged to; not for MariaDB, where that is no part of a database.</param>
+    /// <param name="cancellationToken">Ends it, with nothing left.</param>
+    /// <exception cref="PgdException">
+    /// There is none (<see cref="ExitCode.NotFound"/>), it is of a whole cluster (<see cref="ExitCode.Misuse"/>), its folder is there (<see cref="ExitCode.Exists"/>), it is damaged (<see cref="ExitCode.Failed"/>), or there is no
+    /// room (<see cref="ExitCode.NoRoom"/>).
+    /// </exception>
+    public Task<ExportedBackup> ExportAsync(BackupPlace place, string id, string folder, bool withOwners, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(place);
+        return WithAsync(place, "backup export", id, async catalog =>
+            await new DbToolExport(catalog.Repository, await catalog.RequireAsync(id, cancellationToken).ConfigureAwait(false), withOwners, _workspace.Reporter).RunAsync(folder, cancellationToken).ConfigureAwait(false), cancellationToken);
+    }
+
+    /// <summary>Keeps a backup from being pruned until that is lifted.</summary>
+    /// <param name="place">The repository.</param>
+    /// <param name="id">Its identity, the beginning of that, or <c>latest</c>.</param>
+    /// <param name="reason">What others are told when it stays.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <exception cref="PgdException">There is none (<see cref="ExitCode.NotFound"/>), or it is being deleted at this moment (<see cref="ExitCode.Locked"/>).</exception>
+    public Task<Backup> PinAsync(BackupPlace place, string id, string? reason, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(place);
+        return WithAsync(place, "backup pin", id, async catalog => await catalog.PinAsync(await catalog.RequireAsync(id, cancellationToken).ConfigureAwait(false), new(DateTimeOffset.UtcNow, reason), cancellationToken).ConfigureAwait(false), cancellationToken);
+    }
+
+    /// <summary>Lets a backup be pruned again.</summary>
+    /// <exception cref="PgdException">There is none (<see cref="ExitCode.NotFound"/>), or somebody is at it (<see cref="ExitCode.Locked"/>).</exception>
+    public Task<Backup> UnpinAsync(BackupPlace place, string id, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(place);
+        return WithAsync(place, "backup unpin", id, async catalog => await catalog.PinAsync(await catalog.RequireAsync(id, cancellationToken).ConfigureAwait(false), null, cancellationToken).ConfigureAwait(false), cancellationToken);
+    }
+
     /// <summary>Restores a backup: as a branch, or into a folder.</summary>
     /// <exception cref="PgdException">
     /// There is no such backup (<see cref="ExitCode.NotFound"/>), it is damaged (<see cref="ExitCode.Failed"/>), the branch exists or the folder is not empty (<see cref="ExitCode.Exists"/>), the project is of
@@ -183,7 +232,7 @@ public sealed class Backups
             foreach (var ofOne in all.GroupBy(found => found.Series))
             {
                 // What is damaged or incomplete is nothing to rely on, and takes no place of the others.
-                var verdicts = keep.Decide(ofOne.Where(f => f.Backup.Status == BackupStatus.Complete).Select(f => new RetentionCandidate { Id = f.Backup.Id, TakenAt = f.Backup.CreatedAt!.Value }), DateTimeOffset.UtcNow, window: null).ToDictionary(v => v.Snapshot.Id, v => v.Stays, StringComparer.Ordinal);
+                var verdicts = keep.Decide(ofOne.Where(f => f.Backup.Status == BackupStatus.Complete).Select(f => new RetentionCandidate { Id = f.Backup.Id, TakenAt = f.Backup.CreatedAt!.Value, Held = f.Backup.Pinned?.Told }), DateTimeOffset.UtcNow, window: null).ToDictionary(v => v.Snapshot.Id, v => v.Stays, StringComparer.Ordinal);
                 foreach (var found in ofOne)
                 {
                     if (found.Backup.Status switch
@@ -211,7 +260,7 @@ public sealed class Backups
                 foreach (var found in all.Where(found => found.Backup.Status == BackupStatus.Incomplete))
                 {
                     cancellationToken.ThrowIfCancellationRequested();
-                    if (await catalog.DeleteIncompleteAsync(found, cancellationToken).ConfigureAwait(false) is { } reason)
+                    if (await catalog.DeleteUnlessKeptAsync(found, cancellationToken).ConfigureAwait(false) is { } reason)
                         stays[found.Backup.Id] = reason;
                 }
             }

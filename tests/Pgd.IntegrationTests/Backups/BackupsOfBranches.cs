@@ -171,6 +171,52 @@ public sealed class BackupsOfBranches : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_job_on_GitHub_shows_what_was_backed_up_and_what_is_damaged_on_its_page()
+    {
+        await SucceedAsync("init");
+        var summary = _environment["GITHUB_STEP_SUMMARY"] = Path.Combine(_folder.Path, "summary.md");
+        var id = $"{JsonNode.Parse(await SucceedAsync("create", "shop/main", "--mode", "logical", "--json"))!["id"]}";
+        Assert.Matches($@"^### Backed up `shop/main`\n\n- `{id}`: 1 table, 1000 rows, [^\n]+ in the repository\n", await File.ReadAllTextAsync(summary));
+        await SucceedAsync("verify", "latest");
+        Assert.Contains($"### The backup `{id}` is whole\n\n- of `shop/main`: every byte was read\n", await File.ReadAllTextAsync(summary), StringComparison.Ordinal);
+
+        File.Delete(Directory.EnumerateFiles(Repository, "00000.copy", SearchOption.AllDirectories).Single());
+        Assert.Equal(1, (await RunAsync("verify", "latest")).Status);
+        Assert.Contains($"### The backup `{id}` is damaged\n\n- ", await File.ReadAllTextAsync(summary), StringComparison.Ordinal);
+
+        // A page that cannot be written takes nothing from the backup.
+        _environment["GITHUB_STEP_SUMMARY"] = _folder.Path;
+        var made = await RunAsync("create", "shop/main");
+        Assert.True(made.Status == 0 && made.Error.Contains("the step summary cannot be written", StringComparison.Ordinal), made.ToString());
+    }
+
+    [Fact]
+    public async Task A_pinned_backup_stays_whatever_the_rules_say_until_it_is_unpinned()
+    {
+        await SucceedAsync("init");
+        var id = $"{JsonNode.Parse(await SucceedAsync("create", "shop/main", "--json"))!["id"]}";
+        await SucceedAsync("create", "shop/main", "--mode", "logical");
+        await SucceedAsync("create", "shop/main");
+        Assert.Contains($"Pinned {id}: before the move", await SucceedAsync("pin", id, "--reason", "before the move"), StringComparison.Ordinal);
+
+        Assert.Equal("before the move", $"{JsonNode.Parse(await SucceedAsync("list", "--json"))![0]!["pinned"]!["reason"]}");
+        Assert.Contains("before the move", await SucceedAsync("list"), StringComparison.Ordinal);
+        Assert.Contains($"Kept {id}: pinned: before the move", await SucceedAsync("prune", "--keep", "last=1"), StringComparison.Ordinal);
+        Assert.Equal(0, (await RunAsync("verify", id)).Status);
+
+        // Whatever happens to the note, it holds.
+        var note = Directory.EnumerateFiles(Repository, "pinned.json", SearchOption.AllDirectories).Single();
+        await File.WriteAllTextAsync(note, "{}");
+        Assert.Contains($"Kept {id}: pinned: why cannot be read", await SucceedAsync("prune", "--keep", "last=1"), StringComparison.Ordinal);
+        Assert.Equal(3, JsonNode.Parse(await SucceedAsync("list", "--json"))!.AsArray().Count);
+
+        Assert.Null(JsonNode.Parse(await SucceedAsync("unpin", id, "--json"))!["pinned"]);
+        Assert.Contains($"Deleted {id}", await SucceedAsync("prune", "--keep", "last=1"), StringComparison.Ordinal);
+        Assert.Equal(4, (await RunAsync("pin", id)).Status);
+        Assert.Equal(["i", "repo.json"], Directory.GetFileSystemEntries(Repository).Select(Path.GetFileName).Where(name => name![0] != '.').Order());
+    }
+
+    [Fact]
     public async Task A_prune_that_is_killed_is_done_by_the_next_one()
     {
         await SucceedAsync("init");

@@ -172,6 +172,116 @@ public sealed class LogicalBackups : IAsyncLifetime
         Assert.Single(JsonNode.Parse(await SucceedAsync("list", "--json"))!.AsArray());
     }
 
+    /// <summary>The names and fields are those that its README and its code have.</summary>
+    [Fact]
+    public async Task An_exported_database_has_the_layout_of_dbtool_and_psql_alone_restores_it()
+    {
+        await ExecuteAsync("source", "create sequence \"it's \\\"; create table plain (id int); comment on table plain is E'\\\\! touch gone\\n\\\\! touch gone'; alter schema public owner to app");
+        var before = await DumpAsync("source");
+        var backup = JsonNode.Parse(await SucceedAsync("create", "--source", await UrlAsync("source"), "--json"))!;
+        await ExecuteAsync("source", "delete from sales.orders");
+        var time = $"{DateTimeOffset.Parse($"{backup["createdAt"]}", System.Globalization.CultureInfo.InvariantCulture).UtcDateTime:yyyyMMdd_HHmmss}";
+
+        var exported = JsonNode.Parse(await SucceedAsync("export", "latest", "--layout", "dbtool", "--to", Dumps, "--json"))!;
+
+        var folder = Assert.Single(Directory.GetFileSystemEntries(Dumps));
+        Assert.Equal(($"full_source_{time}_{$"{backup["id"]}"[^4..]}", folder), (Path.GetFileName(folder), $"{exported["folder"]}"));
+        Assert.Equal([".backup_diff", ".backup_diff/manifest.json", "metadata.json", "schema.sql", $"source_{time}.sql.zst"], TreeOf(folder));
+        Assert.Equal(TreeOf(folder).Where(file => file != ".backup_diff").Order(StringComparer.Ordinal), exported["files"]!.AsArray().Select(file => $"{file}").Order(StringComparer.Ordinal));
+        var others = UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
+        Assert.All([folder, .. TreeOf(folder).Select(file => Path.Combine(folder, file))], file => Assert.Equal(UnixFileMode.None, File.GetUnixFileMode(file) & others));
+        var metadata = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(folder, "metadata.json")))!.AsObject();
+        Assert.Equal([.. CatalogFields, "schema_file"], metadata.Select(field => field.Key));
+        Assert.Equal((Path.GetFileName(folder), folder, "15", 5000L), ($"{metadata["id"]}", $"{metadata["backup_location"]}", $"{metadata["database_version"]}"["PostgreSQL ".Length..], (long)metadata["tables"]!["sales.orders"]!["rows_count"]!));
+        Assert.Equal(["base_backup", "diff_chain", "last_diff_timestamp"], JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(folder, ".backup_diff/manifest.json")))!.AsObject().Select(field => field.Key));
+
+        await RestoreByPsqlAsync(Path.Combine(folder, $"source_{time}.sql.zst"), "target");
+        Assert.Equal(before, await DumpAsync("target"));
+        Assert.Equal("42 / 5000 / 2100000 / 0 / 9001", await ScalarAsync("target", "select answer() || ' / ' || (select * from sales.frozen) || ' / ' || length(lo_get(4711)) || ' / ' || length(lo_get(4712)) || ' / ' || nextval('sales.orders_id_seq')"));
+        await _root.SqlAsync(ToolRoot.Main, "create database empty");
+        LabCommand.Run("psql", "-v", "ON_ERROR_STOP=1", "-qX", "-o", "/dev/null", "-f", Path.Combine(folder, "schema.sql"), await UrlAsync("empty"));
+        Assert.Equal("0", await ScalarAsync("empty", "select count(*) from sales.orders"));
+
+        var again = await RunAsync("export", "latest", "--to", Dumps);
+        Assert.True(again.Status == 5 && again.Error.Contains("is there already, and not empty", StringComparison.Ordinal), again.ToString());
+    }
+
+    [Fact]
+    public async Task Some_tables_are_exported_as_partial_without_owners_and_nothing_is_left_of_what_is_damaged()
+    {
+        await SucceedAsync("create", "--source", await UrlAsync("source"), "--table", "parent", "--table", "child");
+        await SucceedAsync("export", "latest", "--no-owner", "--to", Dumps);
+        var file = Directory.GetFiles(Assert.Single(Directory.GetDirectories(Dumps, "partial_source_*")), "source_partial_*.sql.zst").Single();
+        await RestoreByPsqlAsync(file, "target");
+        Assert.Equal("2|1|postgres", await ScalarAsync("target", "select (select count(*) from parent) || '|' || (select count(*) from only parent) || '|' || (select relowner::regrole from pg_class where relname = 'parent')"));
+
+        Directory.Delete(Dumps, recursive: true);
+        var rows = Directory.EnumerateFiles(Repository, "00000.copy", SearchOption.AllDirectories).Single();
+        var bytes = await File.ReadAllBytesAsync(rows);
+        bytes[bytes.Length / 2] ^= 1;
+        await File.WriteAllBytesAsync(rows, bytes);
+        var damaged = await RunAsync("export", "latest", "--to", Dumps);
+        Assert.True(damaged.Status == 1 && damaged.Error.Contains("is damaged", StringComparison.Ordinal), damaged.ToString());
+        Assert.Empty(Directory.GetFileSystemEntries(Dumps));
+
+        await SucceedAsync("create", "shop/main");
+        var physical = await RunAsync("export", "latest", "--to", Dumps);
+        Assert.True(physical.Status == 2 && physical.Error.Contains("--to-branch PROJECT/BRANCH", StringComparison.Ordinal), physical.ToString());
+    }
+
+    [Fact]
+    public async Task What_was_left_of_an_export_that_was_killed_is_in_nobodys_way()
+    {
+        await SucceedAsync("create", "--source", await UrlAsync("source"), "--table", "orders");
+        Assert.Equal(137, _root.ToolWith(new() { ["PGD_BACKUP_REPOSITORY"] = Repository, ["PGD_KILL_AT"] = "backup-export:written" }, "backup", "export", "latest", "--to", Dumps).Status);
+        var left = Assert.Single(Directory.GetFileSystemEntries(Dumps));
+        Assert.EndsWith(".partial", left, StringComparison.Ordinal);
+
+        using (File.Open(Directory.GetFiles(left, "*.sql.zst").Single(), FileMode.Open, FileAccess.ReadWrite, FileShare.None))
+            Assert.Equal(10, (await RunAsync("export", "latest", "--to", Dumps)).Status);
+        await SucceedAsync("export", "latest", "--to", Dumps);
+
+        Assert.Equal(left[..^".partial".Length], Assert.Single(Directory.GetFileSystemEntries(Dumps)));
+    }
+
+    [Fact]
+    public async Task Backups_are_listed_as_in_the_catalog_of_dbtool()
+    {
+        await SucceedAsync("create", "shop/main");
+        await SucceedAsync("create", "--source", await UrlAsync("source"));
+        var backup = JsonNode.Parse(await SucceedAsync("create", "--source", await UrlAsync("source"), "--table", "child", "--json"))!;
+        Directory.CreateDirectory(Path.Combine(Repository, "i/1/b/20260101T000000.000Z-F-000000"));
+        await File.WriteAllTextAsync(Path.Combine(Repository, "i/1/b/20260101T000000.000Z-F-000000/manifest.json"), "{}");
+
+        var catalog = JsonNode.Parse(await SucceedAsync("list", "--compat"))!.AsObject();
+
+        Assert.Equal(["backups"], catalog.Select(field => field.Key));
+        var backups = catalog["backups"]!.AsArray();
+        Assert.All(backups, entry => Assert.Equal(CatalogFields, entry!.AsObject().Select(field => field.Key)));
+        Assert.All(backups, entry => Assert.Equal(["total_tables", "total_rows_processed", "total_size_bytes"], entry!["statistics"]!.AsObject().Select(field => field.Key)));
+        Assert.Equal([("full", "shop/main", 0), ("full", "source", 9), ("partial", "source", 1)], backups.Select(entry => ($"{entry!["type"]}", $"{entry["database_name"]}", (int)entry["statistics"]!["total_tables"]!)));
+        Assert.Equal("""{"rows_count":1,"file_size_bytes":4,"file_path":"data/00000.copy"}""", backups[2]!["tables"]!["child"]!.ToJsonString());
+        Assert.Equal(("completed", "postgresql", "zstd"), ($"{backups[2]!["status"]}", $"{backups[2]!["database_type"]}", $"{backups[2]!["compress_format"]}"));
+        Assert.InRange((double)backups[2]!["duration_seconds"]!, 0.001, 60);
+        Assert.EndsWith($"/{backup["id"]}", $"{backups[2]!["backup_location"]}", StringComparison.Ordinal);
+    }
+
+    private static IReadOnlyList<string> CatalogFields { get; } =
+    [
+        "id", "type", "version", "database_type", "database_version", "database_name", "timestamp_start", "timestamp_end", "duration_seconds", "parent_backup_id", "base_backup_id",
+        "compress", "compress_format", "status", "tables", "statistics", "backup_location",
+    ];
+
+    private string Dumps => Path.Combine(_folder.Path, "my dumps");
+
+    private static IEnumerable<string> TreeOf(string folder) => Directory.EnumerateFileSystemEntries(folder, "*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = default }).Select(path => Path.GetRelativePath(folder, path)).Order(StringComparer.Ordinal);
+
+    private async Task RestoreByPsqlAsync(string file, string database)
+    {
+        await _root.SqlAsync(ToolRoot.Main, $"create database {database}");
+        LabCommand.Run("bash", "-c", "set -o pipefail; zstd -dc \"$0\" | psql -v ON_ERROR_STOP=1 -qX -o /dev/null \"$1\"", file, await UrlAsync(database));
+    }
+
     private async Task<ConnectionUrl> ConnectionAsync(string database, BranchName? branch = null) => await _root.Workspace.Branches.ConnectAsync(branch ?? ToolRoot.Main, database, _root.Workspace.State.RequireProject("shop").Superuser, default);
 
     private async Task<string> UrlAsync(string database) => (await ConnectionAsync(database)).Format(UrlFormat.Libpq);

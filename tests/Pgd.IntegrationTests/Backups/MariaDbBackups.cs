@@ -72,6 +72,23 @@ public sealed class MariaDbBackups : IAsyncLifetime
         Assert.Equal(["complete"], JsonNode.Parse(await SucceedAsync("list", "--json"))!.AsArray().Select(b => $"{b!["status"]}"));
     }
 
+    [Fact]
+    public async Task An_exported_database_is_restored_by_its_own_program_and_its_definitions_alone_as_well()
+    {
+        _server.Ask("create procedure locking() comment 'UNLOCK TABLES;' select '\nLOCK TABLES `x` WRITE;\n'; create table big (b longblob); insert into big values (repeat('x', 3000000)), ('a\\nUNLOCK TABLES;\\n')");
+        var before = Dump("shop");
+        await SucceedAsync("create", "--source", Source("shop"));
+        var folder = $"{JsonNode.Parse(await SucceedAsync("export", "latest", "--to", Path.Combine(_folder.Path, "dumps"), "--json"))!["folder"]}";
+        Assert.Equal(("mysql", 3), ($"{JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(folder, "metadata.json")))!["database_type"]}", JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(folder, "metadata.json")))!["tables"]!.AsObject().Count));
+
+        _server.Ask("create database copy; create database empty");
+        LabCommand.Run("bash", "-c", $"set -o pipefail; zstd -dc {folder}/shop_*.sql.zst | mariadb --no-defaults --socket={_server.Socket} --user=root copy");
+        Assert.Equal(before, Dump("copy"));
+        LabCommand.Run("bash", "-c", $"mariadb --no-defaults --socket={_server.Socket} --user=root empty <{folder}/schema.sql");
+        Assert.Equal("0", _server.Ask("select (select count(*) from orders) + (select count(*) from big) + (select count(*) from customers)", "empty").Trim());
+        Assert.Equal("hello\nlocking\nloud\ntotals", _server.Ask("select routine_name from information_schema.routines where routine_schema = 'empty' union select trigger_name from information_schema.triggers where trigger_schema = 'empty' union select table_name from information_schema.views where table_schema = 'empty' order by 1", "empty").Trim());
+    }
+
     private string Source(string database) => $"mariadb://root@localhost/{database}?socket={_server.Socket}";
 
     private string Dump(string database) => Regex.Replace(LabCommand.Run("mariadb-dump", "--no-defaults", $"--socket={_server.Socket}", "--user=root", "--routines", "--skip-comments", "--hex-blob", database), "`(shop|copy)`\\.", "");

@@ -76,6 +76,19 @@ public sealed partial class WorkflowTests
     }
 
     [Fact]
+    public void The_workflow_on_the_page_about_backups_is_understood_and_starts_without_any_right()
+    {
+        var page = File.ReadAllText(Path.Combine(Checkout.Folder, "docs/backups.md"));
+        using var folder = new TemporaryFolder();
+        folder.Write("backup.yml", page.Split("```yaml\n")[1].Split("```")[0]);
+
+        Assert.Empty(ActionsParser.Current.Lint(Path.Combine(folder.Path, "backup.yml"))["errors"]!.AsArray());
+        var workflow = ActionsParser.Current.Workflow(Path.Combine(folder.Path, "backup.yml"));
+        Assert.Empty(workflow["errors"]!.AsArray());
+        Assert.Empty(workflow["content"]!["permissions"]!.AsObject());
+    }
+
+    [Fact]
     public void A_mistake_in_a_workflow_is_noticed()
     {
         using var folder = new TemporaryFolder();

@@ -20,7 +20,7 @@ public sealed class Catalogs : IDisposable
         await using var begun = await catalog.BeginAsync("1", BackupBase.None(null), default);
         var part = await RepositoryFolder.WriteAsync(repository, begun.Prefix + "data/00000.tar", RepositoryFolder.Content(1000), compress: true);
         var running = Assert.Single(await catalog.ListAsync(default));
-        Assert.Equal((BackupStatus.Running, "somebody is at it"), (running.Backup.Status, await catalog.DeleteIncompleteAsync(running, default)));
+        Assert.Equal((BackupStatus.Running, "somebody is at it"), (running.Backup.Status, await catalog.DeleteUnlessKeptAsync(running, default)));
         File.Delete(_folder.FileOf($"locks/backup-{begun.Id}/000000000001"));
         await new BackupCatalog(repository).DeleteAsync([running], default);
 

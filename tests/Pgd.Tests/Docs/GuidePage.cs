@@ -10,6 +10,7 @@ public sealed partial class GuidePage
     [Theory]
     [InlineData("guide.md", 25)]
     [InlineData("setup.md", 4)]
+    [InlineData("backups.md", 10)]
     public void Every_command_on_it_parses(string page, int atLeast)
     {
         var text = File.ReadAllText(Path.Combine(TroubleshootingPage.Top(), "docs", page));

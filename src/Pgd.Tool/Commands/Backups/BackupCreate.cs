@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Pgd.Action.Reports;
 using Pgd.Backups;
 using Pgd.Configuration;
 using Pgd.Tool.CommandLine;
@@ -48,6 +49,7 @@ internal static class BackupCreate
                 var backup = physical ? await run.Workspace.Backups.CreateAsync(BranchName.Parse(branch!), rule, repository.Of(run), cancellationToken)
                     : branch is not null && target.IsBranch(run) ? await run.Workspace.Backups.CreateAsync(BranchName.Parse(branch), target.Database(run), target.Role(run), selection, rule, repository.Of(run), cancellationToken)
                     : await run.Workspace.Backups.CreateAsync(await target.FindAsync(run, cancellationToken), selection, rule, repository.Of(run), cancellationToken);
+                await Summary.AppendAsync(run, backup, BackupSummary.MadeAsync, cancellationToken);
                 run.Show(backup, () => JsonShapes.All.Backup, (made, sheet) => BackupText.Made(made, repository.Said(run), sheet));
             });
     }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Pgd.Action.Reports;
 using Pgd.Backups;
 using Pgd.Tool.CommandLine;
 using Pgd.Tool.Output;
@@ -20,6 +21,7 @@ internal static class BackupVerify
             .Does(async (run, cancellationToken) =>
             {
                 var backup = await run.Workspace.Backups.VerifyAsync(repository.Of(run), run[id]!, run[level] switch { "objects" => VerificationLevel.Objects, "restore" => VerificationLevel.Restore, _ => VerificationLevel.Content }, run[project], cancellationToken);
+                await Summary.AppendAsync(run, backup, BackupSummary.VerifiedAsync, cancellationToken);
                 run.Show(backup, () => JsonShapes.All.Backup, BackupText.Verified);
                 return (int)(backup.Verified!.Problems.Count == 0 ? ExitCode.Done : ExitCode.Failed);
             });
