@@ -67,7 +67,8 @@ public sealed class Branches
         var parentName = BranchName.Of(name.Project, request.From ?? BranchName.Main);
         if (parentName == name)
             throw new PgdException(ExitCode.Misuse, $"{name} cannot be made from itself");
-        using var origin = Origin.Find(_workspace, _workspace.State.RequireProject(name.Project), parentName, request.Snapshot, request.Target, cancellationToken) with { Backup = request.Backup };
+        var found = Origin.Find(_workspace, _workspace.State.RequireProject(name.Project), parentName, request.Snapshot, request.Target, cancellationToken);
+        using var origin = request.Backup is null ? found : found with { Backup = request.Backup, Plan = request.Plan };
         using var held = await _workspace.Locks.AcquireAsync(cancellationToken, [LockRequest.Project(name.Project, exclusive: false), LockRequest.Branch(name, exclusive: true), .. origin.Locks]).ConfigureAwait(false);
 
         var project = _workspace.State.RequireProject(name.Project);

@@ -113,6 +113,9 @@ public sealed record BranchCreate
     /// <summary>A backup to take the data from instead of a branch.</summary>
     internal (Backups.BackupRepository Repository, Backups.BackupManifest Manifest)? Backup { get; init; }
 
+    /// <summary>How to go on from there; null to stay.</summary>
+    internal Recovery.RecoveryPlan? Plan { get; init; }
+
     /// <summary>What this process means to take away again, also if it is killed; null for a branch that stays.</summary>
     public Lease? Lease { get; init; }
 

@@ -45,14 +45,16 @@ internal static class Arguments
     /// <summary>Roles to keep: several, as patterns.</summary>
     public static Option<string[]> Roles() => Repeated("--role", "NAME", "Role of the source that may log in, beside the superuser and the owners of databases; * stands for any text (repeatable)");
 
+    private const string Parent = "The parent";
+
     /// <summary>A moment in the past, in one of the ways to say it.</summary>
-    public static Option<string?> At() => new("--at", "--pitr") { HelpName = "TIME", Description = "The parent as it was then: 2026-03-01T12:00:00Z, \"2 hours ago\", -90m, \"yesterday 14:30Z\"" };
+    public static Option<string?> At(string what = Parent) => new("--at", "--pitr") { HelpName = "TIME", Description = what + " as it was then: 2026-03-01T12:00:00Z, \"2 hours ago\", -90m, \"yesterday 14:30Z\"" };
 
-    public static Option<string?> AtLsn() => new("--at-lsn") { HelpName = "LSN", Description = "The parent as it was at this position of its write-ahead log" };
+    public static Option<string?> AtLsn(string what = Parent) => new("--at-lsn") { HelpName = "LSN", Description = what + " as it was at this position of its write-ahead log" };
 
-    public static Option<string?> AtTransaction() => new("--at-xid") { HelpName = "XID", Description = "The parent with this transaction and all that was committed before it" };
+    public static Option<string?> AtTransaction(string what = Parent) => new("--at-xid") { HelpName = "XID", Description = what + " with this transaction and all that was committed before it" };
 
-    public static Option<string?> AtRestorePoint() => new("--at-restore-point") { HelpName = "NAME", Description = "The parent as it was at pg_create_restore_point('NAME')" };
+    public static Option<string?> AtRestorePoint(string what = Parent) => new("--at-restore-point") { HelpName = "NAME", Description = what + " as it was at pg_create_restore_point('NAME')" };
 
     public static Option<string?> TimeZone() => new("--timezone") { HelpName = "ZONE", Description = "Zone of times that name none: local, UTC, Europe/Berlin, +01:00" };
 

@@ -35,6 +35,7 @@ namespace Pgd.Tool.Output;
 [JsonSerializable(typeof(IReadOnlyList<WriteAheadLogInfo>))]
 [JsonSerializable(typeof(WriteAheadLogVerified))]
 [JsonSerializable(typeof(WriteAheadLogCleaned))]
+[JsonSerializable(typeof(LogPushed))]
 [JsonSerializable(typeof(Deleted))]
 [JsonSerializable(typeof(Connection))]
 [JsonSerializable(typeof(LogLines))]

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Pgd.Configuration;
+using Pgd.Backups;
 
 namespace Pgd.Tool.Output;
 
@@ -24,6 +25,9 @@ internal static class WalText
             sheet.Line($"{sheet.Screen.Red("problem")}  {problem}");
         sheet.Line($"{Files(verified.Files)} of {verified.Branch}: {(verified.Problems.Count == 0 ? sheet.Screen.Green("whole, and without a gap") : $"{verified.Problems.Count} problem{(verified.Problems.Count == 1 ? "" : "s")}")}");
     }
+
+    public static void Pushed(LogPushed pushed, Sheet sheet) =>
+        sheet.Line($"Brought {Files(pushed.Pushed.Count)} there, {Measured.Size(pushed.StoredBytes)}; {(pushed.Last is { } last ? $"of {pushed.Parts} parts {last} is the last" : "nothing was archived yet")}");
 
     public static void Cleaned(WriteAheadLogCleaned cleaned, Sheet sheet)
     {

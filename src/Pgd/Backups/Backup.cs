@@ -165,6 +165,9 @@ public sealed record BackupRestore
     /// <summary>An empty folder, or one that is not there yet, to become a data directory.</summary>
     public string? Folder { get; init; }
 
+    /// <summary>A moment after the backup, to which the write-ahead log in the repository leads; null for the backup's own.</summary>
+    public RecoveryTarget? Target { get; init; }
+
     /// <summary>Only this table, or those that match: <c>orders</c>, <c>sales.orders</c>, with <c>*</c> and <c>?</c>. It goes into the branch, which is there already, or the server.</summary>
     public string? Table { get; init; }
 

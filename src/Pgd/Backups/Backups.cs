@@ -3,6 +3,7 @@ using Pgd.Libpq;
 using Pgd.Linux;
 using Pgd.Postgres;
 using Pgd.Queries;
+using Pgd.Recovery;
 using Pgd.State;
 
 namespace Pgd.Backups;
@@ -185,13 +186,15 @@ public sealed class Backups
             var repository = catalog.Repository;
             var found = await catalog.RequireAsync(request.Id, cancellationToken).ConfigureAwait(false);
             var isLogical = found.Manifest!.Mode == BackupMode.Logical;
+            if (request.Target is not null && (isLogical || (request.Branch is null && request.Table is null)))
+                throw new PgdException(ExitCode.Misuse, isLogical ? $"{found.Backup.Id} is a logical backup, which shows one moment" : "a moment after a backup is reached by a branch that is made of it", isLogical ? "Choose a backup of that moment, or a physical one before it: dotnet pgd backup list" : "Name one: --to-branch PROJECT/BRANCH");
             if (request.Table is not null)
                 return await TableAsync(catalog, found, request, cancellationToken).ConfigureAwait(false);
             if (request.Branch is { } branch)
             {
                 RefuseOtherEngine(found.Manifest);
                 return new Restored(found.Backup, isLogical ? await DatabaseToBranchAsync(catalog, found, branch, !request.WithoutOwners, request.TimeToLive, lease: null, cancellationToken).ConfigureAwait(false)
-                    : await ToBranchAsync(repository, found, branch, request.TimeToLive, lease: null, cancellationToken).ConfigureAwait(false), null, null);
+                    : await ToBranchAsync(repository, found, branch, request.Target, request.TimeToLive, lease: null, cancellationToken).ConfigureAwait(false), null, null);
             }
 
             if (request.Server is { } server)
@@ -269,6 +272,66 @@ public sealed class Backups
             List<BackupKept> kept = [.. all.Where(found => stays.ContainsKey(found.Backup.Id)).Select(found => new BackupKept(found.Backup.Id, stays[found.Backup.Id]))];
             return new BackupsPruned(dryRun, deleted, kept);
         }, cancellationToken);
+    }
+
+    /// <summary>Brings to a repository what a branch's server has archived of its write-ahead log and is not there yet: from a backup of the branch it leads to any later moment.</summary>
+    /// <exception cref="PgdException">There is no such branch or repository, or nothing is archived (<see cref="ExitCode.NotFound"/>); a part is damaged (<see cref="ExitCode.Failed"/>).</exception>
+    public Task<LogPushed> PushLogAsync(BranchName branch, BackupPlace place, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(branch);
+        ArgumentNullException.ThrowIfNull(place);
+        return WithAsync(place, "wal push", branch.ToString(), async catalog =>
+        {
+            var record = _workspace.Branches.RequireReady(branch);
+            using var held = await _workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Project(branch.Project, exclusive: false), LockRequest.Branch(branch, exclusive: false)).ConfigureAwait(false);
+            var log = new BranchLog(_workspace, _workspace.State.RequireProject(branch.Project), record);
+            if (!log.Archive.Exists)
+                throw new PgdException(ExitCode.NotFound, $"nothing is archived of the write-ahead log of {branch}", $"Have it archived from now on: dotnet pgd project set {branch.Project} --pitr 7d");
+            return await WithScratchAsync(folder => new RepositoryLog(catalog.Repository, log.Control.SystemIdentifier.ToString(System.Globalization.CultureInfo.InvariantCulture), record.Id).PushAsync(log.Archive, log.SegmentSize, folder, _workspace.Reporter, cancellationToken)).ConfigureAwait(false);
+        }, cancellationToken);
+    }
+
+    // What a killed process leaves of it, the next garbage collection takes away: it carries the process's number.
+    private string NewScratch()
+    {
+        var folder = Path.Combine(_workspace.Layout.Volumes, $"{PointInTime.FolderPrefix}{Environment.ProcessId}-{Guid.NewGuid():N}");
+        Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        return folder;
+    }
+
+    private async Task<T> WithScratchAsync<T>(Func<string, Task<T>> work)
+    {
+        var folder = NewScratch();
+        try
+        {
+            return await work(folder).ConfigureAwait(false);
+        }
+        finally
+        {
+            if (Directory.Exists(folder))
+                Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    /// <summary>How to go on from a backup; null if it is the moment itself.</summary>
+    private async Task<RecoveryPlan?> PlanAsync(BackupRepository repository, BackupManifest manifest, RecoveryTarget? target, CancellationToken cancellationToken)
+    {
+        if (target is null)
+            return null;
+        if (manifest.Mode != BackupMode.Physical || manifest.BranchId is null)
+            throw new PgdException(ExitCode.Misuse, $"{manifest.Id} shows one moment: a write-ahead log goes on from physical backups of branches only", "Choose a backup of that moment: dotnet pgd backup list");
+        _workspace.Reporter.Step($"looking for {target} in the log of {manifest.Source}");
+        var folder = NewScratch();
+        RecoveryPlan? plan = null;
+        try
+        {
+            return plan = await new RepositoryLog(repository, manifest.SystemIdentifier, manifest.BranchId).PlanAsync(manifest, target, folder, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            if (plan is null)
+                Directory.Delete(folder, recursive: true);
+        }
     }
 
     private static bool IsOf(Backup backup, string? source) => source is null || backup.Source == source || backup.Source?.StartsWith(source + "/", StringComparison.Ordinal) == true;
@@ -416,7 +479,7 @@ public sealed class Backups
         try
         {
             var branch = BranchName.Of(project, $"restore-{lease.Id}");
-            _ = manifest.Mode == BackupMode.Physical ? await ToBranchAsync(catalog.Repository, found, branch, TimeSpan.FromDays(1), lease, cancellationToken).ConfigureAwait(false)
+            _ = manifest.Mode == BackupMode.Physical ? await ToBranchAsync(catalog.Repository, found, branch, request.Target, TimeSpan.FromDays(1), lease, cancellationToken).ConfigureAwait(false)
                 : await DatabaseToBranchAsync(catalog, found, branch, !request.WithoutOwners, TimeSpan.FromDays(1), lease, cancellationToken).ConfigureAwait(false);
             var superuser = _workspace.State.RequireProject(project).Superuser;
             var url = await _workspace.Branches.ConnectAsync(branch, request.Database ?? manifest.Database?.Name, superuser, cancellationToken).ConfigureAwait(false);
@@ -521,7 +584,7 @@ public sealed class Backups
             var branch = BranchName.Of(project ?? BranchName.Parse(manifest.Source).Project, $"verify-{lease.Id}");
             try
             {
-                _ = manifest.Mode == BackupMode.Physical ? await ToBranchAsync(catalog.Repository, found, branch, TimeSpan.FromDays(1), lease, cancellationToken).ConfigureAwait(false)
+                _ = manifest.Mode == BackupMode.Physical ? await ToBranchAsync(catalog.Repository, found, branch, target: null, TimeSpan.FromDays(1), lease, cancellationToken).ConfigureAwait(false)
                     : await DatabaseToBranchAsync(catalog, found, branch, withOwners: false, TimeSpan.FromDays(1), lease, cancellationToken).ConfigureAwait(false);
             }
             catch (PgdException e) when (e.ExitCode == ExitCode.Failed)
@@ -583,7 +646,7 @@ public sealed class Backups
 
     private static Dictionary<string, string> LabelsOf(BackupManifest manifest) => new() { ["pgd.backup"] = manifest.Id };
 
-    private async Task<Branch> ToBranchAsync(BackupRepository repository, StoredBackup found, BranchName branch, TimeSpan? timeToLive, Lease? lease, CancellationToken cancellationToken)
+    private async Task<Branch> ToBranchAsync(BackupRepository repository, StoredBackup found, BranchName branch, RecoveryTarget? target, TimeSpan? timeToLive, Lease? lease, CancellationToken cancellationToken)
     {
         var project = _workspace.State.RequireProject(branch.Project);
         var manifest = found.Manifest!;
@@ -593,7 +656,8 @@ public sealed class Backups
             throw new PgdException(ExitCode.Unsafe, $"the text in {manifest.Id} is sorted by {libc}, and servers of {project.Name} sort by {here}", "Restore it into a project with an image like that of its source.");
         if (manifest.Superuser != project.Superuser)
             throw new PgdException(ExitCode.Unsafe, $"the superuser of {manifest.Id} is {manifest.Superuser}, and that of the project {project.Name} is {project.Superuser}", $"Restore it into a project whose superuser is {manifest.Superuser}.");
-        return (await _workspace.Branches.CreateAsync(new() { Name = branch, TimeToLive = timeToLive, Lease = lease, Labels = LabelsOf(manifest), Backup = (repository, manifest) }, cancellationToken).ConfigureAwait(false)).Branch;
+        using var plan = await PlanAsync(repository, manifest, target, cancellationToken).ConfigureAwait(false);
+        return (await _workspace.Branches.CreateAsync(new() { Name = branch, TimeToLive = timeToLive, Lease = lease, Labels = LabelsOf(manifest), Backup = (repository, manifest), Plan = plan }, cancellationToken).ConfigureAwait(false)).Branch;
     }
 
     private async Task ToFolderAsync(BackupRepository repository, BackupManifest manifest, string folder, CancellationToken cancellationToken)

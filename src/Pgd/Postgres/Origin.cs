@@ -14,7 +14,7 @@ internal sealed record Origin(BranchName Parent, SnapshotRecord? Snapshot, Recov
     public (BackupRepository Repository, BackupManifest Manifest)? Backup { get; init; }
 
     /// <summary>What it is called.</summary>
-    public string Name => Backup is { } backup ? $"the backup {backup.Manifest.Id}" : Plan is not null ? $"{Parent} at {Plan.Target}" : Snapshot?.FullName ?? Parent.ToString();
+    public string Name => Backup is { } backup ? $"the backup {backup.Manifest.Id}{(Plan is null ? "" : $" at {Plan.Target}")}" : Plan is not null ? $"{Parent} at {Plan.Target}" : Snapshot?.FullName ?? Parent.ToString();
 
     /// <summary>What must stay as it is while it is copied.</summary>
     public IEnumerable<LockRequest> Locks =>
@@ -43,7 +43,8 @@ internal sealed record Origin(BranchName Parent, SnapshotRecord? Snapshot, Recov
         if (Backup is { } backup)
         {
             var sibling = workspace.State.RequireBranch(BranchName.Of(project.Name, BranchName.Main));
-            return new RestoredClone(workspace.Storages.Named(project.Storage), new BranchServer(workspace, project, sibling, sibling.Generation).RequireVolume(), backup.Repository, backup.Manifest, workspace.Reporter);
+            var restored = new RestoredClone(workspace.Storages.Named(project.Storage), new BranchServer(workspace, project, sibling, sibling.Generation).RequireVolume(), backup.Repository, backup.Manifest, workspace.Reporter);
+            return Plan is null ? restored : new RecoveredClone(restored, Plan);
         }
 
         if (Snapshot is null)
@@ -51,7 +52,8 @@ internal sealed record Origin(BranchName Parent, SnapshotRecord? Snapshot, Recov
         if (workspace.State.FindSnapshot(Snapshot.BranchName, Snapshot.Id) is not { Phase: BranchPhase.Ready })
             throw new PgdException(ExitCode.NotFound, $"there is no snapshot {Snapshot.FullName} any more", $"See which there are: dotnet pgd snapshot list {Snapshot.BranchName}");
         var storage = workspace.Storages.Named(project.Storage);
-        return Plan is null ? new SnapshotClone(storage, Snapshot, workspace.Reporter) : new RecoveredClone(storage, Plan, workspace.Reporter);
+        var cloned = new SnapshotClone(storage, Snapshot, workspace.Reporter);
+        return Plan is null ? cloned : new RecoveredClone(cloned, Plan);
     }
 
     /// <summary>Removes what was gathered and not used.</summary>

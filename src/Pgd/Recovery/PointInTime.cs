@@ -11,19 +11,17 @@ internal sealed class PointInTime
     /// <summary>How the names of folders begin in which a log is gathered; the number of the process that does it follows.</summary>
     public const string FolderPrefix = ".wal-";
 
-    private const ulong ReportedBytes = 64 << 20;
-
-    private static readonly TimeSpan ClockTolerance = TimeSpan.FromSeconds(1);
     private readonly Workspace _workspace;
     private readonly ProjectRecord _project;
     private readonly BranchRecord _branch;
     private readonly BranchLog _log;
     private readonly IReadOnlyList<SnapshotRecord> _bases;
-    private readonly HashSet<ulong> _told = [];
+    private readonly TargetSearch _search;
 
     public PointInTime(Workspace workspace, ProjectRecord project, BranchRecord branch, BranchLog log)
     {
         (_workspace, _project, _branch, _log) = (workspace, project, branch, log);
+        _search = new(branch.FullName.ToString(), workspace.Reporter);
         // The newest first.
         _bases = [.. workspace.State.Snapshots(branch.Project, branch.Name).Where(s => s.IsContinuedBy(branch)).Reverse()];
     }
@@ -129,61 +127,19 @@ internal sealed class PointInTime
         // A snapshot has its own log up to where it ends, and its server finds it there.
         var whole = Position(snapshot) / _log.SegmentSize;
         using var log = new WriteAheadLog(_log.SegmentSize, number => number < whole ? _log.Own(number, own) ?? _log.Fetch(number, folder) : _log.Fetch(number, folder) ?? _log.Own(number, own));
-        var (reached, last, now) = (start, start, DateTimeOffset.UtcNow);
-        DateTimeOffset? lastCommit = null, latest = null;
-        RecoveryPlan? named = null;
-        foreach (var record in log.Records(start))
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            var ended = TransactionEnd.Of(record);
-            if (ended is not null && latest - ended.At > ClockTolerance && _told.Add(record.Position))
-                _workspace.Reporter.Warn($"the clock of {_branch.FullName} went back by {(latest - ended.At)!.Value.TotalSeconds:0} s at {Lsn.Format(record.Position)}; the first moment at which it showed a time is taken");
-            if (target.Time is not null && ended?.At > now && _told.Add(record.Position))
-                _workspace.Reporter.Warn($"by its server's clock, a transaction of {_branch.FullName} at {Lsn.Format(record.Position)} ended at {RecoveryTarget.AtTime(ended.At)}, which is still to come: what followed it is not reached by a time; choose --at-xid, --at-lsn or --at-restore-point");
-            if (record.Position >= target.Position || ended?.At > target.Time)
-                return (Plan(record.Position, inclusive: false, IsKnown() ? reached : 0), reached);
-            if (ended is { IsCommit: true })
-                lastCommit = ended.At;
-            latest = ended?.At > latest || latest is null ? ended?.At ?? latest : latest;
-            if (record.End / ReportedBytes != reached / ReportedBytes)
-                _workspace.Reporter.Progress($"looking for {target} in the log of {_branch.FullName}", (long)(record.End - start), (long)(Math.Max(end, record.End) - start));
-            (reached, last) = (record.End, record.Position);
-            if (target.Transaction is { } transaction && ended?.Transaction == transaction)
-            {
-                return ended.IsCommit ? (Plan(last, inclusive: true, reached), reached)
-                    : throw new PgdException(ExitCode.NotFound, $"{target} was rolled back at {RecoveryTarget.AtTime(ended.At)}, so there is no state of {_branch.FullName} that has it", "Choose the time, or the transaction before it.");
-            }
-
-            // The name may have been given again.
-            if (target.RestorePoint is { } name && record.RestorePoint == name)
-                named = Plan(last, inclusive: true, reached);
-            if (record.End >= until)
-                break;
-        }
-
-        if (target.Transaction is not null || target.RestorePoint is not null)
-            return (named, reached);
-
-        // All of the log there is: who asks for a time after its last transaction gets all of it.
-        var isAll = Lsn.Aligned(reached) >= Lsn.Aligned(end);
-        return isAll && (target.Time is not null || (target.Position is { } position && position <= Lsn.Aligned(reached))) ? (Plan(last, inclusive: true, IsKnown() ? reached : 0), reached) : (null, reached);
-
-        // What the snapshot has from before its log begins must be older than the target as well: a transaction that is tells, and so does the clock of this machine
-        // where that is the server's.
-        bool IsKnown() => target.Time is not { } time || latest is not null || (time >= Complete(snapshot) && !snapshot.IsRecovering);
-
-        RecoveryPlan Plan(ulong stop, bool inclusive, ulong applied) => new()
+        var (found, reached) = _search.Run(log, target, start, until, end, Complete(snapshot), snapshot.IsRecovering, cancellationToken);
+        return (found is null ? null : new()
         {
             Target = target,
             Base = snapshot,
             Folder = folder,
-            Stop = stop,
-            Inclusive = inclusive,
-            End = applied,
-            LastCommit = lastCommit,
+            Stop = found.Stop,
+            Inclusive = found.Inclusive,
+            End = found.End,
+            LastCommit = found.LastCommit,
             Timeline = _log.Timelines.Current,
             IsSnapshot = false,
-        };
+        }, reached);
     }
 
     private PgdException Unreachable(RecoveryTarget target) =>

@@ -1,18 +1,16 @@
 using Pgd.Linux;
 using Pgd.Postgres;
-using Pgd.State;
 using Pgd.Storage;
 
 namespace Pgd.Recovery;
 
-/// <summary>Clones a snapshot, and puts beside it the log that leads from there to the moment that was asked for.</summary>
-internal sealed class RecoveredClone(IStorage storage, RecoveryPlan plan, IReporter reporter) : ICloning
+/// <summary>What a snapshot or a backup becomes, and beside it the log that leads from there to the moment that was asked for.</summary>
+internal sealed class RecoveredClone(ICloning origin, RecoveryPlan plan) : ICloning
 {
     public async Task<Clone> MakeAsync(VolumeKey target, CancellationToken cancellationToken)
     {
-        using var cloning = new SnapshotClone(storage, plan.Base, reporter);
-        var clone = await cloning.MakeAsync(target, cancellationToken).ConfigureAwait(false);
-        var asOf = plan.Target.Time ?? plan.LastCommit ?? plan.Base.DataAsOf;
+        var clone = await origin.MakeAsync(target, cancellationToken).ConfigureAwait(false);
+        var asOf = plan.Target.Time ?? plan.LastCommit ?? clone.DataAsOf;
         if (plan.IsSnapshot)
             return clone with { DataAsOf = asOf, LastTransactionAt = plan.LastCommit };
         Fault.Here("recover:cloned");
@@ -38,9 +36,7 @@ internal sealed class RecoveredClone(IStorage storage, RecoveryPlan plan, IRepor
         return clone with { DataAsOf = asOf, LastTransactionAt = plan.LastCommit, Recovery = new(plan.Settings(folder), folder, plan.End) };
     }
 
-    public void Dispose()
-    {
-    }
+    public void Dispose() => origin.Dispose();
 }
 
 /// <summary>What the first start of a recovered clone needs.</summary>

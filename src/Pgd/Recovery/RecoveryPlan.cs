@@ -4,12 +4,13 @@ using Pgd.State;
 
 namespace Pgd.Recovery;
 
-/// <summary>How to get to a moment in the past: the snapshot to begin with, and how far to go from there. Found in the log itself, before anything is made.</summary>
+/// <summary>How to get to a moment in the past: the snapshot or backup to begin with, and how far to go from there. Found in the log itself, before anything is made.</summary>
 internal sealed record RecoveryPlan : IDisposable
 {
     public required RecoveryTarget Target { get; init; }
 
-    public required SnapshotRecord Base { get; init; }
+    /// <summary>The snapshot; null for a backup.</summary>
+    public required SnapshotRecord? Base { get; init; }
 
     /// <summary>The folder with the parts of the log that are needed; the plan's until it was carried out.</summary>
     public required string Folder { get; init; }

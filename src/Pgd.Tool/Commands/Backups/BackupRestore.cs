@@ -2,6 +2,7 @@ using System.CommandLine;
 using Pgd.Configuration;
 using Pgd.Queries;
 using Pgd.Tool.CommandLine;
+using Pgd.Tool.Commands.Branches;
 using Pgd.Tool.Commands.Queries;
 using Pgd.Tool.Output;
 
@@ -21,14 +22,17 @@ internal static class BackupRestore
         var rename = new Option<string?>("--rename-to") { HelpName = "NAME", Description = "What that table is called there; without its foreign keys and triggers" };
         var database = Arguments.Database();
         var project = new Option<string?>("--project") { HelpName = "NAME", Description = "Project in which the branch is made that the table comes out of (default: the one that it was made of)" };
+        const string then = "Its source";
+        var (at, zone, lsn, transaction, point) = (Arguments.At(then), Arguments.TimeZone(), Arguments.AtLsn(then), Arguments.AtTransaction(then), Arguments.AtRestorePoint(then));
         var ttl = Arguments.TimeToLive();
         var repository = new Repository();
         return new Verb(surface, "restore", "Restore a backup: as a branch, into a folder, or into a database. Each byte is proved on the way.",
             "backup restore latest --to-branch prod/restored --repo /srv/backups",
             "backup restore 20261129T101500 --to /srv/pg --repo s3://backups/pgd",
             "backup restore latest --to-url postgresql://admin@localhost/copy --no-owner --repo /srv/backups",
+            "backup restore 20261129T101500 --at '2026-11-29 14:05' --to-branch prod/then --repo s3://backups/pgd",
             "backup restore latest --table orders --rename-to orders_before --to-branch prod/repair --repo /srv/backups")
-            .With([id, branch, folder, url, password, noOwner, table, rename, database, project, ttl, .. repository.Options])
+            .With([id, branch, folder, url, password, noOwner, table, rename, database, project, at, zone, lsn, transaction, point, ttl, .. repository.Options])
             .Does(async (run, cancellationToken) =>
             {
                 if (run[password] && run[url] is null)
@@ -43,6 +47,7 @@ internal static class BackupRestore
                     Folder = run[folder] is { } path ? Path.GetFullPath(path, run.Session.WorkingDirectory) : null,
                     Server = run[url] is { } server ? QuerySource.Parse(server, QueryTarget.EnvironmentOf(run.Session)).With(null, run[password] ? QueryTarget.FirstLine(run.Session) : null) : null,
                     WithoutOwners = run[noOwner],
+                    Target = Requests.Target(run[at], run[lsn], run[transaction], run[point], run[zone], run.Session.Clock),
                     Table = run[table],
                     RenameTo = run[rename],
                     Database = run[database],
