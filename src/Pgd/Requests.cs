@@ -111,7 +111,7 @@ public sealed record BranchCreate
     public bool Volatile { get; init; }
 
     /// <summary>A backup to take the data from instead of a branch.</summary>
-    internal (Backups.BackupRepository Repository, Backups.BackupManifest Manifest)? Backup { get; init; }
+    internal (Backups.BackupRepository Repository, IReadOnlyList<Backups.StoredBackup> Chain)? Backup { get; init; }
 
     /// <summary>What this process means to take away again, also if it is killed; null for a branch that stays.</summary>
     public Lease? Lease { get; init; }

@@ -140,7 +140,7 @@ public sealed class Backups
             {
                 RefuseOtherEngine(found.Manifest);
                 return new Restored(found.Backup, isLogical ? await DatabaseToBranchAsync(catalog, found, branch, !request.WithoutOwners, request.TimeToLive, lease: null, cancellationToken).ConfigureAwait(false)
-                    : await ToBranchAsync(repository, found, branch, request.TimeToLive, lease: null, cancellationToken).ConfigureAwait(false), null, null);
+                    : await ToBranchAsync(catalog, found, branch, request.TimeToLive, lease: null, cancellationToken).ConfigureAwait(false), null, null);
             }
 
             if (request.Server is { } server)
@@ -158,7 +158,7 @@ public sealed class Backups
 
             if (isLogical)
                 throw new PgdException(ExitCode.Misuse, $"{found.Backup.Id} is a logical backup of a database: it has no files of a cluster", "Restore it into an empty database (--to-url) or as a branch (--to-branch).");
-            await ToFolderAsync(repository, found.Manifest, request.Folder!, cancellationToken).ConfigureAwait(false);
+            await ToFolderAsync(repository, await catalog.ChainAsync(found, cancellationToken).ConfigureAwait(false), request.Folder!, cancellationToken).ConfigureAwait(false);
             return new Restored(found.Backup, null, request.Folder, null);
         }, cancellationToken);
     }
@@ -257,13 +257,20 @@ public sealed class Backups
             var volume = Snapshots.Attach(_workspace.Storages.Named(project.Storage), snapshot);
             var control = ControlData.TryRead(volume.Data) ?? throw new PgdException(ExitCode.Failed, $"the control file of {snapshot.FullName} cannot be read", "See what is wrong: dotnet pgd doctor");
             var system = control.SystemIdentifier.ToString(System.Globalization.CultureInfo.InvariantCulture);
-            var begun = await catalog.BeginAsync(system, BackupBase.None(null), cancellationToken).ConfigureAwait(false);
+            var history = $"{system}/{control.Timeline:X8}/{record.Id}/{record.Generation}";
+            var files = new FolderFiles(volume.Data, branch.ToString());
+            var begun = await catalog.BeginAsync(system, await catalog.BaseAsync(StoredBackup.SeriesOf(branch.ToString(), null, null), history, rule, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
             await using var _ = begun.ConfigureAwait(false);
             _workspace.Reporter.Step($"backing up {branch} to {catalog.Repository.Store.Url}");
-            var (folders, files, parts) = await DataParts.WriteAsync(volume.Data, branch.ToString(), begun.Prefix, catalog.Repository, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
+            using var earlier = begun.BuildsOn.Parent is null ? null : new EarlierFiles(begun.BuildsOn.Chain, catalog.Repository);
+            var written = await DataParts.WriteAsync(files, earlier, begun.Prefix, catalog.Repository, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
             return await catalog.CommitAsync(begun, new BackupManifest
             {
                 Id = begun.Id,
+                Kind = begun.BuildsOn.Kind,
+                Parent = begun.BuildsOn.Parent?.Backup.Id,
+                FullBecause = begun.BuildsOn.Reason,
+                History = history,
                 Source = branch.ToString(),
                 BranchId = record.Id,
                 PostgresMajor = project.PostgresMajor,
@@ -278,9 +285,10 @@ public sealed class Backups
                 IsAdopted = snapshot.IsAdopted,
                 IsAnonymized = snapshot.IsAnonymized,
                 AnonymizationDigest = snapshot.AnonymizationDigest,
-                Folders = folders,
-                Files = files,
-                Parts = parts,
+                Folders = files.Folders,
+                Files = written.Files,
+                Parts = written.Parts,
+                BlockMaps = written.Maps,
             }, cancellationToken).ConfigureAwait(false);
         }
         finally
@@ -379,7 +387,7 @@ public sealed class Backups
     {
         var (repository, manifest, problems) = (catalog.Repository, found.Manifest!, new List<string>());
         var there = await catalog.ObjectsAsync(found, cancellationToken).ConfigureAwait(false);
-        foreach (var part in manifest.Parts)
+        foreach (var part in manifest.Parts.Concat(manifest.BlockMaps))
         {
             if (!there.TryGetValue(part.Key, out var bytes))
                 problems.Add($"{part.Key} is missing");
@@ -397,7 +405,19 @@ public sealed class Backups
                 if (manifest.Mode == BackupMode.Physical)
                     await DataParts.ReadAsync(manifest, part, repository, open: null, bytes => _workspace.Reporter.Progress($"reading {manifest.Id}", done += bytes, total), cancellationToken).ConfigureAwait(false);
                 else
-                    await ProveAsync(repository, manifest.Parts[part], cancellationToken).ConfigureAwait(false);
+                    await ProveAsync(repository, manifest.Parts[part], compressed: true, cancellationToken).ConfigureAwait(false);
+            }
+            catch (PgdException e) when (e.ExitCode is ExitCode.Failed or ExitCode.NotFound)
+            {
+                problems.Add(e.Message);
+            }
+        }
+
+        foreach (var map in manifest.BlockMaps)
+        {
+            try
+            {
+                await ProveAsync(repository, map, compressed: false, cancellationToken).ConfigureAwait(false);
             }
             catch (PgdException e) when (e.ExitCode is ExitCode.Failed or ExitCode.NotFound)
             {
@@ -408,9 +428,9 @@ public sealed class Backups
         return problems;
     }
 
-    private static async Task ProveAsync(BackupRepository repository, StoredPart part, CancellationToken cancellationToken)
+    private static async Task ProveAsync(BackupRepository repository, StoredPart part, bool compressed, CancellationToken cancellationToken)
     {
-        var stored = await repository.ReadAsync(part.Key, compressed: true, cancellationToken).ConfigureAwait(false);
+        var stored = await repository.ReadAsync(part.Key, compressed, cancellationToken).ConfigureAwait(false);
         await using var _ = stored.ConfigureAwait(false);
         if (Convert.ToHexStringLower(await SHA256.HashDataAsync(stored, cancellationToken).ConfigureAwait(false)) != part.ContentSha256)
             throw new PgdException(ExitCode.Failed, $"{part.Key} is damaged: it is not what was backed up", "What is damaged is not restored; choose another backup: dotnet pgd backup list");
@@ -429,7 +449,7 @@ public sealed class Backups
             var branch = BranchName.Of(project ?? BranchName.Parse(manifest.Source).Project, $"verify-{lease.Id}");
             try
             {
-                _ = manifest.Mode == BackupMode.Physical ? await ToBranchAsync(catalog.Repository, found, branch, TimeSpan.FromDays(1), lease, cancellationToken).ConfigureAwait(false)
+                _ = manifest.Mode == BackupMode.Physical ? await ToBranchAsync(catalog, found, branch, TimeSpan.FromDays(1), lease, cancellationToken).ConfigureAwait(false)
                     : await DatabaseToBranchAsync(catalog, found, branch, withOwners: false, TimeSpan.FromDays(1), lease, cancellationToken).ConfigureAwait(false);
             }
             catch (PgdException e) when (e.ExitCode == ExitCode.Failed)
@@ -491,7 +511,7 @@ public sealed class Backups
 
     private static Dictionary<string, string> LabelsOf(BackupManifest manifest) => new() { ["pgd.backup"] = manifest.Id };
 
-    private async Task<Branch> ToBranchAsync(BackupRepository repository, StoredBackup found, BranchName branch, TimeSpan? timeToLive, Lease? lease, CancellationToken cancellationToken)
+    private async Task<Branch> ToBranchAsync(BackupCatalog catalog, StoredBackup found, BranchName branch, TimeSpan? timeToLive, Lease? lease, CancellationToken cancellationToken)
     {
         var project = _workspace.State.RequireProject(branch.Project);
         var manifest = found.Manifest!;
@@ -501,11 +521,12 @@ public sealed class Backups
             throw new PgdException(ExitCode.Unsafe, $"the text in {manifest.Id} is sorted by {libc}, and servers of {project.Name} sort by {here}", "Restore it into a project with an image like that of its source.");
         if (manifest.Superuser != project.Superuser)
             throw new PgdException(ExitCode.Unsafe, $"the superuser of {manifest.Id} is {manifest.Superuser}, and that of the project {project.Name} is {project.Superuser}", $"Restore it into a project whose superuser is {manifest.Superuser}.");
-        return (await _workspace.Branches.CreateAsync(new() { Name = branch, TimeToLive = timeToLive, Lease = lease, Labels = LabelsOf(manifest), Backup = (repository, manifest) }, cancellationToken).ConfigureAwait(false)).Branch;
+        return (await _workspace.Branches.CreateAsync(new() { Name = branch, TimeToLive = timeToLive, Lease = lease, Labels = LabelsOf(manifest), Backup = (catalog.Repository, await catalog.ChainAsync(found, cancellationToken).ConfigureAwait(false)) }, cancellationToken).ConfigureAwait(false)).Branch;
     }
 
-    private async Task ToFolderAsync(BackupRepository repository, BackupManifest manifest, string folder, CancellationToken cancellationToken)
+    private async Task ToFolderAsync(BackupRepository repository, IReadOnlyList<StoredBackup> chain, string folder, CancellationToken cancellationToken)
     {
+        var manifest = chain[^1].Manifest!;
         var made = !Directory.Exists(folder);
         if (!made && Directory.EnumerateFileSystemEntries(folder).Any())
             throw new PgdException(ExitCode.Exists, $"the folder {folder} is not empty", "Name one that is empty, or not there yet.");
@@ -516,7 +537,7 @@ public sealed class Backups
             var owner = Libc.Status(folder);
             await DiskFull.TellAsync(folder, async () =>
             {
-                await RestoredClone.RestoreAsync(folder, repository, manifest, owner.Owner, owner.Group, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
+                await new RestoredFiles(folder, repository, chain, owner.Owner, owner.Group, _workspace.Reporter).RunAsync(cancellationToken).ConfigureAwait(false);
                 return true;
             }).ConfigureAwait(false);
             // A standby's data goes on as one only if somebody says so.
