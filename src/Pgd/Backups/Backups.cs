@@ -86,6 +86,24 @@ public sealed class Backups
         }, cancellationToken);
     }
 
+    /// <summary>Makes a physical backup of a server's whole cluster, over its replication protocol. The server goes on; a standby can be backed up as well.</summary>
+    /// <param name="source">The server, and a role that may replicate.</param>
+    /// <param name="rule">What of it.</param>
+    /// <param name="place">The repository.</param>
+    /// <param name="cancellationToken">Ends it; what was written then is nobody's, and goes with the next prune.</param>
+    /// <exception cref="PgdException">
+    /// The role or <c>pg_hba.conf</c> does not allow it, or it has tablespaces (<see cref="ExitCode.Unsafe"/>, with what to type), <c>pg_basebackup</c> is missing or too old
+    /// (<see cref="ExitCode.MachineLacks"/>), there is no such repository (<see cref="ExitCode.NotFound"/>), …
+    /// </exception>
+    public Task<Backup> CreateAsync(QuerySource source, ChainRule rule, BackupPlace place, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        ArgumentNullException.ThrowIfNull(rule);
+        ArgumentNullException.ThrowIfNull(place);
+        return source is not PostgresSource { Url: var url } ? throw new PgdException(ExitCode.Misuse, "of MariaDB there are logical backups only", "Leave out --mode physical.")
+            : WithAsync(place, "backup create", source.ToString(), catalog => ServerBackup.MakeAsync(url, rule, catalog, _workspace.Reporter, cancellationToken), cancellationToken);
+    }
+
     /// <summary>The backups of a repository, the oldest first: also those that are not complete.</summary>
     /// <param name="place">The repository.</param>
     /// <param name="source">Only of this project or branch; null for all.</param>
@@ -537,12 +555,12 @@ public sealed class Backups
             var owner = Libc.Status(folder);
             await DiskFull.TellAsync(folder, async () =>
             {
-                await new RestoredFiles(folder, repository, chain, owner.Owner, owner.Group, _workspace.Reporter).RunAsync(cancellationToken).ConfigureAwait(false);
+                var files = new RestoredFiles(folder, repository, chain, owner.Owner, owner.Group, _workspace.Reporter);
+                await files.RunAsync(cancellationToken).ConfigureAwait(false);
+                if (manifest.IsRecovering)
+                    files.EndRecovery();
                 return true;
             }).ConfigureAwait(false);
-            // A standby's data goes on as one only if somebody says so.
-            if (manifest.IsRecovering)
-                await File.WriteAllTextAsync(Path.Combine(folder, "recovery.signal"), "", cancellationToken).ConfigureAwait(false);
         }
         catch
         {

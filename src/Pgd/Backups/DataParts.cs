@@ -86,7 +86,8 @@ internal static class DataParts
         {
             var reader = new TarReader(source, leaveOpen: true);
             await using var __ = reader.ConfigureAwait(false);
-            var entry = await reader.GetNextEntryAsync(copyData: false, cancellationToken).ConfigureAwait(false);
+            // An archive without a file has no end either.
+            var entry = expected.Count == 0 ? null : await reader.GetNextEntryAsync(copyData: false, cancellationToken).ConfigureAwait(false);
             while (entry is not null)
             {
                 if (!expected.Remove(entry.Name, out var file) || (file.Changes is null && entry.Length != file.Bytes))

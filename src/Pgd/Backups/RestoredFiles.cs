@@ -12,6 +12,14 @@ namespace Pgd.Backups;
 /// <param name="reporter">Hears how far it is.</param>
 internal sealed class RestoredFiles(string folder, BackupRepository repository, IReadOnlyList<StoredBackup> chain, uint owner, uint group, IReporter reporter)
 {
+    // Distributions keep them outside of the data directory, and without them no server starts.
+    private static readonly Dictionary<string, string> Configuration = new()
+    {
+        ["postgresql.conf"] = "# Its server had its postgresql.conf elsewhere.\n",
+        ["pg_hba.conf"] = "# Its server had its pg_hba.conf elsewhere.\nlocal all all peer\nhost all all 127.0.0.1/32 scram-sha-256\nhost all all ::1/128 scram-sha-256\n",
+        ["pg_ident.conf"] = "# Its server had its pg_ident.conf elsewhere.\n",
+    };
+
     private readonly bool _asRoot = Libc.EffectiveUserId() == 0;
 
     /// <summary>Restores them, proves every byte, and waits until they are on the disk.</summary>
@@ -47,7 +55,22 @@ internal sealed class RestoredFiles(string folder, BackupRepository repository, 
 
         // What came in one piece was proved on the way.
         await SideBySideAsync(last.Files.Where(file => changed.Contains(file.Path)), ProveAsync, cancellationToken).ConfigureAwait(false);
+        foreach (var (name, content) in File.Exists(Inside("PG_VERSION")) ? Configuration.Where(file => !File.Exists(Inside(file.Key))) : [])
+        {
+            await File.WriteAllTextAsync(Inside(name), content, cancellationToken).ConfigureAwait(false);
+            File.SetUnixFileMode(Inside(name), UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            Own(Inside(name));
+        }
+
         Libc.SyncFileSystem(folder);
+    }
+
+    /// <summary>Has the server of a standby's files end its recovery where its write-ahead log ends: it goes on as a standby only if somebody says so.</summary>
+    public void EndRecovery()
+    {
+        File.AppendAllText(Inside("postgresql.auto.conf"), "restore_command = 'false' # There is nothing to be had beside what was restored.\n");
+        File.WriteAllText(Inside("recovery.signal"), "");
+        Own(Inside("recovery.signal"));
     }
 
     private static Task SideBySideAsync<T>(IEnumerable<T> all, Func<T, CancellationToken, ValueTask> work, CancellationToken cancellationToken) =>

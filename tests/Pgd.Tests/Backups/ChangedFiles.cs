@@ -158,7 +158,7 @@ public sealed class ChangedFiles : IDisposable
         RandomAccess.Write(file, content, offset);
     }
 
-    private async Task<StoredBackup> BackUpAsync(BackupCatalog catalog, int seed, IReadOnlyList<StoredBackup> chain)
+    private async Task<StoredBackup> BackUpAsync(BackupCatalog catalog, int seed, List<StoredBackup> chain)
     {
         var files = new FolderFiles(_data.FullName, "data");
         await using var begun = await catalog.BeginAsync($"{seed}", new(chain.Count == 0 ? BackupKind.Full : BackupKind.Incremental, chain, null), default);
@@ -168,7 +168,7 @@ public sealed class ChangedFiles : IDisposable
         return new(begun.Prefix, manifest, await catalog.CommitAsync(begun, manifest, default));
     }
 
-    private async Task RestoreAsync(BackupCatalog catalog, IReadOnlyList<StoredBackup> chain)
+    private async Task RestoreAsync(BackupCatalog catalog, List<StoredBackup> chain)
     {
         foreach (var entry in _restored.GetFileSystemInfos())
             Delete(entry);
