@@ -56,7 +56,7 @@ internal static class DataParts
                         if (source.Bytes > 0)
                             reporter.Progress($"backing up {source.Name}", Interlocked.Add(ref done, next.Bytes), source.Bytes);
                     }
-                }, compress: true, token).ConfigureAwait(false));
+                }, compress: true, digest: false, token).ConfigureAwait(false));
                 Fault.Here("backup:part");
                 if (maps.Length > 0)
                     lane.Maps.Add(await repository.WriteAsync(MapOf(prefix, part), (stream, inner) => stream.WriteAsync(maps.GetBuffer().AsMemory(0, (int)maps.Length), inner).AsTask(), compress: false, token).ConfigureAwait(false));
@@ -227,9 +227,7 @@ internal static class DataParts
                 var piece = _buffer.AsMemory(0, (int)Math.Min(CopyBytes, file.Bytes - offset));
                 if (await content.ReadAtLeastAsync(piece, piece.Length, throwOnEndOfStream: false, token).ConfigureAwait(false) < piece.Length)
                     throw Changed(file, "shrank");
-                hash.AppendData(piece.Span);
-                if (map.Length > 0)
-                    BlockMap.Digest(piece.Span, map.AsSpan((int)(offset / BlockMap.BlockBytes * BlockMap.DigestBytes)));
+                await HashAsync(hash, piece, map, offset).ConfigureAwait(false);
                 return piece;
             }
         }
@@ -258,9 +256,8 @@ internal static class DataParts
                 var piece = _buffer.AsMemory(0, (int)Math.Min(WindowBytes, file.Bytes - offset));
                 if (await content.ReadAtLeastAsync(piece, piece.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false) < piece.Length)
                     throw Changed(file, "shrank");
-                hash.AppendData(piece.Span);
+                await HashAsync(hash, piece, map, offset).ConfigureAwait(false);
                 var first = (int)(offset / BlockMap.BlockBytes) * BlockMap.DigestBytes;
-                BlockMap.Digest(piece.Span, map.AsSpan(first));
                 var length = Gather(piece.Span, offset, map.AsSpan(first), earlierMap.Span[Math.Min(first, earlierMap.Length)..]);
                 if (length == 0)
                     continue;
@@ -273,6 +270,14 @@ internal static class DataParts
             var digest = Convert.ToHexStringLower(hash.GetHashAndReset());
             return windows == 0 && file.Bytes == before.Bytes && digest == before.Sha256 ? new(file.Path, file.Bytes, BackedUpFile.AsBefore, digest)
                 : new(file.Path, file.Bytes, part, digest) { Changes = new(windows, bytes, Convert.ToHexStringLower(stored.GetHashAndReset())) };
+        }
+
+        // All of it and each block at the same time.
+        private static async ValueTask HashAsync(IncrementalHash hash, ReadOnlyMemory<byte> piece, byte[] map, long offset)
+        {
+            var blocks = map.Length == 0 ? Task.CompletedTask : Task.Run(() => BlockMap.Digest(piece.Span, map.AsSpan((int)(offset / BlockMap.BlockBytes) * BlockMap.DigestBytes)), CancellationToken.None);
+            hash.AppendData(piece.Span);
+            await blocks.ConfigureAwait(false);
         }
 
         // The blocks that are not as they were, after what says which they are.

@@ -48,6 +48,9 @@ internal sealed class PhysicalSource : IAsyncDisposable
     /// </exception>
     public static async Task<PhysicalSource> OpenAsync(ConnectionUrl url, CancellationToken cancellationToken)
     {
+        // The slot and the files have to be of one server.
+        if (url.FurtherHosts.Length > 0)
+            throw new PgdException(ExitCode.Misuse, $"{url} names several servers, and a physical backup is of one", "Name the one to read.");
         string?[] said;
         var connection = await ScriptConnection.OpenAsync(url, LogicalSource.Application, null, cancellationToken).ConfigureAwait(false);
         await using (connection.ConfigureAwait(false))
@@ -106,8 +109,10 @@ internal sealed class PhysicalSource : IAsyncDisposable
         Exception? cut = null;
         try
         {
-            await DumpProgram.RunAsync(start, null, async output =>
+            await DumpProgram.RunAsync(start, null, async pipe =>
             {
+                var output = new ReadAhead(pipe);
+                await using var __ = output.ConfigureAwait(false);
                 var files = new BaseBackupFiles(output, Url.ToString(), AskAsync);
                 await using var _ = files.ConfigureAwait(false);
                 try

@@ -102,7 +102,7 @@ public sealed class BackupsOfBranches : IAsyncLifetime
     {
         await SucceedAsync("init");
         await SucceedAsync("create", "shop/main");
-        await SucceedAsync("create", "shop/main", "--incremental");
+        var id = $"{JsonNode.Parse(await SucceedAsync("create", "shop/main", "--incremental", "--json"))!["id"]}";
         var before = _root.SteadyListing();
         foreach (var file in Directory.EnumerateFiles(Path.Combine(Repository, "i"), "*", SearchOption.AllDirectories).ToList())
         {
@@ -110,23 +110,23 @@ public sealed class BackupsOfBranches : IAsyncLifetime
             foreach (var damage in (byte[][])[[.. whole.Select((b, i) => i == whole.Length / 2 ? (byte)(b ^ 4) : b)], whole[..^1], []])
             {
                 File.WriteAllBytes(file, damage);
-                var verified = await RunAsync("verify", "latest");
+                var verified = await RunAsync("verify", id);
                 Assert.True(verified.Status != 0, $"{file}: {verified}");
-                var restored = IsForLaterOnes(file) ? null : await RunAsync("restore", "latest", "--to-branch", "shop/restored");
+                var restored = IsForLaterOnes(file) ? null : await RunAsync("restore", id, "--to-branch", "shop/restored");
                 Assert.True(restored?.Status != 0, $"{file}: {restored}");
                 Assert.Equal(before, _root.SteadyListing());
             }
 
             File.Delete(file);
-            Assert.NotEqual(0, (await RunAsync("verify", "latest", "--level", "objects")).Status);
-            Assert.True(IsForLaterOnes(file) || 0 != (await RunAsync("restore", "latest", "--to", Path.Combine(_folder.Path, "data"))).Status);
+            Assert.NotEqual(0, (await RunAsync("verify", id, "--level", "objects")).Status);
+            Assert.True(IsForLaterOnes(file) || 0 != (await RunAsync("restore", id, "--to", Path.Combine(_folder.Path, "data"))).Status);
             Assert.False(Directory.Exists(Path.Combine(_folder.Path, "data")));
             File.WriteAllBytes(file, whole);
             foreach (var kept in Directory.EnumerateFiles(Path.Combine(Repository, "i"), "*.json", SearchOption.AllDirectories).Where(f => f.Contains("/verified/", StringComparison.Ordinal)))
                 File.Delete(kept);
         }
 
-        Assert.Equal(0, (await RunAsync("verify", "latest")).Status);
+        Assert.Equal(0, (await RunAsync("verify", id)).Status);
 
         // A restore does without the digests of blocks; the next backup does not.
         static bool IsForLaterOnes(string file) => file.Contains("/blocks/", StringComparison.Ordinal);

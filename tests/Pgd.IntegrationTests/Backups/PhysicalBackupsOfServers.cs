@@ -64,7 +64,9 @@ public sealed class PhysicalBackupsOfServers : IDisposable
         await SucceedAsync("restore", $"{third.Item2["id"]}", "--to-branch", "shop/restored");
         Assert.Equal(third.Item1, await RestoredChecksumAsync());
         Assert.Contains(" is whole (restored)", await SucceedAsync("verify", "latest", "--level", "restore", "--project", "shop"), StringComparison.Ordinal);
-        Assert.Contains($"{full["id"]}: {third.Item2["id"]} is built on it", Flat(await SucceedAsync("prune", "--keep", "last=2")), StringComparison.Ordinal);
+        var pruned = Flat(await SucceedAsync("prune", "--keep", "last=2"));
+        Assert.Contains($"{full["id"]}: {fourth.Item2["id"]} is built on it", pruned, StringComparison.Ordinal);
+        Assert.Contains($"{second.Item2["id"]}: {third.Item2["id"]} is built on it", pruned, StringComparison.Ordinal);
         Assert.Contains("not said in which project", (await RunAsync("verify", "latest", "--level", "restore")).Error, StringComparison.Ordinal);
 
         // What is killed leaves neither a backup nor a slot.
@@ -143,6 +145,7 @@ public sealed class PhysicalBackupsOfServers : IDisposable
         await RefusedAsync(7, Url(server), "has the tablespaces \"Elsewhere\"");
         using var newer = ScratchServer.Start(17);
         await RefusedAsync(3, Url(newer), "no pg_basebackup that can read a server of PostgreSQL 17", "postgresql-client-17");
+        await RefusedAsync(2, $"postgresql://postgres@127.0.0.1:{server.Port},127.0.0.1:{newer.Port}/postgres", "names several servers");
         await RefusedAsync(2, "mariadb://root@127.0.0.1/shop", "of MariaDB there are logical backups only");
         Assert.DoesNotContain(JsonNode.Parse(await SucceedAsync("list", "--json"))!.AsArray(), b => $"{b!["status"]}" == "complete");
         Assert.Equal("1", await server.AskAsync("select count(*) from pg_replication_slots"));
