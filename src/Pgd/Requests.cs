@@ -111,7 +111,7 @@ public sealed record BranchCreate
     public bool Volatile { get; init; }
 
     /// <summary>A backup to take the data from instead of a branch.</summary>
-    internal (Backups.BackupRepository Repository, Backups.BackupManifest Manifest)? Backup { get; init; }
+    internal (Backups.BackupRepository Repository, IReadOnlyList<Backups.StoredBackup> Chain)? Backup { get; init; }
 
     /// <summary>How to go on from there; null to stay.</summary>
     internal Recovery.RecoveryPlan? Plan { get; init; }

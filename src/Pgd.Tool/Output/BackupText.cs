@@ -31,10 +31,12 @@ internal static class BackupText
             sheet.Line($"  {Word(backup.Kind)}, built on {backup.Parent}");
         if (backup.FullBecause is not null)
             sheet.Line($"  full, because {backup.FullBecause}");
+        if (backup.IsOfStandby)
+            sheet.Line("  read from a standby");
         foreach (var left in backup.LeftOut)
             sheet.Line($"  without {left}");
         sheet.Line();
-        sheet.Line($"Prove it: dotnet pgd backup verify {backup.Id}{(backup.Engine is null ? " --level restore" : "")}{options}");
+        sheet.Line($"Prove it: dotnet pgd backup verify {backup.Id}{(backup.Engine is null ? " --level restore" : "")}{(backup.Mode == BackupMode.Physical && backup.Source!.Contains("://", StringComparison.Ordinal) ? " --project NAME" : "")}{options}");
     }
 
     public static void Verified(Backup backup, Sheet sheet)

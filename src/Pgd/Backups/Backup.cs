@@ -94,6 +94,9 @@ public sealed record Backup
     /// <summary>The bytes that it takes in the repository.</summary>
     public long StoredBytes { get; init; }
 
+    /// <summary>Whether its source was a standby, or in the middle of a recovery.</summary>
+    public bool IsOfStandby { get; init; }
+
     /// <summary>Whether its data went through an anonymization.</summary>
     public bool Anonymized { get; init; }
 

@@ -285,6 +285,7 @@ internal sealed class BackupCatalog(BackupRepository repository)
         LeftOut = manifest.Database?.LeftOut ?? [],
         Bytes = manifest.Mode == BackupMode.Logical ? manifest.Bytes : manifest.Files.Sum(file => file.Bytes),
         StoredBytes = manifest.StoredBytes + manifestBytes,
+        IsOfStandby = manifest.IsRecovering,
         Anonymized = manifest.IsAnonymized,
     };
 

@@ -83,11 +83,14 @@ internal sealed record BackupManifest
     /// <summary>The objects that hold the files.</summary>
     public IReadOnlyList<StoredPart> Parts { get; init; } = [];
 
+    /// <summary>The objects with the digests of the files' blocks, by which a later one knows what changed: one of a part at most, with the maps of its files in their order.</summary>
+    public IReadOnlyList<StoredPart> BlockMaps { get; init; } = [];
+
     [JsonIgnore]
     public long Bytes => Parts.Sum(part => part.Bytes);
 
     [JsonIgnore]
-    public long StoredBytes => Parts.Sum(part => part.StoredBytes);
+    public long StoredBytes => Parts.Concat(BlockMaps).Sum(part => part.StoredBytes);
 
     public byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(this, BackupJson.Default.BackupManifest);
 
@@ -110,9 +113,25 @@ internal sealed record BackupManifest
 /// <summary>A file in a backup.</summary>
 /// <param name="Path">Its path in the data directory.</param>
 /// <param name="Bytes">Its length.</param>
-/// <param name="Part">Which of the parts it is in, from 0.</param>
+/// <param name="Part">Which of the parts it is in, from 0; -1 if it is as in the backup before.</param>
 /// <param name="Sha256">The digest of its content.</param>
-internal sealed record BackedUpFile(string Path, long Bytes, int Part, string Sha256);
+internal sealed record BackedUpFile(string Path, long Bytes, int Part, string Sha256)
+{
+    /// <summary>Where a file is that is nowhere but in an earlier backup.</summary>
+    public const int AsBefore = -1;
+
+    /// <summary>What of it is stored; null for all. The rest of it is in the backup before.</summary>
+    public BlockChanges? Changes { get; init; }
+
+    [JsonIgnore]
+    public bool IsAsBefore => Part == AsBefore;
+}
+
+/// <summary>The blocks of a file that changed.</summary>
+/// <param name="Windows">How many pieces they are in.</param>
+/// <param name="Bytes">The length of these pieces.</param>
+/// <param name="Sha256">The digest of them all, one after the other.</param>
+internal sealed record BlockChanges(int Windows, long Bytes, string Sha256);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true, RespectRequiredConstructorParameters = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(BackupManifest))]

@@ -60,14 +60,17 @@ internal sealed class BackupRepository
     }
 
     /// <summary>Writes an object, whole or not at all, and tells what was stored.</summary>
-    public async Task<StoredPart> WriteAsync(string key, Func<Stream, CancellationToken, Task> write, bool compress, CancellationToken cancellationToken)
+    public Task<StoredPart> WriteAsync(string key, Func<Stream, CancellationToken, Task> write, bool compress, CancellationToken cancellationToken) => WriteAsync(key, write, compress, digest: true, cancellationToken);
+
+    /// <summary>The same, where what is in the object has digests of its own: then it needs none for all of its content.</summary>
+    public async Task<StoredPart> WriteAsync(string key, Func<Stream, CancellationToken, Task> write, bool compress, bool digest, CancellationToken cancellationToken)
     {
         StoredPart? part = null;
         await Store.WriteAsync(key, async (stored, token) =>
         {
             using SealWriter seal = _key is null ? new PlainSeal.Writer(stored, key) : new EncryptedSeal.Writer(stored, key, _key);
             using var zstd = compress ? new ZstdWriter(seal, Compression) : null;
-            using var content = new ContentWriter((Stream?)zstd ?? seal);
+            using var content = new ContentWriter((Stream?)zstd ?? seal, digest);
             await write(content, token).ConfigureAwait(false);
             foreach (var layer in new WriteLayer?[] { content, zstd, seal }.OfType<WriteLayer>())
                 await layer.CompleteAsync(token).ConfigureAwait(false);
@@ -77,7 +80,7 @@ internal sealed class BackupRepository
     }
 
     /// <summary>
-    /// Reads what <see cref="WriteAsync"/> wrote. An encrypted object never gives a byte that was not written; any other one may, but then it ends with an error, and so does every
+    /// Reads what was written. An encrypted object never gives a byte that was not written; any other one may, but then it ends with an error, and so does every
     /// object that is not whole: what was read counts only when the end has come.
     /// </summary>
     public async Task<Stream> ReadAsync(string key, bool compressed, CancellationToken cancellationToken)
@@ -122,5 +125,5 @@ internal sealed class BackupRepository
 /// <param name="Bytes">Bytes of its content.</param>
 /// <param name="StoredBytes">Bytes in the store.</param>
 /// <param name="Sha256">Hash of those.</param>
-/// <param name="ContentSha256">Hash of the content.</param>
+/// <param name="ContentSha256">Hash of the content; empty where the manifest has that of each file in it.</param>
 internal sealed record StoredPart(string Key, long Bytes, long StoredBytes, string Sha256, string ContentSha256);

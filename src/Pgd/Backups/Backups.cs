@@ -87,6 +87,24 @@ public sealed class Backups
         }, cancellationToken);
     }
 
+    /// <summary>Makes a physical backup of a server's whole cluster, over its replication protocol. The server goes on; a standby can be backed up as well.</summary>
+    /// <param name="source">The server, and a role that may replicate.</param>
+    /// <param name="rule">What of it.</param>
+    /// <param name="place">The repository.</param>
+    /// <param name="cancellationToken">Ends it; what was written then is nobody's, and goes with the next prune.</param>
+    /// <exception cref="PgdException">
+    /// The role or <c>pg_hba.conf</c> does not allow it, or it has tablespaces (<see cref="ExitCode.Unsafe"/>, with what to type), <c>pg_basebackup</c> is missing or too old
+    /// (<see cref="ExitCode.MachineLacks"/>), there is no such repository (<see cref="ExitCode.NotFound"/>), …
+    /// </exception>
+    public Task<Backup> CreateAsync(QuerySource source, ChainRule rule, BackupPlace place, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        ArgumentNullException.ThrowIfNull(rule);
+        ArgumentNullException.ThrowIfNull(place);
+        return source is not PostgresSource { Url: var url } ? throw new PgdException(ExitCode.Misuse, "of MariaDB there are logical backups only", "Leave out --mode physical.")
+            : WithAsync(place, "backup create", source.ToString(), catalog => ServerBackup.MakeAsync(url, rule, catalog, _workspace.Reporter, cancellationToken), cancellationToken);
+    }
+
     /// <summary>The backups of a repository, the oldest first: also those that are not complete.</summary>
     /// <param name="place">The repository.</param>
     /// <param name="source">Only of this project or branch; null for all.</param>
@@ -194,7 +212,7 @@ public sealed class Backups
             {
                 RefuseOtherEngine(found.Manifest);
                 return new Restored(found.Backup, isLogical ? await DatabaseToBranchAsync(catalog, found, branch, !request.WithoutOwners, request.TimeToLive, lease: null, cancellationToken).ConfigureAwait(false)
-                    : await ToBranchAsync(repository, found, branch, request.Target, request.TimeToLive, lease: null, cancellationToken).ConfigureAwait(false), null, null);
+                    : await ToBranchAsync(catalog, found, branch, request.Target, request.TimeToLive, lease: null, cancellationToken).ConfigureAwait(false), null, null);
             }
 
             if (request.Server is { } server)
@@ -212,7 +230,7 @@ public sealed class Backups
 
             if (isLogical)
                 throw new PgdException(ExitCode.Misuse, $"{found.Backup.Id} is a logical backup of a database: it has no files of a cluster", "Restore it into an empty database (--to-url) or as a branch (--to-branch).");
-            await ToFolderAsync(repository, found.Manifest, request.Folder!, cancellationToken).ConfigureAwait(false);
+            await ToFolderAsync(repository, await catalog.ChainAsync(found, cancellationToken).ConfigureAwait(false), request.Folder!, cancellationToken).ConfigureAwait(false);
             return new Restored(found.Backup, null, request.Folder, null);
         }, cancellationToken);
     }
@@ -371,13 +389,20 @@ public sealed class Backups
             var volume = Snapshots.Attach(_workspace.Storages.Named(project.Storage), snapshot);
             var control = ControlData.TryRead(volume.Data) ?? throw new PgdException(ExitCode.Failed, $"the control file of {snapshot.FullName} cannot be read", "See what is wrong: dotnet pgd doctor");
             var system = control.SystemIdentifier.ToString(System.Globalization.CultureInfo.InvariantCulture);
-            var begun = await catalog.BeginAsync(system, BackupBase.None(null), cancellationToken).ConfigureAwait(false);
+            var history = $"{system}/{control.Timeline:X8}/{record.Id}/{record.Generation}";
+            var files = new FolderFiles(volume.Data, branch.ToString());
+            var begun = await catalog.BeginAsync(system, await catalog.BaseAsync(StoredBackup.SeriesOf(branch.ToString(), null, null), history, rule, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
             await using var _ = begun.ConfigureAwait(false);
             _workspace.Reporter.Step($"backing up {branch} to {catalog.Repository.Store.Url}");
-            var (folders, files, parts) = await DataParts.WriteAsync(volume.Data, branch.ToString(), begun.Prefix, catalog.Repository, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
+            using var earlier = begun.BuildsOn.Parent is null ? null : new EarlierFiles(begun.BuildsOn.Chain, catalog.Repository);
+            var written = await DataParts.WriteAsync(files, earlier, begun.Prefix, catalog.Repository, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
             return await catalog.CommitAsync(begun, new BackupManifest
             {
                 Id = begun.Id,
+                Kind = begun.BuildsOn.Kind,
+                Parent = begun.BuildsOn.Parent?.Backup.Id,
+                FullBecause = begun.BuildsOn.Reason,
+                History = history,
                 Source = branch.ToString(),
                 BranchId = record.Id,
                 PostgresMajor = project.PostgresMajor,
@@ -392,9 +417,10 @@ public sealed class Backups
                 IsAdopted = snapshot.IsAdopted,
                 IsAnonymized = snapshot.IsAnonymized,
                 AnonymizationDigest = snapshot.AnonymizationDigest,
-                Folders = folders,
-                Files = files,
-                Parts = parts,
+                Folders = files.Folders,
+                Files = written.Files,
+                Parts = written.Parts,
+                BlockMaps = written.Maps,
             }, cancellationToken).ConfigureAwait(false);
         }
         finally
@@ -479,7 +505,7 @@ public sealed class Backups
         try
         {
             var branch = BranchName.Of(project, $"restore-{lease.Id}");
-            _ = manifest.Mode == BackupMode.Physical ? await ToBranchAsync(catalog.Repository, found, branch, request.Target, TimeSpan.FromDays(1), lease, cancellationToken).ConfigureAwait(false)
+            _ = manifest.Mode == BackupMode.Physical ? await ToBranchAsync(catalog, found, branch, request.Target, TimeSpan.FromDays(1), lease, cancellationToken).ConfigureAwait(false)
                 : await DatabaseToBranchAsync(catalog, found, branch, !request.WithoutOwners, TimeSpan.FromDays(1), lease, cancellationToken).ConfigureAwait(false);
             var superuser = _workspace.State.RequireProject(project).Superuser;
             var url = await _workspace.Branches.ConnectAsync(branch, request.Database ?? manifest.Database?.Name, superuser, cancellationToken).ConfigureAwait(false);
@@ -534,7 +560,7 @@ public sealed class Backups
     {
         var (repository, manifest, problems) = (catalog.Repository, found.Manifest!, new List<string>());
         var there = await catalog.ObjectsAsync(found, cancellationToken).ConfigureAwait(false);
-        foreach (var part in manifest.Parts)
+        foreach (var part in manifest.Parts.Concat(manifest.BlockMaps))
         {
             if (!there.TryGetValue(part.Key, out var bytes))
                 problems.Add($"{part.Key} is missing");
@@ -552,7 +578,19 @@ public sealed class Backups
                 if (manifest.Mode == BackupMode.Physical)
                     await DataParts.ReadAsync(manifest, part, repository, open: null, bytes => _workspace.Reporter.Progress($"reading {manifest.Id}", done += bytes, total), cancellationToken).ConfigureAwait(false);
                 else
-                    await ProveAsync(repository, manifest.Parts[part], cancellationToken).ConfigureAwait(false);
+                    await ProveAsync(repository, manifest.Parts[part], compressed: true, cancellationToken).ConfigureAwait(false);
+            }
+            catch (PgdException e) when (e.ExitCode is ExitCode.Failed or ExitCode.NotFound)
+            {
+                problems.Add(e.Message);
+            }
+        }
+
+        foreach (var map in manifest.BlockMaps)
+        {
+            try
+            {
+                await ProveAsync(repository, map, compressed: false, cancellationToken).ConfigureAwait(false);
             }
             catch (PgdException e) when (e.ExitCode is ExitCode.Failed or ExitCode.NotFound)
             {
@@ -563,9 +601,9 @@ public sealed class Backups
         return problems;
     }
 
-    private static async Task ProveAsync(BackupRepository repository, StoredPart part, CancellationToken cancellationToken)
+    private static async Task ProveAsync(BackupRepository repository, StoredPart part, bool compressed, CancellationToken cancellationToken)
     {
-        var stored = await repository.ReadAsync(part.Key, compressed: true, cancellationToken).ConfigureAwait(false);
+        var stored = await repository.ReadAsync(part.Key, compressed, cancellationToken).ConfigureAwait(false);
         await using var _ = stored.ConfigureAwait(false);
         if (Convert.ToHexStringLower(await SHA256.HashDataAsync(stored, cancellationToken).ConfigureAwait(false)) != part.ContentSha256)
             throw new PgdException(ExitCode.Failed, $"{part.Key} is damaged: it is not what was backed up", "What is damaged is not restored; choose another backup: dotnet pgd backup list");
@@ -584,7 +622,7 @@ public sealed class Backups
             var branch = BranchName.Of(project ?? BranchName.Parse(manifest.Source).Project, $"verify-{lease.Id}");
             try
             {
-                _ = manifest.Mode == BackupMode.Physical ? await ToBranchAsync(catalog.Repository, found, branch, target: null, TimeSpan.FromDays(1), lease, cancellationToken).ConfigureAwait(false)
+                _ = manifest.Mode == BackupMode.Physical ? await ToBranchAsync(catalog, found, branch, target: null, TimeSpan.FromDays(1), lease, cancellationToken).ConfigureAwait(false)
                     : await DatabaseToBranchAsync(catalog, found, branch, withOwners: false, TimeSpan.FromDays(1), lease, cancellationToken).ConfigureAwait(false);
             }
             catch (PgdException e) when (e.ExitCode == ExitCode.Failed)
@@ -646,7 +684,7 @@ public sealed class Backups
 
     private static Dictionary<string, string> LabelsOf(BackupManifest manifest) => new() { ["pgd.backup"] = manifest.Id };
 
-    private async Task<Branch> ToBranchAsync(BackupRepository repository, StoredBackup found, BranchName branch, RecoveryTarget? target, TimeSpan? timeToLive, Lease? lease, CancellationToken cancellationToken)
+    private async Task<Branch> ToBranchAsync(BackupCatalog catalog, StoredBackup found, BranchName branch, RecoveryTarget? target, TimeSpan? timeToLive, Lease? lease, CancellationToken cancellationToken)
     {
         var project = _workspace.State.RequireProject(branch.Project);
         var manifest = found.Manifest!;
@@ -656,12 +694,13 @@ public sealed class Backups
             throw new PgdException(ExitCode.Unsafe, $"the text in {manifest.Id} is sorted by {libc}, and servers of {project.Name} sort by {here}", "Restore it into a project with an image like that of its source.");
         if (manifest.Superuser != project.Superuser)
             throw new PgdException(ExitCode.Unsafe, $"the superuser of {manifest.Id} is {manifest.Superuser}, and that of the project {project.Name} is {project.Superuser}", $"Restore it into a project whose superuser is {manifest.Superuser}.");
-        using var plan = await PlanAsync(repository, manifest, target, cancellationToken).ConfigureAwait(false);
-        return (await _workspace.Branches.CreateAsync(new() { Name = branch, TimeToLive = timeToLive, Lease = lease, Labels = LabelsOf(manifest), Backup = (repository, manifest), Plan = plan }, cancellationToken).ConfigureAwait(false)).Branch;
+        using var plan = await PlanAsync(catalog.Repository, manifest, target, cancellationToken).ConfigureAwait(false);
+        return (await _workspace.Branches.CreateAsync(new() { Name = branch, TimeToLive = timeToLive, Lease = lease, Labels = LabelsOf(manifest), Backup = (catalog.Repository, await catalog.ChainAsync(found, cancellationToken).ConfigureAwait(false)), Plan = plan }, cancellationToken).ConfigureAwait(false)).Branch;
     }
 
-    private async Task ToFolderAsync(BackupRepository repository, BackupManifest manifest, string folder, CancellationToken cancellationToken)
+    private async Task ToFolderAsync(BackupRepository repository, IReadOnlyList<StoredBackup> chain, string folder, CancellationToken cancellationToken)
     {
+        var manifest = chain[^1].Manifest!;
         var made = !Directory.Exists(folder);
         if (!made && Directory.EnumerateFileSystemEntries(folder).Any())
             throw new PgdException(ExitCode.Exists, $"the folder {folder} is not empty", "Name one that is empty, or not there yet.");
@@ -672,12 +711,12 @@ public sealed class Backups
             var owner = Libc.Status(folder);
             await DiskFull.TellAsync(folder, async () =>
             {
-                await RestoredClone.RestoreAsync(folder, repository, manifest, owner.Owner, owner.Group, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
+                var files = new RestoredFiles(folder, repository, chain, owner.Owner, owner.Group, _workspace.Reporter);
+                await files.RunAsync(cancellationToken).ConfigureAwait(false);
+                if (manifest.IsRecovering)
+                    files.EndRecovery();
                 return true;
             }).ConfigureAwait(false);
-            // A standby's data goes on as one only if somebody says so.
-            if (manifest.IsRecovering)
-                await File.WriteAllTextAsync(Path.Combine(folder, "recovery.signal"), "", cancellationToken).ConfigureAwait(false);
         }
         catch
         {

@@ -1,75 +1,116 @@
 using System.Buffers;
+using System.Buffers.Binary;
 using System.Formats.Tar;
 using System.Security.Cryptography;
 using Pgd.Linux;
 
 namespace Pgd.Backups;
 
-/// <summary>A data directory as a sequence of tar archives, each of them an object of its own: a damaged one costs no other, and they are restored side by side.</summary>
+/// <summary>
+/// The files of a cluster as tar archives, each of them an object of its own: a damaged one costs no other, and they are written and restored side by side. A file that changed since an
+/// earlier backup is in them as windows: some megabytes of it, of which only the blocks are there that are not as they were.
+/// </summary>
 internal static class DataParts
 {
+    private const int CopyBytes = 1 << 20, WindowBlocks = 512, WindowBytes = WindowBlocks * BlockMap.BlockBytes;
+
+    // A window begins with its place in the file, and a bit for each of its blocks.
+    private const int WindowHeader = sizeof(long) + (WindowBlocks / 8);
+
     // Large enough that their number does not matter, and small enough that one is soon read again.
     private const long PartBytes = 1L << 30;
 
-    private const int CopyBytes = 1 << 20;
+    // Maps are kept until their part is written.
+    private const int MapBytes = 4 << 20;
 
-    /// <summary>Writes the directory's files, which nobody changes meanwhile.</summary>
-    /// <exception cref="PgdException">There is a link in it (<see cref="ExitCode.Unsafe"/>), or the repository refuses.</exception>
-    public static async Task<(IReadOnlyList<string> Folders, IReadOnlyList<BackedUpFile> Files, IReadOnlyList<StoredPart> Parts)> WriteAsync(string data, string name, string prefix, BackupRepository repository, IReporter reporter, CancellationToken cancellationToken)
+    private const int MostSideBySide = 2;
+
+    /// <summary>The object with the maps of a part.</summary>
+    public static string MapOf(string prefix, int part) => $"{prefix}blocks/{part:D5}";
+
+    /// <summary>Writes the files, which nobody changes meanwhile.</summary>
+    /// <param name="source">The files.</param>
+    /// <param name="earlier">What is there already; null to write all.</param>
+    /// <param name="prefix">Where they go.</param>
+    /// <param name="repository">The repository.</param>
+    /// <param name="reporter">Hears how far it is.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <exception cref="PgdException">A file changes after all (<see cref="ExitCode.Failed"/>), or the repository refuses.</exception>
+    public static async Task<WrittenParts> WriteAsync(IClusterFiles source, EarlierFiles? earlier, string prefix, BackupRepository repository, IReporter reporter, CancellationToken cancellationToken)
     {
-        var (folders, found) = List(data, name);
-        var (files, parts) = (new List<BackedUpFile>(found.Count), new List<StoredPart>());
-        var (total, done) = (found.Sum(f => f.Bytes), 0L);
-        for (var next = 0; next < found.Count;)
+        var (done, last) = (0L, -1);
+        var lanes = Enumerable.Range(0, source.IsSideBySide ? Math.Min(MostSideBySide, Environment.ProcessorCount) : 1).Select(_ => new WrittenParts([], [], [])).ToList();
+        await Parallel.ForEachAsync(lanes, new ParallelOptions { MaxDegreeOfParallelism = lanes.Count, CancellationToken = cancellationToken }, async (lane, token) =>
         {
-            var part = parts.Count;
-            parts.Add(await repository.WriteAsync($"{prefix}data/{part:D5}.tar", async (stream, token) =>
+            using var maps = new MemoryStream();
+            for (var next = await source.NextAsync(token).ConfigureAwait(false); next is not null;)
             {
-                var writer = new TarWriter(stream, TarEntryFormat.Pax, leaveOpen: true);
-                await using var _ = writer.ConfigureAwait(false);
-                for (var written = 0L; next < found.Count && (written == 0 || written + found[next].Bytes <= PartBytes); next++)
+                var part = Interlocked.Increment(ref last);
+                lane.Parts.Add(await repository.WriteAsync($"{prefix}data/{part:D5}.tar", async (stream, inner) =>
                 {
-                    var (path, bytes) = found[next];
-                    files.Add(new(path, bytes, part, await AddAsync(writer, data, path, bytes, token).ConfigureAwait(false)));
-                    written += bytes;
-                    done += bytes;
-                    reporter.Progress($"backing up {name}", done, total);
-                }
-            }, compress: true, cancellationToken).ConfigureAwait(false));
-            Fault.Here("backup:part");
-        }
-
-        return (folders, files, parts);
+                    var writer = new PartWriter(stream, part, maps, earlier);
+                    await using var _ = writer.ConfigureAwait(false);
+                    for (; next is not null && writer.HasRoomFor(next); next = await source.NextAsync(inner).ConfigureAwait(false))
+                    {
+                        lane.Files.Add(await writer.WriteAsync(next, inner).ConfigureAwait(false));
+                        if (source.Bytes > 0)
+                            reporter.Progress($"backing up {source.Name}", Interlocked.Add(ref done, next.Bytes), source.Bytes);
+                    }
+                }, compress: true, digest: false, token).ConfigureAwait(false));
+                Fault.Here("backup:part");
+                if (maps.Length > 0)
+                    lane.Maps.Add(await repository.WriteAsync(MapOf(prefix, part), (stream, inner) => stream.WriteAsync(maps.GetBuffer().AsMemory(0, (int)maps.Length), inner).AsTask(), compress: false, token).ConfigureAwait(false));
+                maps.SetLength(0);
+                Fault.Here("backup:blocks");
+            }
+        }).ConfigureAwait(false);
+        return new([.. lanes.SelectMany(lane => lane.Files).OrderBy(file => file.Part)], [.. lanes.SelectMany(lane => lane.Parts).OrderBy(part => part.Key, StringComparer.Ordinal)], [.. lanes.SelectMany(lane => lane.Maps).OrderBy(map => map.Key, StringComparer.Ordinal)]);
     }
 
-    /// <summary>Brings the files of a part back, and proves each of them.</summary>
+    /// <summary>Brings what a part has of its files back, and proves it.</summary>
     /// <param name="manifest">The backup.</param>
     /// <param name="part">Which part of it.</param>
     /// <param name="repository">Where it is.</param>
-    /// <param name="open">Makes a file of that path and length; null to only read.</param>
+    /// <param name="open">Opens a file, or one to be changed, to be written; null to only read.</param>
     /// <param name="read">Hears how many bytes of content were read.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="PgdException">Something is damaged or missing (<see cref="ExitCode.Failed"/>).</exception>
-    public static async Task ReadAsync(BackupManifest manifest, int part, BackupRepository repository, Func<BackedUpFile, Stream>? open, Action<long> read, CancellationToken cancellationToken)
+    public static async Task ReadAsync(BackupManifest manifest, int part, BackupRepository repository, Func<BackedUpFile, Stream?>? open, Action<long> read, CancellationToken cancellationToken)
     {
         var stored = manifest.Parts[part];
-        var expected = manifest.Files.Where(file => file.Part == part).ToDictionary(file => file.Path, StringComparer.Ordinal);
+        var expected = manifest.Files.Where(file => file.Part == part && file.Changes is not { Windows: 0 }).ToDictionary(file => file.Path, StringComparer.Ordinal);
         var source = await repository.ReadAsync(stored.Key, compressed: true, cancellationToken).ConfigureAwait(false);
         await using var _ = source.ConfigureAwait(false);
+        var buffer = ArrayPool<byte>.Shared.Rent(CopyBytes);
         try
         {
             var reader = new TarReader(source, leaveOpen: true);
             await using var __ = reader.ConfigureAwait(false);
-            while (await reader.GetNextEntryAsync(copyData: false, cancellationToken).ConfigureAwait(false) is { } entry)
+            // An archive without a file has no end either.
+            var entry = expected.Count == 0 ? null : await reader.GetNextEntryAsync(copyData: false, cancellationToken).ConfigureAwait(false);
+            while (entry is not null)
             {
-                if (!expected.Remove(entry.Name, out var file) || entry.Length != file.Bytes)
+                if (!expected.Remove(entry.Name, out var file) || (file.Changes is null && entry.Length != file.Bytes))
                     throw Damaged(stored, $"it has a file {entry.Name} of {entry.Length} bytes, which the manifest does not have so");
                 var target = open?.Invoke(file) ?? Stream.Null;
                 await using var ___ = target.ConfigureAwait(false);
-                if (await CopyAsync(entry.DataStream ?? Stream.Null, target, cancellationToken).ConfigureAwait(false) != file.Sha256)
-                    throw Damaged(stored, $"{entry.Name} is not what was backed up");
+                using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+                var windows = 0;
+                do
+                {
+                    var content = entry.DataStream ?? Stream.Null;
+                    if (file.Changes is null)
+                        await CopyAsync(content, target, hash, buffer, cancellationToken).ConfigureAwait(false);
+                    else
+                        await ApplyAsync(content, target, hash, buffer, cancellationToken).ConfigureAwait(false);
+                    windows++;
+                    entry = await reader.GetNextEntryAsync(copyData: false, cancellationToken).ConfigureAwait(false);
+                }
+                while (file.Changes is not null && entry?.Name == file.Path);
+                if ((file.Changes?.Windows ?? 1) != windows || Convert.ToHexStringLower(hash.GetHashAndReset()) != (file.Changes?.Sha256 ?? file.Sha256))
+                    throw Damaged(stored, $"{file.Path} is not what was backed up");
                 await target.FlushAsync(cancellationToken).ConfigureAwait(false);
-                read(file.Bytes);
+                read(file.Changes?.Bytes ?? file.Bytes);
             }
 
             // To its very end: what protects the object is there.
@@ -79,6 +120,10 @@ internal static class DataParts
         {
             throw Damaged(stored, e.Message, e);
         }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
 
         if (expected.Count > 0)
             throw Damaged(stored, $"it lacks {expected.Count} files, among them {expected.Keys.First()}");
@@ -86,62 +131,181 @@ internal static class DataParts
 
     private static PgdException Damaged(StoredPart part, string what, Exception? inner = null) => new(ExitCode.Failed, $"{part.Key} is damaged: {what}", "What is damaged is not restored; choose another backup: dotnet pgd backup list", inner);
 
-    private static (List<string> Folders, List<(string Path, long Bytes)> Files) List(string data, string name)
+    private static async Task CopyAsync(Stream source, Stream target, IncrementalHash hash, byte[] buffer, CancellationToken cancellationToken)
     {
-        var (folders, files) = (new List<string>(), new List<(string, long)>());
-        foreach (var entry in new DirectoryInfo(data).EnumerateFileSystemInfos("*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.None }))
+        while (await source.ReadAsync(buffer, cancellationToken).ConfigureAwait(false) is var count and > 0)
         {
-            var path = Path.GetRelativePath(data, entry.FullName);
-            if (entry.LinkTarget is not null)
-                throw new PgdException(ExitCode.Unsafe, $"{name} has a symbolic link {path}, and a backup of it would not hold what is there", "Move its tablespaces into the data directory: alter table … set tablespace pg_default.");
-            if (entry is DirectoryInfo)
-                folders.Add(path);
-            else
-                files.Add((path, ((FileInfo)entry).Length));
+            hash.AppendData(buffer, 0, count);
+            await target.WriteAsync(buffer.AsMemory(0, count), cancellationToken).ConfigureAwait(false);
         }
-
-        folders.Sort(StringComparer.Ordinal);
-        files.Sort((one, other) => string.CompareOrdinal(one.Item1, other.Item1));
-        return (folders, files);
     }
 
-    private static async Task<string> AddAsync(TarWriter writer, string data, string path, long bytes, CancellationToken cancellationToken)
+    private static async Task ApplyAsync(Stream source, Stream target, IncrementalHash hash, byte[] buffer, CancellationToken cancellationToken)
     {
-        var file = new FileStream(Path.Combine(data, path), new FileStreamOptions { Access = FileAccess.Read, Share = FileShare.ReadWrite | FileShare.Delete, Options = FileOptions.SequentialScan | FileOptions.Asynchronous, BufferSize = CopyBytes });
-        await using var _ = file.ConfigureAwait(false);
-        using var hash = SHA256.Create();
-        var hashed = new CryptoStream(file, hash, CryptoStreamMode.Read);
-        await using var __ = hashed.ConfigureAwait(false);
-        await writer.WriteEntryAsync(new PaxTarEntry(TarEntryType.RegularFile, path) { DataStream = new KnownLength(hashed, bytes), Mode = UnixFileMode.UserRead | UnixFileMode.UserWrite }, cancellationToken).ConfigureAwait(false);
-        // The writer reads as much as there was; the digest is of all that there is.
-        if (await hashed.ReadAsync(new byte[1], cancellationToken).ConfigureAwait(false) != 0)
-            throw new PgdException(ExitCode.Failed, $"{Path.Combine(data, path)} grew while it was backed up", "Nothing may write into a snapshot; take the backup again.");
-        return Convert.ToHexStringLower(hash.Hash!);
-    }
-
-    private static async Task<string> CopyAsync(Stream source, Stream target, CancellationToken cancellationToken)
-    {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        var buffer = ArrayPool<byte>.Shared.Rent(CopyBytes);
-        try
+        var header = buffer[..WindowHeader];
+        await source.ReadExactlyAsync(header, cancellationToken).ConfigureAwait(false);
+        hash.AppendData(header);
+        var offset = BinaryPrimitives.ReadInt64LittleEndian(header);
+        for (var block = 0; block < WindowBlocks;)
         {
-            while (await source.ReadAsync(buffer, cancellationToken).ConfigureAwait(false) is var count and > 0)
+            // Neighbors at once.
+            var run = 0;
+            while (block + run < WindowBlocks && run < CopyBytes / BlockMap.BlockBytes && IsSet(header, block + run))
+                run++;
+            if (run == 0)
             {
-                hash.AppendData(buffer, 0, count);
-                await target.WriteAsync(buffer.AsMemory(0, count), cancellationToken).ConfigureAwait(false);
+                block++;
+                continue;
             }
 
-            return Convert.ToHexStringLower(hash.GetHashAndReset());
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
+            var count = await source.ReadAtLeastAsync(buffer.AsMemory(0, run * BlockMap.BlockBytes), run * BlockMap.BlockBytes, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);
+            if (count <= (run - 1) * BlockMap.BlockBytes)
+                throw new EndOfStreamException("a window lacks some of its blocks");
+            hash.AppendData(buffer, 0, count);
+            if (target.CanSeek)
+                target.Position = offset + ((long)block * BlockMap.BlockBytes);
+            await target.WriteAsync(buffer.AsMemory(0, count), cancellationToken).ConfigureAwait(false);
+            block += run;
         }
     }
 
-    /// <summary>A stream that only reads, for a writer that asks how much there is.</summary>
-    private sealed class KnownLength(Stream source, long length) : Stream
+    private static bool IsSet(ReadOnlySpan<byte> header, int block) => (header[sizeof(long) + (block / 8)] & (1 << (block % 8))) != 0;
+
+    /// <summary>One archive that is written.</summary>
+    private sealed class PartWriter(Stream target, int part, MemoryStream maps, EarlierFiles? earlier) : IAsyncDisposable
     {
+        private readonly TarWriter _tar = new(target, TarEntryFormat.Pax, leaveOpen: true);
+        private readonly byte[] _buffer = ArrayPool<byte>.Shared.Rent(earlier is null ? CopyBytes : WindowBytes);
+        private byte[]? _window;
+        private long _written;
+        private bool _any;
+
+        /// <summary>Whether a file belongs into it; the first one always.</summary>
+        public bool HasRoomFor(ClusterFile file) => !_any || (maps.Length < MapBytes && _written + (earlier?.Find(file.Path) is { } before && before.Bytes == file.Bytes ? 0 : file.Bytes) <= PartBytes);
+
+        public async Task<BackedUpFile> WriteAsync(ClusterFile file, CancellationToken cancellationToken)
+        {
+            _any = true;
+            var content = file.Open();
+            await using var _ = content.ConfigureAwait(false);
+            var map = new byte[BlockMap.BytesFor(file.Bytes)];
+            var written = earlier?.Find(file.Path) is not { } before ? await AddAsync(file, content, map, cancellationToken).ConfigureAwait(false)
+                : map.Length == 0 ? await AddIfChangedAsync(file, content, before, cancellationToken).ConfigureAwait(false)
+                : await AddChangesAsync(file, content, before, await earlier.MapAsync(file.Path, cancellationToken).ConfigureAwait(false), map, cancellationToken).ConfigureAwait(false);
+            // What was read is as much as there was; the digest is of all that there is.
+            if (await content.ReadAsync(_buffer.AsMemory(0, 1), cancellationToken).ConfigureAwait(false) != 0)
+                throw Changed(file, "grew");
+            if (!written.IsAsBefore)
+                maps.Write(map);
+            return written;
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await _tar.DisposeAsync().ConfigureAwait(false);
+            ArrayPool<byte>.Shared.Return(_buffer);
+            if (_window is not null)
+                ArrayPool<byte>.Shared.Return(_window);
+        }
+
+        private static PgdException Changed(ClusterFile file, string how) => new(ExitCode.Failed, $"{file.Path} {how} while it was backed up", "Nothing may write into a snapshot; take the backup again.");
+
+        private Task WriteEntryAsync(string path, Stream content, long bytes, CancellationToken cancellationToken)
+        {
+            _written += bytes;
+            return _tar.WriteEntryAsync(new PaxTarEntry(TarEntryType.RegularFile, path) { DataStream = content, Mode = UnixFileMode.UserRead | UnixFileMode.UserWrite }, cancellationToken);
+        }
+
+        private async Task<BackedUpFile> AddAsync(ClusterFile file, Stream content, byte[] map, CancellationToken cancellationToken)
+        {
+            using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+            await WriteEntryAsync(file.Path, new ReadOnce(file.Bytes, Read), file.Bytes, cancellationToken).ConfigureAwait(false);
+            return new(file.Path, file.Bytes, part, Convert.ToHexStringLower(hash.GetHashAndReset()));
+
+            async ValueTask<ReadOnlyMemory<byte>> Read(long offset, CancellationToken token)
+            {
+                var piece = _buffer.AsMemory(0, (int)Math.Min(CopyBytes, file.Bytes - offset));
+                if (await content.ReadAtLeastAsync(piece, piece.Length, throwOnEndOfStream: false, token).ConfigureAwait(false) < piece.Length)
+                    throw Changed(file, "shrank");
+                await HashAsync(hash, piece, map, offset).ConfigureAwait(false);
+                return piece;
+            }
+        }
+
+        private async Task<BackedUpFile> AddIfChangedAsync(ClusterFile file, Stream content, BackedUpFile before, CancellationToken cancellationToken)
+        {
+            var all = _buffer.AsMemory(0, (int)file.Bytes);
+            if (await content.ReadAtLeastAsync(all, all.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false) < all.Length)
+                throw Changed(file, "shrank");
+            var digest = Convert.ToHexStringLower(SHA256.HashData(all.Span));
+            if (digest == before.Sha256)
+                return new(file.Path, file.Bytes, BackedUpFile.AsBefore, digest);
+            using var copy = new MemoryStream(_buffer, 0, all.Length, writable: false);
+            await WriteEntryAsync(file.Path, copy, all.Length, cancellationToken).ConfigureAwait(false);
+            return new(file.Path, file.Bytes, part, digest);
+        }
+
+        private async Task<BackedUpFile> AddChangesAsync(ClusterFile file, Stream content, BackedUpFile before, ReadOnlyMemory<byte> earlierMap, byte[] map, CancellationToken cancellationToken)
+        {
+            _window ??= ArrayPool<byte>.Shared.Rent(WindowHeader + WindowBytes);
+            using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+            using var stored = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+            var (windows, bytes) = (0, 0L);
+            for (var offset = 0L; offset < file.Bytes; offset += WindowBytes)
+            {
+                var piece = _buffer.AsMemory(0, (int)Math.Min(WindowBytes, file.Bytes - offset));
+                if (await content.ReadAtLeastAsync(piece, piece.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false) < piece.Length)
+                    throw Changed(file, "shrank");
+                await HashAsync(hash, piece, map, offset).ConfigureAwait(false);
+                var first = (int)(offset / BlockMap.BlockBytes) * BlockMap.DigestBytes;
+                var length = Gather(piece.Span, offset, map.AsSpan(first), earlierMap.Span[Math.Min(first, earlierMap.Length)..]);
+                if (length == 0)
+                    continue;
+                stored.AppendData(_window, 0, length);
+                using var copy = new MemoryStream(_window, 0, length, writable: false);
+                await WriteEntryAsync(file.Path, copy, length, cancellationToken).ConfigureAwait(false);
+                (windows, bytes) = (windows + 1, bytes + length);
+            }
+
+            var digest = Convert.ToHexStringLower(hash.GetHashAndReset());
+            return windows == 0 && file.Bytes == before.Bytes && digest == before.Sha256 ? new(file.Path, file.Bytes, BackedUpFile.AsBefore, digest)
+                : new(file.Path, file.Bytes, part, digest) { Changes = new(windows, bytes, Convert.ToHexStringLower(stored.GetHashAndReset())) };
+        }
+
+        // All of it and each block at the same time.
+        private static async ValueTask HashAsync(IncrementalHash hash, ReadOnlyMemory<byte> piece, byte[] map, long offset)
+        {
+            var blocks = map.Length == 0 ? Task.CompletedTask : Task.Run(() => BlockMap.Digest(piece.Span, map.AsSpan((int)(offset / BlockMap.BlockBytes) * BlockMap.DigestBytes)), CancellationToken.None);
+            hash.AppendData(piece.Span);
+            await blocks.ConfigureAwait(false);
+        }
+
+        // The blocks that are not as they were, after what says which they are.
+        private int Gather(ReadOnlySpan<byte> piece, long offset, ReadOnlySpan<byte> map, ReadOnlySpan<byte> earlierMap)
+        {
+            var window = _window.AsSpan();
+            window[..WindowHeader].Clear();
+            BinaryPrimitives.WriteInt64LittleEndian(window, offset);
+            var length = WindowHeader;
+            for (var block = 0; block * BlockMap.BlockBytes < piece.Length; block++)
+            {
+                var at = block * BlockMap.DigestBytes;
+                if (at + BlockMap.DigestBytes <= earlierMap.Length && map.Slice(at, BlockMap.DigestBytes).SequenceEqual(earlierMap.Slice(at, BlockMap.DigestBytes)))
+                    continue;
+                window[sizeof(long) + (block / 8)] |= (byte)(1 << (block % 8));
+                var content = piece[(block * BlockMap.BlockBytes)..Math.Min(piece.Length, (block + 1) * BlockMap.BlockBytes)];
+                content.CopyTo(window[length..]);
+                length += content.Length;
+            }
+
+            return length == WindowHeader ? 0 : length;
+        }
+    }
+
+    /// <summary>A stream that only reads, piece by piece, for a writer that asks how much there is.</summary>
+    private sealed class ReadOnce(long length, Func<long, CancellationToken, ValueTask<ReadOnlyMemory<byte>>> read) : Stream
+    {
+        private ReadOnlyMemory<byte> _piece;
         private long _read;
 
         public override bool CanRead => true;
@@ -155,23 +319,31 @@ internal static class DataParts
 
         public override long Position { get => _read; set => throw new NotSupportedException(); }
 
-        public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
-
-        public override int Read(Span<byte> buffer)
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
         {
-            var count = source.Read(buffer[..(int)Math.Min(buffer.Length, length - _read)]);
+            if (_piece.Length == 0 && _read < length)
+                _piece = await read(_read, cancellationToken).ConfigureAwait(false);
+            var count = Math.Min(buffer.Length, _piece.Length);
+            _piece[..count].CopyTo(buffer);
+            _piece = _piece[count..];
             _read += count;
             return count;
         }
 
-        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        // Without another copy between.
+        public override async Task CopyToAsync(Stream destination, int bufferSize, CancellationToken cancellationToken)
         {
-            var count = await source.ReadAsync(buffer[..(int)Math.Min(buffer.Length, length - _read)], cancellationToken).ConfigureAwait(false);
-            _read += count;
-            return count;
+            while (_read < length)
+            {
+                var piece = await read(_read, cancellationToken).ConfigureAwait(false);
+                await destination.WriteAsync(piece, cancellationToken).ConfigureAwait(false);
+                _read += piece.Length;
+            }
         }
 
         public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
+        public override int Read(byte[] buffer, int offset, int count) => ReadAsync(buffer.AsMemory(offset, count)).AsTask().GetAwaiter().GetResult();
 
         public override void Flush() => throw new NotSupportedException();
 
@@ -182,3 +354,9 @@ internal static class DataParts
         public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
     }
 }
+
+/// <summary>What was written of a cluster's files.</summary>
+/// <param name="Files">The files, in the order in which they are in the parts.</param>
+/// <param name="Parts">The objects that hold them.</param>
+/// <param name="Maps">The objects with the digests of their blocks.</param>
+internal sealed record WrittenParts(List<BackedUpFile> Files, List<StoredPart> Parts, List<StoredPart> Maps);

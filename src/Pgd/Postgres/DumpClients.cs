@@ -58,9 +58,15 @@ internal sealed class DumpClients
 
     /// <summary>A pg_dump that can read a server of this version.</summary>
     /// <exception cref="PgdException">None is installed (<see cref="ExitCode.MachineLacks"/>).</exception>
-    public string DumpOf(int serverMajor) =>
-        folders.Where(pair => pair.Key >= serverMajor).Select(pair => Path.Combine(pair.Value, "pg_dump")).FirstOrDefault(File.Exists)
-            ?? throw new PgdException(ExitCode.MachineLacks, $"this machine has no pg_dump that can read a server of PostgreSQL {serverMajor}" + (folders.Count == 0 ? "" : $", only those of {string.Join(", ", folders.Keys)}"),
+    public string DumpOf(int serverMajor) => ProgramOf("pg_dump", serverMajor);
+
+    /// <summary>A pg_basebackup that can read a server of this version.</summary>
+    /// <exception cref="PgdException">None is installed (<see cref="ExitCode.MachineLacks"/>).</exception>
+    public string BaseBackupOf(int serverMajor) => ProgramOf("pg_basebackup", serverMajor);
+
+    private string ProgramOf(string name, int serverMajor) =>
+        folders.Where(pair => pair.Key >= serverMajor).Select(pair => Path.Combine(pair.Value, name)).FirstOrDefault(File.Exists)
+            ?? throw new PgdException(ExitCode.MachineLacks, $"this machine has no {name} that can read a server of PostgreSQL {serverMajor}" + (folders.Count == 0 ? "" : $", only those of {string.Join(", ", folders.Keys)}"),
                 $"Install the package postgresql-client-{serverMajor} (apt.postgresql.org has every version).");
 
     private static bool HasAll(string folder) => File.Exists(Path.Combine(folder, "psql")) && File.Exists(Path.Combine(folder, "pg_restore"));

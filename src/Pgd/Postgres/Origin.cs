@@ -10,11 +10,11 @@ namespace Pgd.Postgres;
 /// <param name="Plan">How to go on from the snapshot; null to stay there. It goes with this.</param>
 internal sealed record Origin(BranchName Parent, SnapshotRecord? Snapshot, RecoveryPlan? Plan = null) : IDisposable
 {
-    /// <summary>The backup that it is in; null for what is on this machine.</summary>
-    public (BackupRepository Repository, BackupManifest Manifest)? Backup { get; init; }
+    /// <summary>The backup that it is in, after those that it builds on; null for what is on this machine.</summary>
+    public (BackupRepository Repository, IReadOnlyList<StoredBackup> Chain)? Backup { get; init; }
 
     /// <summary>What it is called.</summary>
-    public string Name => Backup is { } backup ? $"the backup {backup.Manifest.Id}{(Plan is null ? "" : $" at {Plan.Target}")}" : Plan is not null ? $"{Parent} at {Plan.Target}" : Snapshot?.FullName ?? Parent.ToString();
+    public string Name => Backup is { } backup ? $"the backup {backup.Chain[^1].Backup.Id}{(Plan is null ? "" : $" at {Plan.Target}")}" : Plan is not null ? $"{Parent} at {Plan.Target}" : Snapshot?.FullName ?? Parent.ToString();
 
     /// <summary>What must stay as it is while it is copied.</summary>
     public IEnumerable<LockRequest> Locks =>
@@ -43,7 +43,7 @@ internal sealed record Origin(BranchName Parent, SnapshotRecord? Snapshot, Recov
         if (Backup is { } backup)
         {
             var sibling = workspace.State.RequireBranch(BranchName.Of(project.Name, BranchName.Main));
-            var restored = new RestoredClone(workspace.Storages.Named(project.Storage), new BranchServer(workspace, project, sibling, sibling.Generation).RequireVolume(), backup.Repository, backup.Manifest, workspace.Reporter);
+            var restored = new RestoredClone(workspace.Storages.Named(project.Storage), new BranchServer(workspace, project, sibling, sibling.Generation).RequireVolume(), backup.Repository, backup.Chain, workspace.Reporter);
             return Plan is null ? restored : new RecoveredClone(restored, Plan);
         }
 

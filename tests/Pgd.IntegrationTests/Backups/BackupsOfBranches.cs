@@ -102,6 +102,7 @@ public sealed class BackupsOfBranches : IAsyncLifetime
     {
         await SucceedAsync("init");
         await SucceedAsync("create", "shop/main");
+        var id = $"{JsonNode.Parse(await SucceedAsync("create", "shop/main", "--incremental", "--json"))!["id"]}";
         var before = _root.SteadyListing();
         foreach (var file in Directory.EnumerateFiles(Path.Combine(Repository, "i"), "*", SearchOption.AllDirectories).ToList())
         {
@@ -109,23 +110,58 @@ public sealed class BackupsOfBranches : IAsyncLifetime
             foreach (var damage in (byte[][])[[.. whole.Select((b, i) => i == whole.Length / 2 ? (byte)(b ^ 4) : b)], whole[..^1], []])
             {
                 File.WriteAllBytes(file, damage);
-                var verified = await RunAsync("verify", "latest");
+                var verified = await RunAsync("verify", id);
                 Assert.True(verified.Status != 0, $"{file}: {verified}");
-                var restored = await RunAsync("restore", "latest", "--to-branch", "shop/restored");
-                Assert.True(restored.Status != 0, $"{file}: {restored}");
+                var restored = IsForLaterOnes(file) ? null : await RunAsync("restore", id, "--to-branch", "shop/restored");
+                Assert.True(restored?.Status != 0, $"{file}: {restored}");
                 Assert.Equal(before, _root.SteadyListing());
             }
 
             File.Delete(file);
-            Assert.NotEqual(0, (await RunAsync("verify", "latest", "--level", "objects")).Status);
-            Assert.NotEqual(0, (await RunAsync("restore", "latest", "--to", Path.Combine(_folder.Path, "data"))).Status);
+            Assert.NotEqual(0, (await RunAsync("verify", id, "--level", "objects")).Status);
+            Assert.True(IsForLaterOnes(file) || 0 != (await RunAsync("restore", id, "--to", Path.Combine(_folder.Path, "data"))).Status);
             Assert.False(Directory.Exists(Path.Combine(_folder.Path, "data")));
             File.WriteAllBytes(file, whole);
             foreach (var kept in Directory.EnumerateFiles(Path.Combine(Repository, "i"), "*.json", SearchOption.AllDirectories).Where(f => f.Contains("/verified/", StringComparison.Ordinal)))
                 File.Delete(kept);
         }
 
-        Assert.Equal(0, (await RunAsync("verify", "latest")).Status);
+        Assert.Equal(0, (await RunAsync("verify", id)).Status);
+
+        // A restore does without the digests of blocks; the next backup does not.
+        static bool IsForLaterOnes(string file) => file.Contains("/blocks/", StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Of_what_changed_since_a_backup_the_changed_pages_are_stored_and_each_backup_gives_back_its_own_moment()
+    {
+        await SucceedAsync("init");
+        await _root.SqlAsync(ToolRoot.Main, "insert into orders select i, md5(i::text) from generate_series(2000, 100000) i");
+        var made = new List<(string? Data, JsonNode Backup)>();
+        foreach (var (change, option) in ((string, string)[])[("update orders set note = 'first' where id = 1", "--incremental"), ("update orders set note = 'second' where id < 100", "--incremental"), ("delete from orders where id > 90000", "--differential"), ("vacuum full orders", "--incremental")])
+        {
+            await _root.SqlAsync(ToolRoot.Main, change);
+            made.Add((await _root.ChecksumAsync(ToolRoot.Main), JsonNode.Parse(await SucceedAsync("create", "shop/main", option, "--json"))!));
+        }
+
+        Assert.Equal(["full", "incremental", "differential", "incremental"], made.Select(m => $"{m.Backup["kind"]}"));
+        Assert.Equal("there is none to build on", $"{made[0].Backup["fullBecause"]}");
+        Assert.Equal([$"{made[0].Backup["id"]}", $"{made[0].Backup["id"]}", $"{made[2].Backup["id"]}"], made[1..].Select(m => $"{m.Backup["parent"]}"));
+        Assert.InRange((long)made[1].Backup["storedBytes"]!, 1, (long)made[0].Backup["storedBytes"]! / 4);
+        foreach (var (data, backup) in made)
+        {
+            await SucceedAsync("restore", $"{backup["id"]}", "--to-branch", "shop/restored");
+            Assert.Equal(data, await _root.ChecksumAsync(ToolRoot.Branch("restored")));
+            await SucceedAsync("verify", $"{backup["id"]}");
+            _root.Succeed("branch", "delete", "shop/restored");
+        }
+
+        Assert.Contains(" is whole (restored)", await SucceedAsync("verify", "latest", "--level", "restore"), StringComparison.Ordinal);
+        // What is made again is another one, and so is what was reset.
+        _root.Succeed("branch", "create", "shop/work");
+        await SucceedAsync("create", "shop/work");
+        _root.Succeed("branch", "reset", "shop/work");
+        Assert.Contains("its source was reset, restored or made again", await SucceedAsync("create", "shop/work", "--incremental"), StringComparison.Ordinal);
     }
 
     [Theory]
@@ -135,20 +171,26 @@ public sealed class BackupsOfBranches : IAsyncLifetime
     [InlineData("backup:committed")]
     [InlineData("backup:definitions", "--mode", "logical")]
     [InlineData("backup:part", "--mode", "logical")]
+    [InlineData("backup:part", "--incremental")]
+    [InlineData("backup:blocks", "--incremental")]
+    [InlineData("backup:committed", "--incremental")]
     public async Task One_that_is_killed_is_none_and_leaves_nothing_that_is_not_taken_away(string place, params string[] options)
     {
         await SucceedAsync("init");
+        var earlier = options.Contains("--incremental") ? 1 : 0;
+        if (earlier > 0)
+            await SucceedAsync("create", "shop/main");
         var before = _root.SteadyListing();
 
         Assert.Equal(137, Killed(place, ["create", "shop/main", .. options]));
 
-        var complete = place == "backup:committed";
-        Assert.Equal(complete ? 0 : 4, (await RunAsync("verify", "latest")).Status);
+        var complete = place == "backup:committed" ? 1 : 0;
+        Assert.Equal(complete + earlier > 0 ? 0 : 4, (await RunAsync("verify", "latest")).Status);
         _root.Succeed("doctor", "--fix");
         Assert.Equal(before, _root.SteadyListing());
-        await SucceedAsync("create", "shop/main");
+        await SucceedAsync(["create", "shop/main", .. options]);
         await SucceedAsync("prune", "--keep", "last=5");
-        Assert.Equal(complete ? 2 : 1, JsonNode.Parse(await SucceedAsync("list", "--json"))!.AsArray().Count);
+        Assert.Equal(earlier + complete + 1, JsonNode.Parse(await SucceedAsync("list", "--json"))!.AsArray().Count);
         Assert.Equal(before, _root.SteadyListing());
     }
 
@@ -236,9 +278,10 @@ public sealed class BackupsOfBranches : IAsyncLifetime
         await SucceedAsync("init");
         foreach (var (arguments, told) in (IReadOnlyList<(string[], string)>)[
             (["create", "shop/main", "--source", "postgresql://u@h/d"], "more than one is given"),
-            (["create", "shop/main", "--mode", "physical", "--source", "postgresql://u@h/d"], "a physical backup is one of a branch's whole cluster"),
-            (["create", "shop/main", "--mode", "physical", "--database", "shop"], "a physical backup is one of a branch's whole cluster"),
-            (["create", "--mode", "physical"], "a physical backup is one of a branch's whole cluster"),
+            (["create", "shop/main", "--mode", "physical", "--source", "postgresql://u@h/d"], "more than one is given"),
+            (["create", "shop/main", "--mode", "physical", "--database", "shop"], "a physical backup is one of a whole cluster"),
+            (["create", "--mode", "physical"], "no server is named"),
+            (["create", "--mode", "physical", "--source", "postgresql://u@h/d", "--table", "t"], "a physical backup is one of a whole cluster"),
             (["restore", "latest", "--to", "/x", "--password-stdin"], "--password-stdin is for --to-url"),
             (["restore", "latest"], "it is not said where"),
             (["restore", "latest", "--to", "/x", "--to-branch", "shop/y"], "to one place at a time"),

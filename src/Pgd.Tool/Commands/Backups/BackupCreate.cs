@@ -14,7 +14,7 @@ internal static class BackupCreate
     public static Command Command(Surface surface)
     {
         var target = new QueryTarget(surface);
-        var mode = Arguments.OneOf("--mode", "physical: all of a branch's cluster, from a snapshot (the default for a branch); logical: a database, or some of its tables", "physical", "logical");
+        var mode = Arguments.OneOf("--mode", "physical: all of a cluster, of a branch from a snapshot (its default), of a server by pg_basebackup; logical: a database, or some of its tables (the default for a server)", "physical", "logical");
         var table = Arguments.Repeated("--table", "PATTERN", "Only this table: NAME or SCHEMA.NAME, with * and ? (repeatable)");
         var schema = Arguments.Repeated("--schema", "PATTERN", "Only the tables of this schema (repeatable)");
         var except = Arguments.Repeated("--exclude-table", "PATTERN", "But not this table (repeatable)");
@@ -26,8 +26,10 @@ internal static class BackupCreate
         return new Verb(surface, "create", "Back up a branch from a snapshot, or a database of any server as it is at one moment. What is backed up goes on.",
             "backup create prod/main --repo /srv/backups",
             "backup create prod/main --mode logical --database shop --table orders --repo /srv/backups",
+            "backup create prod/main --incremental --repo /srv/backups",
             "backup create prod/main --mode logical --incremental --full-every 7d --repo /srv/backups",
-            "backup create --source postgresql://reader@db.example.com/shop --password-stdin --repo s3://backups/pgd <password.txt")
+            "backup create --source postgresql://reader@db.example.com/shop --password-stdin --repo s3://backups/pgd <password.txt",
+            "backup create --source postgresql://replicator@db.example.com/postgres --mode physical --repo /srv/backups")
             .With([.. target.Symbols, mode, table, schema, except, differential, incremental, fullEvery, longest, .. repository.Options])
             .Does(async (run, cancellationToken) =>
             {
@@ -35,8 +37,8 @@ internal static class BackupCreate
                 var chosen = selection.Tables.Count + selection.Schemas.Count + selection.Except.Count > 0;
                 var branch = target.Branch(run);
                 var physical = run[mode] is { } said ? said == "physical" : target.IsBranchAlone(run) && !chosen;
-                if (physical && (chosen || !target.IsBranchAlone(run)))
-                    throw new PgdException(ExitCode.Misuse, "a physical backup is one of a branch's whole cluster", "Name a branch alone; or leave out --mode physical for a logical backup of a database.");
+                if (physical && (chosen || (target.IsBranch(run) && !target.IsBranchAlone(run))))
+                    throw new PgdException(ExitCode.Misuse, "a physical backup is one of a whole cluster", "Name a branch alone, or a server (--source URL); or leave out --mode physical for a logical backup of a database.");
                 if (run[differential] && run[incremental])
                     throw new PgdException(ExitCode.Misuse, "a backup is differential or incremental", "Give --differential for all that changed since the last full one, or --incremental for what changed since the last one.");
                 var kind = run[differential] ? BackupKind.Differential : run[incremental] ? BackupKind.Incremental : BackupKind.Full;
@@ -46,7 +48,8 @@ internal static class BackupCreate
                 if (run[longest] is { } number && !(int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out length) && length > 0))
                     throw new PgdException(ExitCode.Misuse, $"--max-chain cannot be \"{number}\": it is how many backups a chain has at most, with the full one");
                 var rule = new ChainRule { Kind = kind, FullEvery = run[fullEvery] is { } text && Duration.Parse(text) is var age && age > TimeSpan.Zero ? age : null, Length = length };
-                var backup = physical ? await run.Workspace.Backups.CreateAsync(BranchName.Parse(branch!), rule, repository.Of(run), cancellationToken)
+                var backup = physical && !target.IsBranch(run) ? await run.Workspace.Backups.CreateAsync(await target.FindAsync(run, cancellationToken), rule, repository.Of(run), cancellationToken)
+                    : physical ? await run.Workspace.Backups.CreateAsync(BranchName.Parse(branch!), rule, repository.Of(run), cancellationToken)
                     : branch is not null && target.IsBranch(run) ? await run.Workspace.Backups.CreateAsync(BranchName.Parse(branch), target.Database(run), target.Role(run), selection, rule, repository.Of(run), cancellationToken)
                     : await run.Workspace.Backups.CreateAsync(await target.FindAsync(run, cancellationToken), selection, rule, repository.Of(run), cancellationToken);
                 await Summary.AppendAsync(run, backup, BackupSummary.MadeAsync, cancellationToken);

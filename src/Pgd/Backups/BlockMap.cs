@@ -1,0 +1,31 @@
+using System.Security.Cryptography;
+
+namespace Pgd.Backups;
+
+/// <summary>
+/// Digests of a file's blocks, in their order: by them a later backup knows what changed, and need not read this one. A block is as large as PostgreSQL's pages, so that hardly more is
+/// stored than was written; small files have no map and are stored whole.
+/// </summary>
+internal static class BlockMap
+{
+    public const int BlockBytes = 8 << 10, DigestBytes = 16;
+
+    private const long LargestWithout = 64 << 10;
+
+    /// <summary>The length of a file's map.</summary>
+    public static int BytesFor(long fileBytes) => fileBytes <= LargestWithout ? 0 : checked((int)((fileBytes + BlockBytes - 1) / BlockBytes * DigestBytes));
+
+    /// <summary>Writes the digests of some blocks, the last of which may be short.</summary>
+    public static void Digest(ReadOnlySpan<byte> blocks, Span<byte> digests)
+    {
+        Span<byte> digest = stackalloc byte[SHA256.HashSizeInBytes];
+        while (blocks.Length > 0)
+        {
+            var block = blocks[..Math.Min(BlockBytes, blocks.Length)];
+            SHA256.HashData(block, digest);
+            digest[..DigestBytes].CopyTo(digests);
+            blocks = blocks[block.Length..];
+            digests = digests[DigestBytes..];
+        }
+    }
+}

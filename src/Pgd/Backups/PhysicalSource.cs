@@ -1,0 +1,177 @@
+using System.Globalization;
+using Npgsql;
+using Npgsql.Replication;
+using Pgd.Libpq;
+using Pgd.Postgres;
+
+namespace Pgd.Backups;
+
+/// <summary>
+/// A server whose files are read over its replication protocol by <c>pg_basebackup</c>, while it goes on. A slot of its own keeps the write-ahead log from being recycled that was written
+/// since, and ends with the connection.
+/// </summary>
+internal sealed class PhysicalSource : IAsyncDisposable
+{
+    private const int OldestMajor = 12, FirstWithManifest = 13, FirstWithIdleTimeout = 14;
+    private const string OneLeft = "A backup needs two of them (and one of max_replication_slots) as long as it takes: raise max_wal_senders in postgresql.conf and restart the server, or wait until a standby or another backup is gone.";
+    private readonly PhysicalReplicationConnection _slot;
+    private readonly string _program;
+
+    private PhysicalSource(ConnectionUrl url, PhysicalReplicationConnection slot, string program, string?[] said)
+    {
+        (Url, _slot, _program) = (url, slot, program);
+        (Major, Superuser, IsStandby, Libc) = (MajorIn(said), said[1]!, said[2] == "true", said[3]!.Contains("musl", StringComparison.Ordinal) ? "musl" : said[3]!.Contains("linux-gnu", StringComparison.Ordinal) ? "glibc" : null);
+    }
+
+    public ConnectionUrl Url { get; }
+
+    public int Major { get; }
+
+    /// <summary>The role that its cluster was made with.</summary>
+    public string Superuser { get; }
+
+    public bool IsStandby { get; }
+
+    /// <summary>The C library that sorts its text, as far as its version tells.</summary>
+    public string? Libc { get; }
+
+    public required string SystemIdentifier { get; init; }
+
+    public required uint Timeline { get; init; }
+
+    /// <summary>The server's clock when all of its files had been read.</summary>
+    public DateTimeOffset? DataAsOf { get; private set; }
+
+    /// <exception cref="PgdException">
+    /// It does not answer, the role or <c>pg_hba.conf</c> does not allow replication, it has tablespaces (<see cref="ExitCode.Unsafe"/>, with what to type), or there is no <c>pg_basebackup</c> for it
+    /// (<see cref="ExitCode.MachineLacks"/>).
+    /// </exception>
+    public static async Task<PhysicalSource> OpenAsync(ConnectionUrl url, CancellationToken cancellationToken)
+    {
+        // The slot and the files have to be of one server.
+        if (url.FurtherHosts.Length > 0)
+            throw new PgdException(ExitCode.Misuse, $"{url} names several servers, and a physical backup is of one", "Name the one to read.");
+        string?[] said;
+        var connection = await ScriptConnection.OpenAsync(url, LogicalSource.Application, null, cancellationToken).ConfigureAwait(false);
+        await using (connection.ConfigureAwait(false))
+        {
+            said = (await connection.QueryAsync("""
+                select current_setting('server_version_num'), (select rolname from pg_roles where oid = 10), pg_is_in_recovery()::text, version(),
+                    (select rolsuper or rolreplication from pg_roles where rolname = session_user)::text, (select string_agg(quote_ident(spcname), ', ' order by spcname) from pg_tablespace where spcname not in ('pg_default', 'pg_global')),
+                    host(inet_client_addr()), family(inet_client_addr())::text
+                """, cancellationToken).ConfigureAwait(false))[0];
+        }
+
+        if (MajorIn(said) is var major && major < OldestMajor)
+            throw new PgdException(ExitCode.Unsafe, $"{url} is PostgreSQL {major}, and versions from {OldestMajor} on can be backed up");
+        if (said[4] != "true")
+            throw new PgdException(ExitCode.Unsafe, $"{url.User} may not read the files of {url}: that takes the right to replicate", $"As a superuser: ALTER ROLE {AdminConnection.QuoteIdentifier(url.User)} REPLICATION;");
+        if (said[5] is { } spaces)
+            throw new PgdException(ExitCode.Unsafe, $"{url} has the tablespaces {spaces}, whose files are outside of its data directory, and a backup would not hold them", "Move what is in them (ALTER TABLE … SET TABLESPACE pg_default) and drop them; or make logical backups of its databases: --mode logical");
+        var program = (await DumpClients.FindAsync(cancellationToken).ConfigureAwait(false)).BaseBackupOf(major);
+        var builder = url.ToNpgsql();
+        builder.ApplicationName = LogicalSource.Application;
+        // It says nothing for as long as the backup takes.
+        if (major >= FirstWithIdleTimeout)
+            builder.Options = $"{builder.Options} -c idle_session_timeout=0".Trim();
+        var slot = new PhysicalReplicationConnection(builder.ConnectionString);
+        try
+        {
+            await slot.Open(cancellationToken).ConfigureAwait(false);
+            // By their general names: Cake looks at all types before it can find Npgsql, and this one has what it awaits as a field.
+            Task identify = slot.IdentifySystem(cancellationToken);
+            await identify.ConfigureAwait(false);
+            Task create = slot.CreateReplicationSlot($"{BackupBracket.SlotPrefix}{Guid.NewGuid():N}", isTemporary: true, reserveWal: true, cancellationToken);
+            await create.ConfigureAwait(false);
+            var (system, timeline) = Identity(identify);
+            return new(url, slot, program, said) { SystemIdentifier = system, Timeline = timeline };
+        }
+        catch (Exception e)
+        {
+            await slot.DisposeAsync().ConfigureAwait(false);
+            throw e is NpgsqlException ? Refused(url, e, said) : e;
+        }
+    }
+
+    /// <summary>Has its files read.</summary>
+    /// <param name="write">Writes them.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <exception cref="PgdException">It ends in the middle, or what came is not what was sent (<see cref="ExitCode.Failed"/>).</exception>
+    public async Task<(WrittenParts Written, IReadOnlyList<string> Folders, ServerManifest? Manifest)> ReadAsync(Func<IClusterFiles, Task<WrittenParts>> write, CancellationToken cancellationToken)
+    {
+        List<string> arguments = ["--pgdata=-", "--format=tar", "--wal-method=fetch", "--checkpoint=fast", "--no-password", "--label=" + LogicalSource.Application];
+        if (Major >= FirstWithManifest)
+            arguments.Add("--manifest-checksums=SHA256");
+        var start = DumpProgram.Start(_program, arguments);
+        Url.ApplyTo(start.Environment);
+        start.Environment["PGAPPNAME"] = LogicalSource.Application;
+        (WrittenParts, IReadOnlyList<string>, ServerManifest?)? read = null;
+        Exception? cut = null;
+        try
+        {
+            await DumpProgram.RunAsync(start, null, async pipe =>
+            {
+                var output = new ReadAhead(pipe);
+                await using var __ = output.ConfigureAwait(false);
+                var files = new BaseBackupFiles(output, Url.ToString(), AskAsync);
+                await using var _ = files.ConfigureAwait(false);
+                try
+                {
+                    var written = await write(files).ConfigureAwait(false);
+                    read = (written, files.Folders, files.Manifest is { } manifest ? ServerManifest.Read(manifest) : null);
+                }
+                catch (Exception e) when (e is EndOfStreamException or InvalidDataException)
+                {
+                    // The program has said, or says now, why it ended.
+                    cut = e;
+                    await output.CopyToAsync(Stream.Null, cancellationToken).ConfigureAwait(false);
+                }
+            }, null, cancellationToken).ConfigureAwait(false);
+        }
+        catch (PgdException e) when (e.Message.Contains("max_wal_senders", StringComparison.Ordinal))
+        {
+            throw SendersUsedUp(Url, e);
+        }
+
+        if (read is not var (all, folders, said) || (said is null && Major >= FirstWithManifest))
+            throw new PgdException(ExitCode.Failed, $"what pg_basebackup sent of {Url} has no end: {cut?.Message ?? $"{ServerManifest.File} is missing"}", "Take the backup again.", cut);
+        said?.Prove(all.Files);
+        return (all, folders, said);
+    }
+
+    public ValueTask DisposeAsync() => _slot.DisposeAsync();
+
+    private async Task AskAsync()
+    {
+        var connection = await ScriptConnection.OpenAsync(Url, LogicalSource.Application, null, CancellationToken.None).ConfigureAwait(false);
+        await using var _ = connection.ConfigureAwait(false);
+        DataAsOf = DateTimeOffset.Parse((await connection.QueryAsync("select (clock_timestamp() at time zone 'UTC')::text", CancellationToken.None).ConfigureAwait(false))[0][0]!, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal);
+    }
+
+    private static int MajorIn(string?[] said) => int.Parse(said[0]!, CultureInfo.InvariantCulture) / 10_000;
+
+    private static (string System, uint Timeline) Identity(Task identify)
+    {
+        var identity = ((Task<ReplicationSystemIdentification>)identify).Result;
+        return (identity.SystemId, identity.Timeline);
+    }
+
+    private static PgdException SendersUsedUp(ConnectionUrl url, Exception e) => new(ExitCode.Unsafe, $"{url} has no connection for replication left: {ScriptConnection.Innermost(e)}", OneLeft, e);
+
+    private static PgdException Refused(ConnectionUrl url, Exception e, string?[] said) => e switch
+    {
+        PostgresException { SqlState: PostgresErrorCodes.InvalidAuthorizationSpecification } refused => new(ExitCode.Unsafe, $"{url} takes no replication connections from here: {refused.MessageText}",
+            $"Add the line \"{DoorFor(url.User, said[6], said[7])}\" to its pg_hba.conf (SHOW hba_file), and have it read again: SELECT pg_reload_conf();", e),
+        PostgresException { SqlState: PostgresErrorCodes.TooManyConnections } => SendersUsedUp(url, e),
+        PostgresException { SqlState: PostgresErrorCodes.ConfigurationLimitExceeded or PostgresErrorCodes.ObjectNotInPrerequisiteState } refused => new(ExitCode.Unsafe, $"{url} has no replication slot for the backup, which keeps the write-ahead log from being recycled meanwhile: {refused.MessageText}",
+            "Raise its max_replication_slots (and have wal_level be replica) and restart it, or drop a slot that nothing uses (pg_replication_slots).", e),
+        PostgresException { SqlState: PostgresErrorCodes.InsufficientPrivilege } refused => new(ExitCode.Unsafe, $"{url.User} may not read the files of {url}: {refused.MessageText}", $"As a superuser: ALTER ROLE {AdminConnection.QuoteIdentifier(url.User)} REPLICATION;", e),
+        _ => new(ExitCode.Failed, $"{url} answers, but not as a server that can be replicated: {ScriptConnection.Innermost(e)}", "Connect to the server itself, and not through a pooler or a balancer.", e),
+    };
+
+    private static string DoorFor(string user, string? address, string? family)
+    {
+        var name = user.All(c => char.IsAsciiLetterOrDigit(c) || c == '_') ? user : $"\"{user.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
+        return address is null ? $"local replication {name} scram-sha-256" : $"host replication {name} {address}/{(family == "6" ? 128 : 32)} scram-sha-256";
+    }
+}

@@ -1,0 +1,48 @@
+using Pgd.Libpq;
+
+namespace Pgd.Backups;
+
+/// <summary>A physical backup of a server that is no branch.</summary>
+internal static class ServerBackup
+{
+    private const string Configuration = "postgresql.conf";
+
+    /// <summary>Makes one.</summary>
+    /// <exception cref="PgdException">The server cannot be read, with what to type, or the repository refuses.</exception>
+    public static async Task<Backup> MakeAsync(ConnectionUrl url, ChainRule rule, BackupCatalog catalog, IReporter reporter, CancellationToken cancellationToken)
+    {
+        var (source, name) = (await PhysicalSource.OpenAsync(url, cancellationToken).ConfigureAwait(false), url.ToString());
+        await using var _ = source.ConfigureAwait(false);
+        var history = $"{source.SystemIdentifier}/{source.Timeline:X8}";
+        var begun = await catalog.BeginAsync(source.SystemIdentifier, await catalog.BaseAsync(StoredBackup.SeriesOf(name, null, null), history, rule, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+        await using var __ = begun.ConfigureAwait(false);
+        reporter.Step($"backing up {name} to {catalog.Repository.Store.Url}");
+        using var earlier = begun.BuildsOn.Parent is null ? null : new EarlierFiles(begun.BuildsOn.Chain, catalog.Repository);
+        var (written, folders, manifest) = await source.ReadAsync(files => DataParts.WriteAsync(files, earlier, begun.Prefix, catalog.Repository, reporter, cancellationToken), cancellationToken).ConfigureAwait(false);
+        if (!written.Files.Exists(file => file.Path == Configuration))
+            reporter.Warn($"{name} has its {Configuration} outside of its data directory, and so it is not in the backup: keep a copy of it");
+        return await catalog.CommitAsync(begun, new BackupManifest
+        {
+            Id = begun.Id,
+            Kind = begun.BuildsOn.Kind,
+            Parent = begun.BuildsOn.Parent?.Backup.Id,
+            FullBecause = begun.BuildsOn.Reason,
+            History = history,
+            Source = name,
+            PostgresMajor = source.Major,
+            SystemIdentifier = source.SystemIdentifier,
+            Libc = source.Libc,
+            Superuser = source.Superuser,
+            CreatedAt = begun.At,
+            DataAsOf = source.DataAsOf,
+            Lsn = manifest?.Lsn,
+            IsRecovering = source.IsStandby,
+            // Its server may have libraries that ours lack.
+            IsAdopted = true,
+            Folders = folders,
+            Files = written.Files,
+            Parts = written.Parts,
+            BlockMaps = written.Maps,
+        }, cancellationToken).ConfigureAwait(false);
+    }
+}
