@@ -24,7 +24,7 @@ Usage: ./build.sh TARGET [OPTIONS]
   bench   measures against the plain commands; writes artifacts/bench.json
             --scale N      size of the database in pgbench units of 15 MB (100)
             --rounds N     measurements of each (9)
-            --only WHAT    only this: btrfs, reflink, copy, btrfs+docker, recovery, rehearsal, testing, list;
+            --only WHAT    only this: btrfs, reflink, copy, btrfs+docker, recovery, rehearsal, testing, backup, list;
                            zfs, zfs+docker (in a virtual machine)
   pack    makes the packages in artifacts/packages
   docs    checks the links of all pages; --update puts the demo's real output into the README, and the

@@ -38,6 +38,8 @@ internal sealed partial class LogicalRestore(ConnectionUrl target, BackupReposit
         try
         {
             reporter.Step($"restoring definitions into {target.Database}");
+            if (_content.IsPartial)
+                await SchemasAsync(connection, _content.Tables.Select(table => table.Schema), cancellationToken).ConfigureAwait(false);
             await ExecuteAsync(connection, before, cancellationToken).ConfigureAwait(false);
             await RowsAsync(cancellationToken).ConfigureAwait(false);
             if (_content.LargeObjects > 0)
@@ -107,6 +109,16 @@ internal sealed partial class LogicalRestore(ConnectionUrl target, BackupReposit
     public static Task SetAsync(ScriptConnection connection, BackedUpSequence sequence, CancellationToken cancellationToken) =>
         connection.QueryAsync("select pg_catalog.setval($1::regclass, $2::bigint, $3::boolean)", cancellationToken, LogicalSource.QuotedName(sequence.Schema, sequence.Name), sequence.Value.ToString(CultureInfo.InvariantCulture), sequence.IsCalled ? "true" : "false");
 
+    /// <summary>Makes the schemas that some tables need: pg_dump writes those of whole databases only.</summary>
+    public static async Task SchemasAsync(ScriptConnection connection, IEnumerable<string> schemas, CancellationToken cancellationToken)
+    {
+        foreach (var schema in schemas.Distinct(StringComparer.Ordinal))
+        {
+            if ((await connection.QueryAsync("select from pg_catalog.pg_namespace where nspname = $1", cancellationToken, schema).ConfigureAwait(false)).Count == 0)
+                await connection.QueryAsync($"create schema {AdminConnection.QuoteIdentifier(schema)}", cancellationToken).ConfigureAwait(false);
+        }
+    }
+
     /// <summary>Executes what pg_dump wrote.</summary>
     public static async Task ExecuteAsync(ScriptConnection connection, string definitions, CancellationToken cancellationToken)
     {
@@ -114,6 +126,9 @@ internal sealed partial class LogicalRestore(ConnectionUrl target, BackupReposit
         {
             // Every new database has it.
             if (statement.Words is ["create", "schema", "public", ..])
+                continue;
+            // Some tables may come without the one that they are parts of, as was told when they were backed up.
+            if (Attaching().Match(statement.Text) is { Success: true } attaching && (await connection.QueryAsync("select pg_catalog.to_regclass($1)::text", cancellationToken, attaching.Groups["whole"].Value).ConfigureAwait(false))[0][0] is null)
                 continue;
             var command = connection.CommandOf(statement);
             await using var _ = command.ConfigureAwait(false);
@@ -217,6 +232,9 @@ internal sealed partial class LogicalRestore(ConnectionUrl target, BackupReposit
     }
 
     private static PgdException Damaged(string key, string what) => new(ExitCode.Failed, $"{key} is damaged: {what}", "What is damaged is not restored; choose another backup: dotnet pgd backup list");
+
+    [GeneratedRegex(@"^ALTER (?:TABLE ONLY|INDEX) (?<whole>.+) ATTACH PARTITION ")]
+    private static partial Regex Attaching();
 
     [GeneratedRegex(@"^\\(?:un)?restrict \w+\r?\n", RegexOptions.Multiline)]
     private static partial Regex Restrict();

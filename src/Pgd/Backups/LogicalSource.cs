@@ -46,6 +46,9 @@ internal sealed class LogicalSource : IAsyncDisposable
     /// <summary>The tables that are meant, the largest first.</summary>
     public IReadOnlyList<SourceTable> Tables { get; }
 
+    /// <summary>The partitioned tables that are meant, whose rows are in their parts.</summary>
+    public required IReadOnlyList<SourceTable> Partitioned { get; init; }
+
     /// <summary>The cluster's number; one of its address where the server does not tell.</summary>
     public required string SystemIdentifier { get; init; }
 
@@ -63,14 +66,14 @@ internal sealed class LogicalSource : IAsyncDisposable
                 """, cancellationToken).ConfigureAwait(false))[0];
             if (int.Parse(said[0]!, CultureInfo.InvariantCulture) / 10_000 is var major && major < OldestMajor)
                 throw new PgdException(ExitCode.Unsafe, $"{url} is PostgreSQL {major}, and versions from {OldestMajor} on can be backed up");
-            var tables = selection.Choose(await TablesAsync(url, connection, cancellationToken).ConfigureAwait(false), table => (table.Schema, table.Name));
+            var (tables, partitioned) = Chosen(await TablesAsync(url, connection, cancellationToken).ConfigureAwait(false), selection);
             RefuseUnreadable(url, tables);
             await LockAsync(url, connection, tables, cancellationToken).ConfigureAwait(false);
             await RefuseRewrittenAsync(url, connection, tables, cancellationToken).ConfigureAwait(false);
             // Asked only now: that takes a lock too.
             var sizes = (await AskAsync(url, connection, $"select oid::text, pg_table_size(oid)::text from pg_class where oid in ({string.Join(',', tables.Select(table => table.Oid).DefaultIfEmpty("0"))})", cancellationToken).ConfigureAwait(false)).ToDictionary(row => row[0]!, row => long.Parse(row[1]!, CultureInfo.InvariantCulture), StringComparer.Ordinal);
             tables = [.. tables.Select(table => table with { Bytes = sizes[table.Oid] }).OrderByDescending(table => table.Bytes)];
-            return new(url, connection, said, tables) { SystemIdentifier = await SystemIdentifierAsync(url, connection, cancellationToken).ConfigureAwait(false) };
+            return new(url, connection, said, tables) { Partitioned = partitioned, SystemIdentifier = await SystemIdentifierAsync(url, connection, cancellationToken).ConfigureAwait(false) };
         }
         catch
         {
@@ -153,7 +156,7 @@ internal sealed class LogicalSource : IAsyncDisposable
         if (!withOwners)
             arguments.AddRange(["--no-owner", "--no-privileges"]);
         if (isPartial)
-            arguments.AddRange(Tables.Select(table => "--table=" + QuotedName(table.Schema, table.Name)));
+            arguments.AddRange(Tables.Concat(Partitioned).Select(table => "--table=" + QuotedName(table.Schema, table.Name)));
         var start = DumpProgram.Start(program, arguments);
         Url.ApplyTo(start.Environment);
         start.Environment["PGAPPNAME"] = Application;
@@ -201,10 +204,10 @@ internal sealed class LogicalSource : IAsyncDisposable
         // the table's identity, and what is known by names only is always read anew.
         var rows = await AskAsync(url, connection, """
             with recursive meant as (
-                select c.oid, n.oid as schema, n.nspname, c.relname, c.relfilenode, x.condition
+                select c.oid, n.oid as schema, n.nspname, c.relname, c.relfilenode, c.relkind, c.relispartition, x.condition
                 from pg_class c join pg_namespace n on n.oid = c.relnamespace
                 left join (select unnest(extconfig) as oid, unnest(extcondition) as condition from pg_extension) x on x.oid = c.oid
-                where c.relkind = 'r' and c.relpersistence <> 't' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+                where c.relkind in ('r', 'p') and c.relpersistence <> 't' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
                     and (x.oid is not null or not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e'))
             ), columns as (
                 select a.* from pg_attribute a join meant m on m.oid = a.attrelid where a.attnum > 0 and not a.attisdropped
@@ -231,11 +234,12 @@ internal sealed class LogicalSource : IAsyncDisposable
             select m.oid::text, m.nspname, m.relname, (has_schema_privilege(m.schema, 'usage') and has_table_privilege(m.oid, 'select'))::text,
                 (select string_agg(quote_ident(c.attname), ', ' order by c.attnum) from columns c where c.attrelid = m.oid and c.attgenerated = ''), m.condition, m.relfilenode::text, k.columns,
                 md5(concat_ws('|', k.columns, (select string_agg(concat_ws(' ', c.attnum, c.attname, c.atttypid, c.atttypmod, c.attgenerated, t.text), '|' order by c.attnum) from columns c join types t on t.root = c.atttypid where c.attrelid = m.oid))),
-                (m.condition is not null or exists (select from columns c join types t on t.root = c.atttypid where c.attrelid = m.oid and t.by_name))::text
+                (m.condition is not null or exists (select from columns c join types t on t.root = c.atttypid where c.attrelid = m.oid and t.by_name))::text,
+                (m.relkind = 'p')::text, case when m.relispartition then (with recursive above as (select i.inhparent from pg_inherits i where i.inhrelid = m.oid union all select i.inhparent from pg_inherits i join above a on i.inhrelid = a.inhparent) select string_agg(inhparent::text, ',') from above) end
             from meant m left join keys k on k.indrelid = m.oid
             order by 2, 3
             """, cancellationToken).ConfigureAwait(false);
-        return [.. rows.Select(row => new SourceTable(row[0]!, row[1]!, row[2]!, row[3] == "true", 0, row[4] ?? "", row[5], row[6]!, $"{row[0]}/{row[6]}/{row[8]}", row[9] == "true" ? null : row[7]))];
+        return [.. rows.Select(row => new SourceTable(row[0]!, row[1]!, row[2]!, row[3] == "true", 0, row[4] ?? "", row[5], row[6]!, $"{row[0]}/{row[6]}/{row[8]}", row[9] == "true" ? null : row[7], row[10] == "true", row[11]?.Split(',') ?? []))];
     }
 
     // Who truncates or rewrites a table after the moment and before the lock leaves it empty for those who look at it as it was.
@@ -244,6 +248,23 @@ internal sealed class LogicalSource : IAsyncDisposable
         var now = (await AskAsync(url, connection, $"select oid::text, pg_relation_filenode(oid)::text from pg_class where oid in ({string.Join(',', tables.Select(table => table.Oid).DefaultIfEmpty("0"))})", cancellationToken).ConfigureAwait(false)).ToDictionary(row => row[0]!, row => row[1], StringComparer.Ordinal);
         if (tables.FirstOrDefault(table => now.GetValueOrDefault(table.Oid) != table.FileNode) is { } rewritten)
             throw new PgdException(ExitCode.Locked, $"{QuotedName(rewritten.Schema, rewritten.Name)} of {url} was truncated or rewritten at the moment of the backup", "Begin again.");
+    }
+
+    // Who names a partitioned table means its parts.
+    private static (IReadOnlyList<SourceTable> Tables, IReadOnlyList<SourceTable> Partitioned) Chosen(IReadOnlyList<SourceTable> all, TableSelection selection)
+    {
+        var meant = WithParts(selection.Choose(all, NameOf));
+        if (selection.Except.Count > 0)
+            meant.ExceptWith(WithParts(new TableSelection { Tables = selection.Except }.Choose(all, NameOf)));
+        return ([.. all.Where(table => !table.IsPartitioned && meant.Contains(table.Oid))], [.. all.Where(table => table.IsPartitioned && meant.Contains(table.Oid))]);
+
+        static (string, string) NameOf(SourceTable table) => (table.Schema, table.Name);
+
+        HashSet<string> WithParts(IReadOnlyList<SourceTable> some)
+        {
+            var oids = some.Select(table => table.Oid).ToHashSet(StringComparer.Ordinal);
+            return [.. oids, .. all.Where(table => table.PartOf.Any(oids.Contains)).Select(table => table.Oid)];
+        }
     }
 
     private static void RefuseUnreadable(ConnectionUrl url, IReadOnlyList<SourceTable> tables)
@@ -298,4 +319,6 @@ internal sealed class LogicalSource : IAsyncDisposable
 /// <param name="FileNode">The number of its file, which is another one after it was truncated or rewritten.</param>
 /// <param name="Identity">What is the same as long as nothing but its rows changes.</param>
 /// <param name="Key">Columns by which rows are told from each other, quoted, with commas; null if there are none, or if values may change without their rows.</param>
-internal sealed record SourceTable(string Oid, string Schema, string Name, bool IsReadable, long Bytes, string Columns, string? Condition, string FileNode, string Identity, string? Key);
+/// <param name="IsPartitioned">Whether its rows are in its parts.</param>
+/// <param name="PartOf">The numbers of the partitioned tables that it is a part of.</param>
+internal sealed record SourceTable(string Oid, string Schema, string Name, bool IsReadable, long Bytes, string Columns, string? Condition, string FileNode, string Identity, string? Key, bool IsPartitioned, IReadOnlyList<string> PartOf);

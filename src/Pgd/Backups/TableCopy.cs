@@ -42,6 +42,7 @@ internal static class TableCopy
         try
         {
             await connection.QueryAsync("begin", cancellationToken).ConfigureAwait(false);
+            await LogicalRestore.SchemasAsync(connection, source.Tables.Select(table => table.Schema), cancellationToken).ConfigureAwait(false);
             await LogicalRestore.ExecuteAsync(connection, before, cancellationToken).ConfigureAwait(false);
             await connection.QueryAsync(LogicalRestore.RowSettings, cancellationToken).ConfigureAwait(false);
             var session = await source.ShareAsync(cancellationToken).ConfigureAwait(false);

@@ -20,6 +20,8 @@ public sealed class ChainsOfDatabases : IAsyncLifetime
         create table parts_1 partition of parts for values from ('2026-01-01') to ('2026-07-01');
         create table parts_2 partition of parts default;
         create table without_key (a int, b text);
+        create table times (id int primary key, a timestamptz, b timestamp, c date, d interval, e timetz, f tstzrange, g bytea);
+        insert into times select i, '2026-03-29 00:59:00+00'::timestamptz + i * interval '1 minute', '2026-10-25 02:30', '0044-03-15 BC', '-1 year 2 mons -3 days 04:05:06.789', '23:59+05:45', tstzrange('2026-10-25 02:30 Europe/Berlin', null), '\\x00ff' from generate_series(1, 20) i;
         create table by_unique (u uuid not null unique, p pair, r int[]);
         create table quick (id int primary key, v text);
         create table named_a (id int primary key); insert into named_a values (1);
@@ -43,8 +45,9 @@ public sealed class ChainsOfDatabases : IAsyncLifetime
     /// <inheritdoc/>
     public async ValueTask InitializeAsync()
     {
-        _server = ScratchServer.Start(15, "max_prepared_transactions = 10", "fsync = off", "full_page_writes = off");
-        await ExecuteAsync("postgres", "create database source");
+        // Clocks and forms of a server, a database, a role and a client (see SucceedAsync), each of them another one.
+        _server = ScratchServer.Start(15, "max_prepared_transactions = 10", "fsync = off", "full_page_writes = off", "timezone = 'Europe/Berlin'", "datestyle = 'German, DMY'");
+        await ExecuteAsync("postgres", "create database source; alter database source set timezone to 'Asia/Kathmandu'; alter database source set intervalstyle to sql_standard; alter role postgres set datestyle to 'SQL, MDY'; alter role postgres set bytea_output to escape");
         await ExecuteAsync("source", Definitions);
         await SucceedAsync("init");
     }
@@ -159,6 +162,7 @@ public sealed class ChainsOfDatabases : IAsyncLifetime
             $"update by_unique set u = md5(u::text)::uuid where (p).a % 9 = {n % 9}; insert into by_unique values (md5('{n}{run}')::uuid, row ({n}, null)::pair, '{{}}')",
             $"delete from child where id = {n % 12}; insert into parent values ({n} + {run} * 10000) on conflict do nothing",
             $"select lo_from_bytea({6000 + (run * 20) + (n % 20)}, decode(md5('{n}'), 'hex')) where not exists (select from pg_largeobject_metadata where oid = {6000 + (run * 20) + (n % 20)}); select lo_put(5000, {n % 5000}, '\\xff')",
+            $"update times set a = a + interval '1 day', d = d * 2 where id % 5 = {n % 5}; delete from times where id = {n % 30}; insert into times (id, a) values (1000 + {run} * 10 + {n % 10}, clock_timestamp()) on conflict do nothing",
             "select setval('others', nextval('others') + 5)",
             "vacuum freeze parts_1", "vacuum freeze by_unique", "vacuum without_key",
         ];
@@ -229,7 +233,7 @@ public sealed class ChainsOfDatabases : IAsyncLifetime
     private string Dump(string database)
     {
         var (lines, rows) = (new List<string>(), (List<string>?)null);
-        foreach (var line in LabCommand.Run("/usr/lib/postgresql/15/bin/pg_dump", "--no-password", Url(database)).Split('\n'))
+        foreach (var line in LabCommand.Run("env", "PGTZ=UTC", "/usr/lib/postgresql/15/bin/pg_dump", "--no-password", Url(database)).Split('\n'))
         {
             if (line.StartsWith("\\restrict", StringComparison.Ordinal) || line.StartsWith("\\unrestrict", StringComparison.Ordinal))
                 continue;
@@ -257,7 +261,7 @@ public sealed class ChainsOfDatabases : IAsyncLifetime
     private async Task<string> SucceedAsync(params string[] arguments)
     {
         using StringWriter output = new(), error = new();
-        var environment = new Dictionary<string, string> { ["PGD_BACKUP_REPOSITORY"] = Path.Combine(_folder.Path, "repository"), ["PGD_ROOT"] = Path.Combine(_folder.Path, "root"), ["HOME"] = "/nonexistent" };
+        var environment = new Dictionary<string, string> { ["PGD_BACKUP_REPOSITORY"] = Path.Combine(_folder.Path, "repository"), ["PGD_ROOT"] = Path.Combine(_folder.Path, "root"), ["HOME"] = "/nonexistent", ["TZ"] = "America/St_Johns", ["PGTZ"] = "America/St_Johns" };
         var status = await Pgd.Tool.Entry.RunAsync(["backup", .. arguments], new() { Output = output, Error = error, Environment = environment });
         Assert.True(status == 0, $"dotnet pgd backup {string.Join(' ', arguments)}: {status} {output} {error}");
         return output.ToString();

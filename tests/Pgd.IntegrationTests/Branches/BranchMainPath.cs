@@ -156,18 +156,21 @@ public abstract class BranchMainPath(ShopFixture fixture)
 }
 
 /// <inheritdoc/>
+[Trait("Only", "soak")]
 public sealed class BranchMainPathOnBtrfs17(Btrfs17 fixture) : BranchMainPath(fixture), IClassFixture<Btrfs17>;
 
 /// <inheritdoc/>
 public sealed class BranchMainPathOnBtrfs18(Btrfs18 fixture) : BranchMainPath(fixture), IClassFixture<Btrfs18>;
 
 /// <inheritdoc/>
+[Trait("Only", "soak")]
 public sealed class BranchMainPathOnReflink17(Reflink17 fixture) : BranchMainPath(fixture), IClassFixture<Reflink17>;
 
 /// <inheritdoc/>
 public sealed class BranchMainPathOnReflink18(Reflink18 fixture) : BranchMainPath(fixture), IClassFixture<Reflink18>;
 
 /// <inheritdoc/>
+[Trait("Only", "soak")]
 public sealed class BranchMainPathOnCopy17(Copy17 fixture) : BranchMainPath(fixture), IClassFixture<Copy17>;
 
 /// <inheritdoc/>
@@ -177,12 +180,14 @@ public sealed class BranchMainPathOnCopy18(Copy18 fixture) : BranchMainPath(fixt
 public sealed class BranchMainPathOnBtrfsInDocker17(BtrfsDocker17 fixture) : BranchMainPath(fixture), IClassFixture<BtrfsDocker17>;
 
 /// <inheritdoc/>
+[Trait("Only", "soak")]
 public sealed class BranchMainPathOnBtrfsInDocker15(BtrfsDocker15 fixture) : BranchMainPath(fixture), IClassFixture<BtrfsDocker15>;
 
 /// <inheritdoc/>
 public sealed class BranchMainPathOnReflinkInDocker17(ReflinkDocker17 fixture) : BranchMainPath(fixture), IClassFixture<ReflinkDocker17>;
 
 /// <inheritdoc/>
+[Trait("Only", "soak")]
 public sealed class BranchMainPathOnCopyInDocker17(CopyDocker17 fixture) : BranchMainPath(fixture), IClassFixture<CopyDocker17>;
 
 /// <inheritdoc/>

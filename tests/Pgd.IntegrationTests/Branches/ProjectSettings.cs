@@ -52,6 +52,7 @@ public abstract class ProjectSettings(ShopFixture fixture)
 }
 
 /// <inheritdoc/>
+[Trait("Only", "soak")]
 public sealed class ProjectSettingsOnBtrfs15(Btrfs15 fixture) : ProjectSettings(fixture), IClassFixture<Btrfs15>;
 
 /// <inheritdoc/>

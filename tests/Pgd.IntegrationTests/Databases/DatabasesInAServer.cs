@@ -166,6 +166,7 @@ public abstract class DatabasesInAServer(ShopFixture fixture) : DatabaseStrategi
 }
 
 /// <summary>btrfs and PostgreSQL 18: shared extents.</summary>
+[Trait("Only", "soak")]
 public sealed class DatabasesOnBtrfs18(Btrfs18 fixture) : DatabasesInAServer(fixture), IClassFixture<Btrfs18>;
 
 /// <summary>XFS and PostgreSQL 18: shared extents.</summary>

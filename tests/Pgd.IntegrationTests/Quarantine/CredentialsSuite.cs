@@ -287,6 +287,7 @@ public abstract class CredentialsSuite(ShopFixture fixture) : IDisposable
 public sealed class CredentialsOnBtrfs15(Btrfs15 fixture) : CredentialsSuite(fixture), IClassFixture<Btrfs15>;
 
 /// <inheritdoc/>
+[Trait("Only", "soak")]
 public sealed class CredentialsOnCopy17(Copy17 fixture) : CredentialsSuite(fixture), IClassFixture<Copy17>;
 
 /// <inheritdoc/>

@@ -347,6 +347,7 @@ public abstract class QuarantineSuite(ShopFixture fixture)
 public sealed class QuarantineOnBtrfs15(Btrfs15 fixture) : QuarantineSuite(fixture), IClassFixture<Btrfs15>;
 
 /// <inheritdoc/>
+[Trait("Only", "soak")]
 public sealed class QuarantineOnCopy15(Copy15 fixture) : QuarantineSuite(fixture), IClassFixture<Copy15>;
 
 /// <inheritdoc/>

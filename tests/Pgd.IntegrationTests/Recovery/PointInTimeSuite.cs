@@ -195,6 +195,7 @@ public sealed class PointInTimeOnBtrfs15(Btrfs15 fixture) : PointInTimeSuite(fix
 public sealed class PointInTimeOnReflink18(Reflink18 fixture) : PointInTimeSuite(fixture), IClassFixture<Reflink18>;
 
 /// <inheritdoc/>
+[Trait("Only", "soak")]
 public sealed class PointInTimeOnCopy17(Copy17 fixture) : PointInTimeSuite(fixture), IClassFixture<Copy17>;
 
 /// <inheritdoc/>

@@ -402,4 +402,5 @@ public abstract class RehearsalSuite(ShopFixture fixture)
 public sealed class RehearsalsOnReflink15(Reflink15 fixture) : RehearsalSuite(fixture), IClassFixture<Reflink15>;
 
 [Collection("rehearsals")]
+[Trait("Only", "soak")]
 public sealed class RehearsalsOnBtrfsInDocker17(BtrfsDocker17 fixture) : RehearsalSuite(fixture), IClassFixture<BtrfsDocker17>;

@@ -90,6 +90,7 @@ public abstract class RehearsedCorpus(ShopFixture fixture)
 }
 
 [Collection("rehearsals")]
+[Trait("Only", "soak")]
 public sealed class RehearsedCorpusOnBtrfs15(Btrfs15 fixture) : RehearsedCorpus(fixture), IClassFixture<Btrfs15>;
 
 [Collection("rehearsals")]

@@ -166,4 +166,5 @@ public sealed class SchemaDiffOnBtrfs15(Btrfs15 fixture) : SchemaDiffSuite(fixtu
 public sealed class SchemaDiffOnBtrfs18(Btrfs18 fixture) : SchemaDiffSuite(fixture), IClassFixture<Btrfs18>;
 
 /// <inheritdoc/>
+[Trait("Only", "soak")]
 public sealed class SchemaDiffOnBtrfsInDocker17(BtrfsDocker17 fixture) : SchemaDiffSuite(fixture), IClassFixture<BtrfsDocker17>;

@@ -149,12 +149,14 @@ public abstract class SnapshotSuite(ShopFixture fixture)
 }
 
 /// <inheritdoc/>
+[Trait("Only", "soak")]
 public sealed class SnapshotsOnBtrfs15(Btrfs15 fixture) : SnapshotSuite(fixture), IClassFixture<Btrfs15>;
 
 /// <inheritdoc/>
 public sealed class SnapshotsOnReflink18(Reflink18 fixture) : SnapshotSuite(fixture), IClassFixture<Reflink18>;
 
 /// <inheritdoc/>
+[Trait("Only", "soak")]
 public sealed class SnapshotsOnCopy17(Copy17 fixture) : SnapshotSuite(fixture), IClassFixture<Copy17>;
 
 /// <inheritdoc/>

@@ -30,7 +30,7 @@ internal static class BackupRestore
             "backup restore latest --to-branch prod/restored --repo /srv/backups",
             "backup restore 20261129T101500 --to /srv/pg --repo s3://backups/pgd",
             "backup restore latest --to-url postgresql://admin@localhost/copy --no-owner --repo /srv/backups",
-            "backup restore 20261129T101500 --at '2026-11-29 14:05' --to-branch prod/then --repo s3://backups/pgd",
+            "backup restore 20261129T101500 --at 2026-11-29T14:05:00Z --to-branch prod/then --repo s3://backups/pgd",
             "backup restore latest --table orders --rename-to orders_before --to-branch prod/repair --repo /srv/backups")
             .With([id, branch, folder, url, password, noOwner, table, rename, database, project, at, zone, lsn, transaction, point, ttl, .. repository.Options])
             .Does(async (run, cancellationToken) =>
