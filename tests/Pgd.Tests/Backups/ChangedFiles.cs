@@ -32,7 +32,7 @@ public sealed class ChangedFiles : IDisposable
                 Delete(entry);
             for (var links = random.Next(2, MostLinks + 1); chain.Count < links;)
             {
-                Edit(random, large: seed % 10 == 0);
+                Edit(random, large: seed % 20 == 0);
                 // A differential one is built on the full one, whatever came between.
                 var buildsOn = chain.Count == 0 || random.Next(3) > 0 ? chain : [chain[0]];
                 chain = [.. buildsOn, await BackUpAsync(catalog, seed, buildsOn)];
@@ -121,7 +121,7 @@ public sealed class ChangedFiles : IDisposable
             {
                 0 => random.Next(3) * BlockMap.BlockBytes,
                 1 => (64 << 10) + random.Next(-1, 2),
-                2 => random.Next(300_000),
+                2 => random.Next(200_000),
                 3 when large => WindowBytes + random.Next(-1, 2),
                 4 when large => (2 * WindowBytes) + random.Next(BlockMap.BlockBytes),
                 _ => random.Next(20) * BlockMap.BlockBytes,
