@@ -35,7 +35,7 @@ internal sealed partial class Benchmark
     {
         var url = string.Create(CultureInfo.InvariantCulture, $"postgresql://postgres@127.0.0.1:{port}/postgres");
         Progress("backups: the data");
-        LabCommand.Run($"{programs}/pgbench", "--initialize", "--quiet", "--scale", scale.ToString(CultureInfo.InvariantCulture), "--dbname", url);
+        LabCommand.Run($"{programs}/pgbench", "--initialize", "--quiet", "--scale", scale.ToString(CultureInfo.InvariantCulture), url);
         LabCommand.Run("psql", "--no-psqlrc", "--quiet", "--dbname", url, "--command", "vacuum freeze analyze", "--command", "checkpoint");
         var (root, copies) = ($"{folder}/root", $"{folder}/copies");
         PrepareBackRest(folder, port);
@@ -53,7 +53,7 @@ internal sealed partial class Benchmark
                 gzip.Add(Shell($"{programs}/pg_basebackup -D {copies}/gzip -Ft -X stream -c fast -z -d {url}"));
             NewRepository();
             ours.Add(Create("--source", url, "--mode", "physical"));
-            rest.Add(BackRest("--type=full backup"));
+            rest.Add(BackRest("--no-archive-check --type=full backup"));
 
             dump.Add(Shell($"{programs}/pg_dump -Fc -Z0 -t pgbench_accounts -d {url} | zstd -q -3 -T0 -o {copies}/dump"));
             if (round < 3)
@@ -67,7 +67,7 @@ internal sealed partial class Benchmark
             scan.Add(await QueryAsync(url, $"select count(*), count(*) filter (where not {later}) from only pgbench_accounts"));
             withKeys.Add(scan.Values[^1] + await QueryAsync(url, $"copy (select aid::text from only pgbench_accounts where not {later}) to stdout"));
             incremental.Add(Create("--source", url, "--mode", "physical", "--incremental"));
-            restIncremental.Add(BackRest("--type=incr backup"));
+            restIncremental.Add(BackRest("--no-archive-check --type=incr backup"));
 
             restored.Add(Tool.Time(root, tool.Program, "backup", "restore", "latest", "--to", $"{copies}/restored", "--repo", $"{copies}/repository").Milliseconds);
             restRestored.Add(BackRest($"--pg1-path={folder}/rest-restored restore"));
@@ -80,18 +80,18 @@ internal sealed partial class Benchmark
         var size = LabCommand.Run("psql", "--no-psqlrc", "--tuples-only", "--no-align", "--dbname", url, "--command", "select pg_size_pretty(sum(pg_database_size(oid))) from pg_database").Trim();
         _rows.Add(new($"backups, {size}", $"pg_basebackup -Ft --compress=server-zstd:level=3,workers={Environment.ProcessorCount}", floor, null, null));
         Compared("dotnet pgd backup create --mode physical", ours, floor, 1.10);
-        _rows.Add(new("", "pg_basebackup -Ft -z, as the simple tools do", gzip, $"{Number(gzip.Median / ours.Median, "F2")}× ours", new("≥ 4×", gzip.Median / ours.Median >= 4)));
-        _rows.Add(new("", "pgbackrest --type=full, zstd 3", rest, $"{Number(rest.Median / ours.Median, "F2")}× ours", null));
+        _rows.Add(new("", "pg_basebackup -Ft -z, as the simple tools do", gzip, $"{Number(gzip.Median / ours.Median, "F2")}×", new("≥ 4×", gzip.Median / ours.Median >= 4)));
+        _rows.Add(new("", "pgbackrest --type=full, zstd 3", rest, $"{Number(rest.Median / ours.Median, "F2")}×", null));
         _rows.Add(new("", "pg_dump -Fc -Z0 of one table | zstd -3 -T0", dump, null, null));
         Compared("dotnet pgd backup create --table", table, dump, 1.15);
-        _rows.Add(new("", "pg_dump -Fc | zstd, as the simple tools do", seedDump, $"{Number(seedDump.Median / table.Median, "F2")}× ours", new("≥ 2×", seedDump.Median / table.Median >= 2)));
+        _rows.Add(new("", "pg_dump -Fc | zstd, as the simple tools do", seedDump, $"{Number(seedDump.Median / table.Median, "F2")}×", new("≥ 2×", seedDump.Median / table.Median >= 2)));
         _rows.Add(new("", "select count(*)", count, null, null));
         Compared("  which rows changed", scan, count, 1.3);
         Compared("  and the keys of those that did not", withKeys, count, 4);
         _rows.Add(new("", "dotnet pgd backup create --incremental, 1 % changed", incremental, $"{Number(incremental.Median / ours.Median, "F2")}× full", new("≤ 0.5×", incremental.Median / ours.Median <= 0.5)));
-        _rows.Add(new("", "pgbackrest --type=incr", restIncremental, $"{Number(restIncremental.Median / incremental.Median, "F2")}× ours", null));
+        _rows.Add(new("", "pgbackrest --type=incr", restIncremental, $"{Number(restIncremental.Median / incremental.Median, "F2")}×", null));
         _rows.Add(new("", "dotnet pgd backup restore, full and incremental", restored, null, null));
-        _rows.Add(new("", "pgbackrest restore", restRestored, $"{Number(restRestored.Median / restored.Median, "F2")}× ours", null));
+        _rows.Add(new("", "pgbackrest restore", restRestored, $"{Number(restRestored.Median / restored.Median, "F2")}×", null));
 
         void Compared(string what, Series measured, Series with, double most) =>
             _rows.Add(new("", what, measured, $"{Number(measured.Median / with.Median, "F2")}×", new($"≤ {Number(most, "0.##")}×", measured.Median / with.Median <= most)));
@@ -115,16 +115,14 @@ internal sealed partial class Benchmark
         File.WriteAllText($"{folder}/pgbackrest.conf", $"""
             [global]
             repo1-path={folder}/rest
-            log-path={folder}/rest
-            lock-path={folder}/rest
-            spool-path={folder}/rest
+            log-path={folder}/s
+            repo1-retention-full=2
+            lock-path={folder}/s
+            spool-path={folder}/s
             compress-type=zst
             compress-level=3
             process-max={Environment.ProcessorCount}
-            repo1-retention-full=2
             start-fast=y
-            archive-check=n
-            archive-mode-check=n
             [bench]
             pg1-path={folder}/data
             pg1-port={port}

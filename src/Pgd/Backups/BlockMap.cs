@@ -1,10 +1,10 @@
-using System.Security.Cryptography;
+using System.IO.Hashing;
 
 namespace Pgd.Backups;
 
 /// <summary>
 /// Digests of a file's blocks, in their order: by them a later backup knows what changed, and need not read this one. A block is as large as PostgreSQL's pages, so that hardly more is
-/// stored than was written; small files have no map and are stored whole.
+/// stored than was written; small files have no map and are stored whole. They only say what changed (XXH128, a tenth of the time of SHA-256); that all is as it was is proved by the file's own digest.
 /// </summary>
 internal static class BlockMap
 {
@@ -18,12 +18,10 @@ internal static class BlockMap
     /// <summary>Writes the digests of some blocks, the last of which may be short.</summary>
     public static void Digest(ReadOnlySpan<byte> blocks, Span<byte> digests)
     {
-        Span<byte> digest = stackalloc byte[SHA256.HashSizeInBytes];
         while (blocks.Length > 0)
         {
             var block = blocks[..Math.Min(BlockBytes, blocks.Length)];
-            SHA256.HashData(block, digest);
-            digest[..DigestBytes].CopyTo(digests);
+            XxHash128.Hash(block, digests);
             blocks = blocks[block.Length..];
             digests = digests[DigestBytes..];
         }

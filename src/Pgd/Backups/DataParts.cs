@@ -227,7 +227,7 @@ internal static class DataParts
                 var piece = _buffer.AsMemory(0, (int)Math.Min(CopyBytes, file.Bytes - offset));
                 if (await content.ReadAtLeastAsync(piece, piece.Length, throwOnEndOfStream: false, token).ConfigureAwait(false) < piece.Length)
                     throw Changed(file, "shrank");
-                await HashAsync(hash, piece, map, offset).ConfigureAwait(false);
+                Hash(hash, piece.Span, map, offset);
                 return piece;
             }
         }
@@ -256,7 +256,7 @@ internal static class DataParts
                 var piece = _buffer.AsMemory(0, (int)Math.Min(WindowBytes, file.Bytes - offset));
                 if (await content.ReadAtLeastAsync(piece, piece.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false) < piece.Length)
                     throw Changed(file, "shrank");
-                await HashAsync(hash, piece, map, offset).ConfigureAwait(false);
+                Hash(hash, piece.Span, map, offset);
                 var first = (int)(offset / BlockMap.BlockBytes) * BlockMap.DigestBytes;
                 var length = Gather(piece.Span, offset, map.AsSpan(first), earlierMap.Span[Math.Min(first, earlierMap.Length)..]);
                 if (length == 0)
@@ -272,12 +272,11 @@ internal static class DataParts
                 : new(file.Path, file.Bytes, part, digest) { Changes = new(windows, bytes, Convert.ToHexStringLower(stored.GetHashAndReset())) };
         }
 
-        // All of it and each block at the same time.
-        private static async ValueTask HashAsync(IncrementalHash hash, ReadOnlyMemory<byte> piece, byte[] map, long offset)
+        private static void Hash(IncrementalHash hash, ReadOnlySpan<byte> piece, byte[] map, long offset)
         {
-            var blocks = map.Length == 0 ? Task.CompletedTask : Task.Run(() => BlockMap.Digest(piece.Span, map.AsSpan((int)(offset / BlockMap.BlockBytes) * BlockMap.DigestBytes)), CancellationToken.None);
-            hash.AppendData(piece.Span);
-            await blocks.ConfigureAwait(false);
+            hash.AppendData(piece);
+            if (map.Length > 0)
+                BlockMap.Digest(piece, map.AsSpan((int)(offset / BlockMap.BlockBytes) * BlockMap.DigestBytes));
         }
 
         // The blocks that are not as they were, after what says which they are.

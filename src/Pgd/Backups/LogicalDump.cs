@@ -15,7 +15,7 @@ internal static class LogicalDump
     public const string BeforeData = "definitions/before-data.sql", AfterData = "definitions/after-data.sql", WithoutOwners = "definitions/without-owners/", LargeObjects = "data/large-objects";
 
     private const int MostSessions = 8, MostTablesTogether = 200;
-    private const long TogetherBytes = 16 << 20;
+    private const long TogetherBytes = 16 << 20, LargeBytes = 8 << 20;
 
     /// <summary>Reads a database into a repository.</summary>
     /// <param name="source">The database.</param>
@@ -30,16 +30,12 @@ internal static class LogicalDump
     public static async Task<DatabaseContent> WriteAsync(LogicalSource source, EarlierRows? earlier, bool isPartial, string program, string prefix, BackupRepository repository, IReporter reporter, CancellationToken cancellationToken)
     {
         var parts = new ConcurrentDictionary<string, StoredPart>(StringComparer.Ordinal);
-        foreach (var (key, section, withOwners) in ((string, string, bool)[])[(BeforeData, "pre-data", true), (AfterData, "post-data", true), (WithoutOwners + BeforeData, "pre-data", false), (WithoutOwners + AfterData, "post-data", false)])
-        {
-            parts[key] = await repository.WriteAsync(prefix + key, (stream, token) => source.DefinitionsAsync(program, section, withOwners, isPartial, stream, token), compress: true, cancellationToken).ConfigureAwait(false);
-        }
-
-        Fault.Here("backup:definitions");
         var tables = new ConcurrentBag<BackedUpTable>();
         var (total, done) = (source.Tables.Sum(table => table.Bytes), 0L);
         var groups = Together(source.Tables);
-        await Parallel.ForEachAsync(Enumerable.Range(0, groups.Count), new ParallelOptions { MaxDegreeOfParallelism = Math.Min(Math.Max(2, Environment.ProcessorCount), MostSessions), CancellationToken = cancellationToken }, async (i, token) =>
+        using var failed = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var definitions = DefinitionsAsync(failed.Token);
+        var rows = Parallel.ForEachAsync(Enumerable.Range(0, groups.Count), new ParallelOptions { MaxDegreeOfParallelism = Math.Min(Math.Max(2, Environment.ProcessorCount), MostSessions), CancellationToken = failed.Token }, async (i, token) =>
         {
             var session = await source.ShareAsync(token).ConfigureAwait(false);
             await using var _ = session.ConfigureAwait(false);
@@ -56,7 +52,19 @@ internal static class LogicalDump
                 }
             }, compress: true, token).ConfigureAwait(false);
             Fault.Here("backup:part");
-        }).ConfigureAwait(false);
+        });
+        // What fails first ends the other, and is what is told.
+        try
+        {
+            await (await Task.WhenAny(definitions, rows).ConfigureAwait(false)).ConfigureAwait(false);
+            await Task.WhenAll(definitions, rows).ConfigureAwait(false);
+        }
+        catch
+        {
+            await failed.CancelAsync().ConfigureAwait(false);
+            await Task.WhenAll(definitions, rows).ContinueWith(static _ => { }, TaskScheduler.Default).ConfigureAwait(false);
+            throw;
+        }
 
         var largeObjects = 0L;
         if (!isPartial)
@@ -78,6 +86,13 @@ internal static class LogicalDump
             LeftOut = isPartial ? await source.LeftOutAsync(cancellationToken).ConfigureAwait(false) : [],
             Parts = [.. parts.OrderBy(part => part.Key, StringComparer.Ordinal).Select(part => part.Value)],
         };
+
+        async Task DefinitionsAsync(CancellationToken token)
+        {
+            foreach (var (key, section, withOwners) in ((string, string, bool)[])[(BeforeData, "pre-data", true), (AfterData, "post-data", true), (WithoutOwners + BeforeData, "pre-data", false), (WithoutOwners + AfterData, "post-data", false)])
+                parts[key] = await repository.WriteAsync(prefix + key, (stream, inner) => source.DefinitionsAsync(program, section, withOwners, isPartial, stream, inner), compress: true, token).ConfigureAwait(false);
+            Fault.Here("backup:definitions");
+        }
     }
 
     private static List<List<SourceTable>> Together(IReadOnlyList<SourceTable> tables)
@@ -103,7 +118,7 @@ internal static class LogicalDump
     // What the earlier backup has and is as it was stays there. The keys of those rows say which of them are gone.
     private static async Task<BackedUpTable> WriteAsync(LogicalSource source, ScriptConnection session, SourceTable table, EarlierRows? earlier, Stream target, CancellationToken cancellationToken)
     {
-        var name = LogicalSource.QuotedName(table.Schema, table.Name);
+        var (name, isLarge) = (LogicalSource.QuotedName(table.Schema, table.Name), table.Bytes > LargeBytes);
         var written = new BackedUpTable(table.Schema, table.Name, table.Columns, 0, "", 0, 0) { Identity = table.Identity, Key = table.Key };
         try
         {
@@ -114,15 +129,15 @@ internal static class LogicalDump
                 // More of them than there were is a sign that the table is not the one that it was.
                 if (kept > 0 && kept <= had)
                 {
-                    var keys = kept == had ? 0 : (await CopyAsync(session, $"copy (select {string.Join(", ", EarlierRows.KeyColumns(table.Key!).Select(column => column + "::text"))} from only {name} where not {earlier.IsLater}) to stdout", target, cancellationToken).ConfigureAwait(false)).Bytes;
-                    var later = all == kept ? default : await CopyAsync(session, $"copy (select {table.Columns} from only {name} where {earlier.IsLater}) to stdout", target, cancellationToken).ConfigureAwait(false);
+                    var keys = kept == had ? 0 : (await CopyAsync(session, $"copy (select {string.Join(", ", EarlierRows.KeyColumns(table.Key!).Select(column => column + "::text"))} from only {name} where not {earlier.IsLater}) to stdout", isLarge, target, cancellationToken).ConfigureAwait(false)).Bytes;
+                    var later = all == kept ? default : await CopyAsync(session, $"copy (select {table.Columns} from only {name} where {earlier.IsLater}) to stdout", isLarge, target, cancellationToken).ConfigureAwait(false);
                     return written with { Rows = all, Bytes = later.Bytes, Changes = new(had, kept, keys) };
                 }
             }
 
             // A table without columns has rows all the same.
             var columns = table.Columns.Length == 0 ? "" : $" ({table.Columns})";
-            var copied = await CopyAsync(session, string.IsNullOrEmpty(table.Condition) ? $"copy {name}{columns} to stdout" : $"copy (select {table.Columns} from only {name} {table.Condition}) to stdout", target, cancellationToken).ConfigureAwait(false);
+            var copied = await CopyAsync(session, string.IsNullOrEmpty(table.Condition) ? $"copy {name}{columns} to stdout" : $"copy (select {table.Columns} from only {name} {table.Condition}) to stdout", isLarge, target, cancellationToken).ConfigureAwait(false);
             return written with { Rows = copied.Rows, Bytes = copied.Bytes };
         }
         catch (PostgresException e)
@@ -131,11 +146,14 @@ internal static class LogicalDump
         }
     }
 
-    private static async Task<(long Bytes, long Rows)> CopyAsync(ScriptConnection session, string copy, Stream target, CancellationToken cancellationToken)
+    private static async Task<(long Bytes, long Rows)> CopyAsync(ScriptConnection session, string copy, bool isLarge, Stream target, CancellationToken cancellationToken)
     {
-        var from = await session.CopyOutAsync(copy, cancellationToken).ConfigureAwait(false);
-        await using var _ = from.ConfigureAwait(false);
-        var (buffer, bytes, rows) = (new byte[64 << 10], 0L, 0L);
+        var copied = await session.CopyOutAsync(copy, cancellationToken).ConfigureAwait(false);
+        await using var _ = copied.ConfigureAwait(false);
+        // A message is a row: many of them are read without waiting, while others are compressed.
+        var from = isLarge ? new ReadAhead(copied) : copied;
+        await using var __ = from.ConfigureAwait(false);
+        var (buffer, bytes, rows) = (new byte[isLarge ? 1 << 20 : 64 << 10], 0L, 0L);
         while (await from.ReadAsync(buffer, cancellationToken).ConfigureAwait(false) is var read and > 0)
         {
             // In the text form a line is a row: line ends inside of values are written as \n.

@@ -173,7 +173,7 @@ internal sealed class LogicalSource : IAsyncDisposable
     private static async Task BeginAsync(ScriptConnection connection, string? snapshot, CancellationToken cancellationToken)
     {
         string[] settings = ["statement_timeout = 0", $"lock_timeout = '{LockTimeout}'", "idle_in_transaction_session_timeout = 0", "TimeZone = 'UTC'", "DateStyle = 'ISO, YMD'", "IntervalStyle = 'postgres'", "extra_float_digits = 3", "bytea_output = 'hex'",
-            "xmloption = 'content'", "synchronize_seqscans = off", "row_security = off", "search_path = pg_catalog"];
+            "xmloption = 'content'", "synchronize_seqscans = off", "jit = off", "row_security = off", "search_path = pg_catalog"];
         string[] begin = ["begin isolation level repeatable read read only", .. snapshot is null ? Array.Empty<string>() : [$"set transaction snapshot {AdminConnection.QuoteLiteral(snapshot)}"], .. settings.Select(setting => "set local " + setting)];
         // At once: a server may be far away.
         await connection.QueryAsync(string.Join("; ", begin), cancellationToken).ConfigureAwait(false);
@@ -209,10 +209,10 @@ internal sealed class LogicalSource : IAsyncDisposable
                 left join (select unnest(extconfig) as oid, unnest(extcondition) as condition from pg_extension) x on x.oid = c.oid
                 where c.relkind in ('r', 'p') and c.relpersistence <> 't' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
                     and (x.oid is not null or not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e'))
-            ), columns as (
-                select a.* from pg_attribute a join meant m on m.oid = a.attrelid where a.attnum > 0 and not a.attisdropped
+            ), columns(atttypid) as (
+                select distinct a.atttypid from pg_attribute a join meant m on m.oid = a.attrelid where a.attnum > 0 and not a.attisdropped
             ), reached(root, type) as (
-                select distinct atttypid, atttypid from columns
+                select atttypid, atttypid from columns
                 union
                 select r.root, inner_type from reached r join pg_type t on t.oid = r.type, lateral (
                     select t.typelem union all select t.typbasetype
@@ -225,16 +225,16 @@ internal sealed class LogicalSource : IAsyncDisposable
                         (select string_agg(concat(a.attnum, '=', a.atttypid), ',' order by a.attnum) from pg_attribute a where a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped)), ';' order by t.oid) as text
                 from reached r join pg_type t on t.oid = r.type group by 1
             ), keys as (
-                select distinct on (i.indrelid) i.indrelid, (select string_agg(quote_ident(c.attname), ', ' order by k.place) from unnest(i.indkey::int2[]) with ordinality k(attnum, place) join columns c on c.attrelid = i.indrelid and c.attnum = k.attnum where k.place <= i.indnkeyatts) as columns
+                select distinct on (i.indrelid) i.indrelid, (select string_agg(quote_ident(c.attname), ', ' order by k.place) from unnest(i.indkey::int2[]) with ordinality k(attnum, place) join pg_attribute c on c.attrelid = i.indrelid and c.attnum = k.attnum where k.place <= i.indnkeyatts) as columns
                 from pg_index i join meant m on m.oid = i.indrelid
                 where i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null
-                    and not exists (select from unnest(i.indkey::int2[]) with ordinality k(attnum, place) left join columns c on c.attrelid = i.indrelid and c.attnum = k.attnum where k.place <= i.indnkeyatts and (c.attnotnull is not true))
+                    and not exists (select from unnest(i.indkey::int2[]) with ordinality k(attnum, place) left join pg_attribute c on c.attrelid = i.indrelid and c.attnum = k.attnum where k.place <= i.indnkeyatts and (c.attnotnull is not true))
                 order by i.indrelid, i.indisprimary desc, i.indnkeyatts, i.indexrelid
             )
             select m.oid::text, m.nspname, m.relname, (has_schema_privilege(m.schema, 'usage') and has_table_privilege(m.oid, 'select'))::text,
-                (select string_agg(quote_ident(c.attname), ', ' order by c.attnum) from columns c where c.attrelid = m.oid and c.attgenerated = ''), m.condition, m.relfilenode::text, k.columns,
-                md5(concat_ws('|', k.columns, (select string_agg(concat_ws(' ', c.attnum, c.attname, c.atttypid, c.atttypmod, c.attgenerated, t.text), '|' order by c.attnum) from columns c join types t on t.root = c.atttypid where c.attrelid = m.oid))),
-                (m.condition is not null or exists (select from columns c join types t on t.root = c.atttypid where c.attrelid = m.oid and t.by_name))::text,
+                (select string_agg(quote_ident(c.attname), ', ' order by c.attnum) from pg_attribute c where c.attrelid = m.oid and c.attnum > 0 and not c.attisdropped and c.attgenerated = ''), m.condition, m.relfilenode::text, k.columns,
+                md5(concat_ws('|', k.columns, (select string_agg(concat_ws(' ', c.attnum, c.attname, c.atttypid, c.atttypmod, c.attgenerated, t.text), '|' order by c.attnum) from pg_attribute c join types t on t.root = c.atttypid where c.attrelid = m.oid and c.attnum > 0 and not c.attisdropped))),
+                (m.condition is not null or exists (select from pg_attribute c join types t on t.root = c.atttypid where c.attrelid = m.oid and c.attnum > 0 and not c.attisdropped and t.by_name))::text,
                 (m.relkind = 'p')::text, case when m.relispartition then (with recursive above as (select i.inhparent from pg_inherits i where i.inhrelid = m.oid union all select i.inhparent from pg_inherits i join above a on i.inhrelid = a.inhparent) select string_agg(inhparent::text, ',') from above) end
             from meant m left join keys k on k.indrelid = m.oid
             order by 2, 3

@@ -2,7 +2,7 @@ using System.Threading.Channels;
 
 namespace Pgd.Backups;
 
-/// <summary>Reads a pipe on a thread of its own, some pieces ahead of who wants them: whoever writes into it need not wait for every one of them.</summary>
+/// <summary>Reads a pipe or a connection on a thread of its own, some pieces ahead of who wants them: whoever writes into it need not wait for every one of them.</summary>
 internal sealed class ReadAhead : ReadLayer
 {
     private const int PieceBytes = 1 << 20, Pieces = 4;
@@ -52,8 +52,9 @@ internal sealed class ReadAhead : ReadLayer
 
             _pieces.Writer.TryComplete();
         }
-        catch (Exception e) when (e is IOException or ObjectDisposedException or OperationCanceledException)
+        catch (Exception e)
         {
+            // Whoever reads gets it.
             _pieces.Writer.TryComplete(e);
         }
     }

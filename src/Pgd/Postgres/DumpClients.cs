@@ -28,7 +28,7 @@ internal sealed class DumpClients
         foreach (var folder in (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':', StringSplitOptions.RemoveEmptyEntries))
         {
             // Debian's psql in /usr/bin is a wrapper that picks a version by itself; the real ones were found above.
-            if (!HasAll(folder) || (found.Count > 0 && Path.GetFullPath(folder) == "/usr/bin"))
+            if (!HasAll(folder) || (found.Count > 0 && Path.GetFullPath(folder) is "/usr/bin" or "/bin"))
                 continue;
             var version = await DumpProgram.OutputAsync(Path.Combine(folder, "psql"), ["--version"], cancellationToken);
             if (DumpText.Major(version[(version.IndexOf(')') + 1)..]) is { } major)
