@@ -147,7 +147,7 @@ public sealed class Backups
     {
         ArgumentNullException.ThrowIfNull(place);
         return WithAsync(place, "backup list", source, async catalog =>
-            new DbToolCatalog([.. (await catalog.ListAsync(cancellationToken).ConfigureAwait(false)).Where(found => found.Manifest is not null && IsOf(found.Backup, source)).Select(found => DbToolBackup.Of(found, catalog.Repository.Store.Url))]), cancellationToken);
+            new DbToolCatalog([.. (await catalog.ListAsync(cancellationToken).ConfigureAwait(false)).Where(found => found.Manifest is not null && IsOf(found.Backup, source)).Select(found => DbToolBackup.Of(found, catalog.Repository.Store.Url, isWhole: false))]), cancellationToken);
     }
 
     /// <summary>Writes a logical backup as the folder that DB Backup Utility makes, whose SQL is restored by <c>psql</c> or <c>mariadb</c> alone.</summary>
@@ -164,7 +164,7 @@ public sealed class Backups
     {
         ArgumentNullException.ThrowIfNull(place);
         return WithAsync(place, "backup export", id, async catalog =>
-            await new DbToolExport(catalog.Repository, await catalog.RequireAsync(id, cancellationToken).ConfigureAwait(false), withOwners, _workspace.Reporter).RunAsync(folder, cancellationToken).ConfigureAwait(false), cancellationToken);
+            await new DbToolExport(catalog.Repository, await catalog.ChainAsync(await catalog.RequireAsync(id, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false), withOwners, _workspace.Reporter).RunAsync(folder, cancellationToken).ConfigureAwait(false), cancellationToken);
     }
 
     /// <summary>Keeps a backup from being pruned until that is lifted.</summary>

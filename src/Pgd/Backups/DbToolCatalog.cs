@@ -83,16 +83,16 @@ public sealed record DbToolBackup
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? SchemaFile { get; init; }
 
-    internal static DbToolBackup Of(StoredBackup found, string store)
+    internal static DbToolBackup Of(StoredBackup found, string store, bool isWhole)
     {
         var manifest = found.Manifest!;
         var name = manifest.Database?.Name ?? manifest.Source;
-        var type = manifest.Kind != BackupKind.Full ? "differential" : manifest.Database is { IsPartial: true } ? "partial" : "full";
+        var type = manifest.Parent is not null && !isWhole ? "differential" : manifest.Database is { IsPartial: true } ? "partial" : "full";
         return new()
         {
             Id = $"{type}_{FileName(name)}_{TimeIn(manifest)}_{manifest.Id[^4..]}",
             Type = type,
-            ParentBackupId = manifest.Parent,
+            ParentBackupId = isWhole ? null : manifest.Parent,
             Version = typeof(DbToolBackup).Assembly.GetName().Version!.ToString(3),
             DatabaseType = manifest.Engine is null ? "postgresql" : "mysql",
             DatabaseVersion = manifest.Engine is null ? $"PostgreSQL {manifest.PostgresMajor}" : manifest.EngineVersion?.Split('-')[0] ?? manifest.Engine,

@@ -11,12 +11,16 @@ namespace Pgd.Backups;
 /// Writes a logical backup as the folder that DB Backup Utility (<c>dbtool.py</c>) makes of a database, with plain SQL in it, so that it can be restored without pgd. The folder has its name
 /// when all of it is on the disk.
 /// </summary>
-internal sealed class DbToolExport(BackupRepository repository, StoredBackup found, bool withOwners, IReporter reporter)
+/// <param name="repository">Where it is.</param>
+/// <param name="chain">The backup, after those that it builds on.</param>
+/// <param name="withOwners">Whether what is restored belongs to whom it belonged to.</param>
+/// <param name="reporter">Hears how far it is.</param>
+internal sealed class DbToolExport(BackupRepository repository, IReadOnlyList<StoredBackup> chain, bool withOwners, IReporter reporter)
 {
     private const UnixFileMode FolderMode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, FileMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
     private const string Schema = "schema.sql", Metadata = "metadata.json", Differences = ".backup_diff", Chain = "manifest.json";
     private static readonly DbToolJson Json = new(new(DbToolJson.Default.Options) { TypeInfoResolver = null, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
-    private readonly BackupManifest _manifest = found.Manifest!;
+    private readonly BackupManifest _manifest = chain[^1].Manifest!;
 
     /// <summary>Writes it.</summary>
     /// <param name="parent">The folder that gets it.</param>
@@ -26,9 +30,7 @@ internal sealed class DbToolExport(BackupRepository repository, StoredBackup fou
     {
         if (_manifest.Mode != BackupMode.Logical)
             throw new PgdException(ExitCode.Misuse, $"{_manifest.Id} has the files of a whole cluster, and the layout is one of a database as SQL", "Restore it as a branch (dotnet pgd backup restore ID --to-branch PROJECT/BRANCH), and back that up with --mode logical.");
-        if (_manifest.Parent is not null)
-            throw new PgdException(ExitCode.Misuse, $"{_manifest.Id} has only what changed since {_manifest.Parent}, and the layout is one of all of a database", "Restore it as a branch (dotnet pgd backup restore ID --to-branch PROJECT/BRANCH), and back that up with --mode logical.");
-        var entry = DbToolBackup.Of(found, repository.Store.Url);
+        var entry = DbToolBackup.Of(chain[^1], repository.Store.Url, isWhole: true);
         var (folder, dump) = (Path.Combine(parent, entry.Id), $"{DbToolBackup.FileName(_manifest.Database!.Name)}_{(_manifest.Database.IsPartial ? "partial_" : "")}{DbToolBackup.TimeIn(_manifest)}.sql.zst");
         RefuseWhatIsThere(folder);
         var partial = folder + ".partial";
@@ -45,7 +47,7 @@ internal sealed class DbToolExport(BackupRepository repository, StoredBackup fou
                 reporter.Step($"exporting {_manifest.Id} to {folder}");
                 using (var zstd = new ZstdWriter(target, repository.Compression))
                 {
-                    await (_manifest.Engine is null ? SqlAsync(zstd, cancellationToken) : CopyAsync(MariaDbDump.Key, zstd, cancellationToken)).ConfigureAwait(false);
+                    await (_manifest.Engine is null ? SqlAsync(zstd, cancellationToken) : CopyAsync(chain[^1].Prefix + MariaDbDump.Key, zstd, cancellationToken)).ConfigureAwait(false);
                     await zstd.CompleteAsync(cancellationToken).ConfigureAwait(false);
                 }
 
@@ -66,7 +68,7 @@ internal sealed class DbToolExport(BackupRepository repository, StoredBackup fou
                 Fault.Here("backup-export:written");
                 RefuseWhatIsThere(folder);
                 Directory.Move(partial, folder);
-                return new ExportedBackup(found.Backup, folder, [dump, Schema, Metadata, $"{Differences}/{Chain}"]);
+                return new ExportedBackup(chain[^1].Backup, folder, [dump, Schema, Metadata, $"{Differences}/{Chain}"]);
             }).ConfigureAwait(false);
         }
         catch
@@ -106,7 +108,7 @@ internal sealed class DbToolExport(BackupRepository repository, StoredBackup fou
     }
 
     private Task SqlAsync(Stream target, CancellationToken cancellationToken) =>
-        new LogicalScript(_manifest, found.Prefix, withOwners ? "" : LogicalDump.WithoutOwners, ReadAsync, reporter).WriteAsync(target, cancellationToken);
+        new LogicalScript(chain, withOwners ? "" : LogicalDump.WithoutOwners, ReadAsync, reporter).WriteAsync(target, cancellationToken);
 
     private async Task SchemaAsync(Stream target, CancellationToken cancellationToken)
     {
@@ -114,13 +116,13 @@ internal sealed class DbToolExport(BackupRepository repository, StoredBackup fou
         {
             var definitions = new MariaDbDefinitions(target);
             await using var _ = definitions.ConfigureAwait(false);
-            await CopyAsync(MariaDbDump.Key, definitions, cancellationToken).ConfigureAwait(false);
+            await CopyAsync(chain[^1].Prefix + MariaDbDump.Key, definitions, cancellationToken).ConfigureAwait(false);
             await definitions.CompleteAsync(cancellationToken).ConfigureAwait(false);
             return;
         }
 
         foreach (var section in (string[])[LogicalDump.BeforeData, LogicalDump.AfterData])
-            await CopyAsync((withOwners ? "" : LogicalDump.WithoutOwners) + section, target, cancellationToken).ConfigureAwait(false);
+            await CopyAsync(chain[^1].Prefix + (withOwners ? "" : LogicalDump.WithoutOwners) + section, target, cancellationToken).ConfigureAwait(false);
     }
 
     private async Task CopyAsync(string key, Stream target, CancellationToken cancellationToken)
@@ -132,8 +134,7 @@ internal sealed class DbToolExport(BackupRepository repository, StoredBackup fou
 
     private async Task<Stream> ReadAsync(string key, CancellationToken cancellationToken)
     {
-        key = found.Prefix + key;
-        var part = _manifest.Parts.FirstOrDefault(part => part.Key == key) ?? throw new PgdException(ExitCode.Failed, $"the manifest of {_manifest.Id} has no {key}", "It was not made by pgd; do not use it.");
+        var part = chain.SelectMany(link => link.Manifest!.Parts).FirstOrDefault(part => part.Key == key) ?? throw new PgdException(ExitCode.Failed, $"the manifest of {_manifest.Id} has no {key}", "It was not made by pgd; do not use it.");
         return new Proved(await repository.ReadAsync(key, compressed: true, cancellationToken).ConfigureAwait(false), part);
     }
 

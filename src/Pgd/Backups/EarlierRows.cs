@@ -66,4 +66,41 @@ internal sealed class EarlierRows
 /// <param name="Had">How many rows that has.</param>
 /// <param name="Kept">How many of them are still as they were.</param>
 /// <param name="KeyBytes">The length of the keys of those, which come before the rows; 0 if they are all of them.</param>
-internal sealed record RowChanges(long Had, long Kept, long KeyBytes);
+internal sealed record RowChanges(long Had, long Kept, long KeyBytes)
+{
+    /// <summary>The table that these keys are brought into, to see which rows are gone.</summary>
+    public const string KeyTable = "pg_temp.pgd_kept";
+
+    /// <summary>Makes it. As text, byte by byte: a row that is still as it was has the very same key.</summary>
+    public static string MakeKeyTable(string key) => $"create temp table pgd_kept ({string.Join(", ", EarlierRows.KeyColumns(key).Select((_, i) => $"k{i} text collate \"C\""))})";
+
+    /// <summary>Deletes the rows of a table that are not in it.</summary>
+    public static string DeleteOthers(string table, string key) =>
+        $"delete from only {table} t where not exists (select from {KeyTable} k where {string.Join(" and ", EarlierRows.KeyColumns(key).Select((column, i) => $"k.k{i} = t.{column}::text collate \"C\""))})";
+}
+
+/// <summary>The tables of a logical backup, with what each needs of the backups that it builds on.</summary>
+internal static class RowChain
+{
+    /// <summary>For each backup, which of its tables are needed, and for which of the last one.</summary>
+    /// <exception cref="PgdException">They do not fit together (<see cref="ExitCode.Failed"/>).</exception>
+    public static IReadOnlyList<IReadOnlyDictionary<BackedUpTable, BackedUpTable>> Wanted(IReadOnlyList<StoredBackup> chain)
+    {
+        Dictionary<BackedUpTable, BackedUpTable>[] wanted = [.. chain.Select(_ => new Dictionary<BackedUpTable, BackedUpTable>(ReferenceEqualityComparer.Instance))];
+        foreach (var table in chain[^1].Manifest!.Database!.Tables)
+        {
+            var needed = table;
+            for (var i = chain.Count - 1; ; i--)
+            {
+                wanted[i][needed] = table;
+                if (needed.Changes is not { } changes)
+                    break;
+                needed = i == 0 ? null : chain[i - 1].Manifest!.Database!.Tables.FirstOrDefault(earlier => earlier.Identity == table.Identity);
+                if (needed is null || needed.Rows != changes.Had)
+                    throw new PgdException(ExitCode.Failed, $"{chain[i].Prefix} is damaged: {table.Schema}.{table.Name} does not fit what it builds on", "What is damaged is not restored; choose another backup: dotnet pgd backup list");
+            }
+        }
+
+        return wanted;
+    }
+}

@@ -138,7 +138,7 @@ internal sealed partial class LogicalRestore(ConnectionUrl target, BackupReposit
 
     private async Task RowsAsync(CancellationToken cancellationToken)
     {
-        var wanted = Wanted();
+        var wanted = RowChain.Wanted(chain);
         var (total, done) = (wanted.Sum(link => link.Keys.Sum(table => table.AllBytes)), 0L);
         // What a table has in one backup is there before what the next one changes.
         for (var i = 0; i < chain.Count; i++)
@@ -172,39 +172,16 @@ internal sealed partial class LogicalRestore(ConnectionUrl target, BackupReposit
         }
     }
 
-    /// <summary>For each backup, which of its tables are needed, and for which of the last one.</summary>
-    private Dictionary<BackedUpTable, BackedUpTable>[] Wanted()
-    {
-        Dictionary<BackedUpTable, BackedUpTable>[] wanted = [.. chain.Select(_ => new Dictionary<BackedUpTable, BackedUpTable>(ReferenceEqualityComparer.Instance))];
-        foreach (var table in _content.Tables)
-        {
-            var needed = table;
-            for (var i = chain.Count - 1; ; i--)
-            {
-                wanted[i][needed] = table;
-                if (needed.Changes is not { } changes)
-                    break;
-                needed = i == 0 ? null : chain[i - 1].Manifest!.Database!.Tables.FirstOrDefault(earlier => earlier.Identity == table.Identity);
-                if (needed is null || needed.Rows != changes.Had)
-                    throw Damaged(chain[i].Prefix, $"{table.Schema}.{table.Name} does not fit what it builds on");
-            }
-        }
-
-        return wanted;
-    }
-
     private static async Task TableAsync(ScriptConnection connection, BackedUpTable table, BackedUpTable now, PartReader part, CancellationToken cancellationToken)
     {
         var name = LogicalSource.QuotedName(now.Schema, now.Name);
         await connection.QueryAsync("begin", cancellationToken).ConfigureAwait(false);
         if (table.Changes is { KeyBytes: > 0 } changes)
         {
-            // As text, byte by byte: a row that is still as it was has the very same key.
-            var keys = EarlierRows.KeyColumns(table.Key!);
-            await connection.QueryAsync($"create temp table pgd_kept ({string.Join(", ", keys.Select((_, i) => $"k{i} text collate \"C\""))}) on commit drop", cancellationToken).ConfigureAwait(false);
-            await connection.CopyInAsync("copy pg_temp.pgd_kept from stdin", rows => part.CopyAsync(rows, changes.KeyBytes, cancellationToken), cancellationToken).ConfigureAwait(false);
-            await connection.QueryAsync("analyze pg_temp.pgd_kept", cancellationToken).ConfigureAwait(false);
-            var gone = (await connection.QueryAsync($"with gone as (delete from only {name} t where not exists (select from pg_temp.pgd_kept k where {string.Join(" and ", keys.Select((key, i) => $"k.k{i} = t.{key}::text collate \"C\""))}) returning 1) select count(*)::text from gone", cancellationToken).ConfigureAwait(false))[0][0];
+            await connection.QueryAsync($"{RowChanges.MakeKeyTable(table.Key!)} on commit drop", cancellationToken).ConfigureAwait(false);
+            await connection.CopyInAsync($"copy {RowChanges.KeyTable} from stdin", rows => part.CopyAsync(rows, changes.KeyBytes, cancellationToken), cancellationToken).ConfigureAwait(false);
+            await connection.QueryAsync($"analyze {RowChanges.KeyTable}", cancellationToken).ConfigureAwait(false);
+            var gone = (await connection.QueryAsync($"with gone as ({RowChanges.DeleteOthers(name, table.Key!)} returning 1) select count(*)::text from gone", cancellationToken).ConfigureAwait(false))[0][0];
             if (gone != (changes.Had - changes.Kept).ToString(CultureInfo.InvariantCulture))
                 throw part.Damaged($"of {table.Schema}.{table.Name} {gone} rows would go instead of {changes.Had - changes.Kept}");
         }

@@ -4,20 +4,20 @@ using System.Text;
 namespace Pgd.Backups;
 
 /// <summary>A logical backup of PostgreSQL as one script for <c>psql</c>: definitions, rows, large objects, where the sequences stand, and then what is built on rows. It is never in memory as a whole.</summary>
-/// <param name="manifest">The backup.</param>
-/// <param name="prefix">Where its objects are.</param>
+/// <param name="chain">The backup, after those that it builds on.</param>
 /// <param name="definitions">Which definitions of it: with owners, or those of <see cref="LogicalDump.WithoutOwners"/>.</param>
-/// <param name="open">Opens an object, by its name below the prefix.</param>
+/// <param name="open">Opens an object.</param>
 /// <param name="reporter">Hears how far it is.</param>
-internal sealed class LogicalScript(BackupManifest manifest, string prefix, string definitions, Func<string, CancellationToken, Task<Stream>> open, IReporter reporter)
+internal sealed class LogicalScript(IReadOnlyList<StoredBackup> chain, string definitions, Func<string, CancellationToken, Task<Stream>> open, IReporter reporter)
 {
-    private readonly DatabaseContent _content = manifest.Database!;
+    private readonly DatabaseContent _content = chain[^1].Manifest!.Database!;
+    private readonly string _prefix = chain[^1].Prefix;
 
     public async Task WriteAsync(Stream target, CancellationToken cancellationToken)
     {
         await CopyAsync(definitions + LogicalDump.BeforeData, target, cancellationToken).ConfigureAwait(false);
         // What the database or the role sets must not change what is read.
-        await SayAsync(target, "\nSET DateStyle = 'ISO, YMD';\nSET IntervalStyle = 'postgres';\n\n", cancellationToken).ConfigureAwait(false);
+        await SayAsync(target, "\nSET TimeZone = 'UTC';\nSET DateStyle = 'ISO, YMD';\nSET IntervalStyle = 'postgres';\nSET bytea_output = 'hex';\nSET extra_float_digits = 3;\n\n", cancellationToken).ConfigureAwait(false);
         await RowsAsync(target, cancellationToken).ConfigureAwait(false);
         if (_content.LargeObjects > 0)
             await LargeObjectsAsync(target, cancellationToken).ConfigureAwait(false);
@@ -28,45 +28,60 @@ internal sealed class LogicalScript(BackupManifest manifest, string prefix, stri
 
     private async Task RowsAsync(Stream target, CancellationToken cancellationToken)
     {
-        var (total, done) = (_content.Tables.Sum(table => table.Bytes), 0L);
-        var buffer = new byte[64 << 10];
-        foreach (var together in _content.Tables.GroupBy(table => table.Part).OrderBy(part => part.Key, StringComparer.Ordinal))
+        var wanted = RowChain.Wanted(chain);
+        var (total, done) = (wanted.Sum(link => link.Keys.Sum(table => table.AllBytes)), 0L);
+        for (var i = 0; i < chain.Count; i++)
         {
-            var stored = await open(together.Key, cancellationToken).ConfigureAwait(false);
-            await using var _ = stored.ConfigureAwait(false);
-            var position = 0L;
-            foreach (var table in together.OrderBy(table => table.Offset).ThenBy(table => table.Bytes))
+            var (prefix, targets) = (chain[i].Prefix, wanted[i]);
+            foreach (var together in chain[i].Manifest!.Database!.Tables.GroupBy(table => table.Part).Where(part => part.Any(targets.ContainsKey)).OrderBy(part => part.Key, StringComparer.Ordinal))
             {
-                if (table.Offset != position)
-                    throw Damaged(together.Key, $"the rows of {table.Schema}.{table.Name} do not begin where the manifest says");
-                await SayAsync(target, $"COPY {LogicalSource.QuotedName(table.Schema, table.Name)}{(table.Columns.Length == 0 ? "" : $" ({table.Columns})")} FROM stdin;\n", cancellationToken).ConfigureAwait(false);
-                for (var left = table.Bytes; left > 0;)
+                var stored = await open(prefix + together.Key, cancellationToken).ConfigureAwait(false);
+                await using var _ = stored.ConfigureAwait(false);
+                var (part, position) = (new PartReader(stored, what => Damaged(prefix + together.Key, what)), 0L);
+                foreach (var table in together.OrderBy(table => table.Offset).ThenBy(table => table.AllBytes))
                 {
-                    var read = await stored.ReadAsync(buffer.AsMemory(0, (int)Math.Min(buffer.Length, left)), cancellationToken).ConfigureAwait(false);
-                    if (read == 0)
-                        throw Damaged(together.Key, "it ends early");
-                    await target.WriteAsync(buffer.AsMemory(0, read), cancellationToken).ConfigureAwait(false);
-                    left -= read;
+                    if (table.Offset != position)
+                        throw part.Damaged($"the rows of {table.Schema}.{table.Name} do not begin where the manifest says");
+                    position += table.AllBytes;
+                    if (!targets.TryGetValue(table, out var now))
+                    {
+                        await part.CopyAsync(Stream.Null, table.AllBytes, cancellationToken).ConfigureAwait(false);
+                        continue;
+                    }
+
+                    await TableAsync(table, LogicalSource.QuotedName(now.Schema, now.Name), part, target, cancellationToken).ConfigureAwait(false);
+                    reporter.Progress($"exporting {chain[^1].Backup.Id}", done += table.AllBytes, total);
                 }
 
-                await SayAsync(target, "\\.\n\n", cancellationToken).ConfigureAwait(false);
-                position += table.Bytes;
-                reporter.Progress($"exporting {manifest.Id}", done += table.Bytes, total);
+                await part.EndAsync(cancellationToken).ConfigureAwait(false);
             }
-
-            if (await stored.ReadAsync(buffer, cancellationToken).ConfigureAwait(false) != 0)
-                throw Damaged(together.Key, "it has more than the manifest says");
         }
+    }
+
+    private static async Task TableAsync(BackedUpTable table, string name, PartReader part, Stream target, CancellationToken cancellationToken)
+    {
+        if (table.Changes is { KeyBytes: > 0 } changes)
+        {
+            await SayAsync(target, $"{RowChanges.MakeKeyTable(table.Key!)};\nCOPY {RowChanges.KeyTable} FROM stdin;\n", cancellationToken).ConfigureAwait(false);
+            await part.CopyAsync(target, changes.KeyBytes, cancellationToken).ConfigureAwait(false);
+            await SayAsync(target, $"\\.\n\n{RowChanges.DeleteOthers(name, table.Key!)};\nDROP TABLE {RowChanges.KeyTable};\n", cancellationToken).ConfigureAwait(false);
+        }
+
+        if (table.Changes is not null && table.Bytes == 0)
+            return;
+        await SayAsync(target, $"COPY {name}{(table.Columns.Length == 0 ? "" : $" ({table.Columns})")} FROM stdin;\n", cancellationToken).ConfigureAwait(false);
+        await part.CopyAsync(target, table.Bytes, cancellationToken).ConfigureAwait(false);
+        await SayAsync(target, "\\.\n\n", cancellationToken).ConfigureAwait(false);
     }
 
     private async Task LargeObjectsAsync(Stream target, CancellationToken cancellationToken)
     {
-        using var lines = new StreamReader(await open(LogicalDump.LargeObjects, cancellationToken).ConfigureAwait(false), Encoding.ASCII);
+        using var lines = new StreamReader(await open(_prefix + LogicalDump.LargeObjects, cancellationToken).ConfigureAwait(false), Encoding.ASCII);
         var last = "";
         while (await lines.ReadLineAsync(cancellationToken).ConfigureAwait(false) is { } line)
         {
             if (line.Split('\t') is not [var oid, var offset, var digits] || !$"{oid}{offset}".All(char.IsAsciiDigit) || !digits.All(char.IsAsciiHexDigit))
-                throw Damaged(LogicalDump.LargeObjects, "a line of it is no piece of a large object");
+                throw Damaged(_prefix + LogicalDump.LargeObjects, "a line of it is no piece of a large object");
             // Up to version 16 of pg_dump the definitions make it.
             if (oid != last)
                 await SayAsync(target, $"SELECT pg_catalog.lo_create({oid}) WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_largeobject_metadata WHERE oid = {oid});\n", cancellationToken).ConfigureAwait(false);
@@ -78,12 +93,12 @@ internal sealed class LogicalScript(BackupManifest manifest, string prefix, stri
 
     private async Task CopyAsync(string key, Stream target, CancellationToken cancellationToken)
     {
-        var stored = await open(key, cancellationToken).ConfigureAwait(false);
+        var stored = await open(_prefix + key, cancellationToken).ConfigureAwait(false);
         await using var _ = stored.ConfigureAwait(false);
         await stored.CopyToAsync(target, cancellationToken).ConfigureAwait(false);
     }
 
     private static ValueTask SayAsync(Stream target, string text, CancellationToken cancellationToken) => target.WriteAsync(Encoding.UTF8.GetBytes(text), cancellationToken);
 
-    private PgdException Damaged(string key, string what) => new(ExitCode.Failed, $"{prefix}{key} is damaged: {what}", "What is damaged is not exported; choose another backup: dotnet pgd backup list");
+    private static PgdException Damaged(string key, string what) => new(ExitCode.Failed, $"{key} is damaged: {what}", "What is damaged is not exported; choose another backup: dotnet pgd backup list");
 }
