@@ -33,6 +33,9 @@ internal sealed record BackupManifest
     /// <summary>The branch's identity: a later one of that name is another branch.</summary>
     public string? BranchId { get; init; }
 
+    /// <summary>Which of its servers it was: a reset begins another history.</summary>
+    public int? Generation { get; init; }
+
     /// <summary>PostgreSQL's major version; null for another database.</summary>
     public int? PostgresMajor { get; init; }
 

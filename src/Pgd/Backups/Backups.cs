@@ -305,7 +305,7 @@ public sealed class Backups
             var log = new BranchLog(_workspace, _workspace.State.RequireProject(branch.Project), record);
             if (!log.Archive.Exists)
                 throw new PgdException(ExitCode.NotFound, $"nothing is archived of the write-ahead log of {branch}", $"Have it archived from now on: dotnet pgd project set {branch.Project} --pitr 7d");
-            return await WithScratchAsync(folder => new RepositoryLog(catalog.Repository, log.Control.SystemIdentifier.ToString(System.Globalization.CultureInfo.InvariantCulture), record.Id).PushAsync(log.Archive, log.SegmentSize, folder, _workspace.Reporter, cancellationToken)).ConfigureAwait(false);
+            return await WithScratchAsync(folder => new RepositoryLog(catalog.Repository, log.Control.SystemIdentifier.ToString(System.Globalization.CultureInfo.InvariantCulture), record.Id, record.Generation).PushAsync(log.Archive, log.SegmentSize, folder, _workspace.Reporter, cancellationToken)).ConfigureAwait(false);
         }, cancellationToken);
     }
 
@@ -336,14 +336,14 @@ public sealed class Backups
     {
         if (target is null)
             return null;
-        if (manifest.Mode != BackupMode.Physical || manifest.BranchId is null)
+        if (manifest is not { Mode: BackupMode.Physical, BranchId: { } branchId, Generation: { } generation })
             throw new PgdException(ExitCode.Misuse, $"{manifest.Id} shows one moment: a write-ahead log goes on from physical backups of branches only", "Choose a backup of that moment: dotnet pgd backup list");
         _workspace.Reporter.Step($"looking for {target} in the log of {manifest.Source}");
         var folder = NewScratch();
         RecoveryPlan? plan = null;
         try
         {
-            return plan = await new RepositoryLog(repository, manifest.SystemIdentifier, manifest.BranchId).PlanAsync(manifest, target, folder, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
+            return plan = await new RepositoryLog(repository, manifest.SystemIdentifier, branchId, generation).PlanAsync(manifest, target, folder, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
@@ -405,6 +405,7 @@ public sealed class Backups
                 History = history,
                 Source = branch.ToString(),
                 BranchId = record.Id,
+                Generation = record.Generation,
                 PostgresMajor = project.PostgresMajor,
                 SystemIdentifier = system,
                 Libc = project.Image?.Libc,

@@ -6,9 +6,13 @@ using Pgd.Recovery;
 namespace Pgd.Backups;
 
 /// <summary>The write-ahead log of a branch in a repository: each part as its server archived it, an object of its own, written once. It leads from a backup of the branch to any later moment.</summary>
-internal sealed class RepositoryLog(BackupRepository repository, string systemIdentifier, string branchId)
+/// <param name="repository">The repository.</param>
+/// <param name="systemIdentifier">The cluster's number, which all of its clones have.</param>
+/// <param name="branchId">The branch's identity.</param>
+/// <param name="generation">Which of its servers: what another one wrote after a reset has the same names, and leads elsewhere.</param>
+internal sealed class RepositoryLog(BackupRepository repository, string systemIdentifier, string branchId, int generation)
 {
-    private string Prefix => $"i/{systemIdentifier}/wal/{branchId}/";
+    private string Prefix => string.Create(CultureInfo.InvariantCulture, $"i/{systemIdentifier}/wal/{branchId}-{generation}/");
 
     /// <summary>Puts there what an archive has and the repository lacks, the oldest first.</summary>
     /// <exception cref="PgdException">A part is damaged (<see cref="ExitCode.Failed"/>); those before it are there.</exception>
