@@ -39,7 +39,7 @@ internal sealed class BackupCatalog(BackupRepository repository)
 
     /// <summary>What a new backup of a series builds on.</summary>
     /// <param name="series">What it is one more backup of.</param>
-    /// <param name="history">What has to be the same; null where that is not known.</param>
+    /// <param name="history">What has to be the same; null for the rows of a standby.</param>
     /// <param name="rule">What is asked for.</param>
     /// <param name="cancellationToken">Ends it.</param>
     public async Task<BackupBase> BaseAsync(string series, string? history, ChainRule rule, CancellationToken cancellationToken)
@@ -47,7 +47,7 @@ internal sealed class BackupCatalog(BackupRepository repository)
         if (rule.Kind == BackupKind.Full)
             return BackupBase.None(null);
         if (history is null)
-            return BackupBase.None("what its server does not tell has to be known to build on an earlier one");
+            return BackupBase.None("its source is a standby, which numbers no transactions of its own");
         var all = (await ListAsync(cancellationToken).ConfigureAwait(false)).Where(found => found.Manifest is not null && found.Series == series).ToList();
         if (all.FindLast(found => rule.Kind == BackupKind.Incremental || found.Backup.Kind == BackupKind.Full) is not { } last)
             return BackupBase.None("there is none to build on");
@@ -83,7 +83,7 @@ internal sealed class BackupCatalog(BackupRepository repository)
     /// <exception cref="PgdException">Others may have taken it for dead meanwhile (<see cref="ExitCode.Locked"/>).</exception>
     public async Task<Backup> CommitAsync(BegunBackup begun, BackupManifest manifest, CancellationToken cancellationToken)
     {
-        manifest = manifest with { CompletedAt = DateTimeOffset.UtcNow };
+        manifest = manifest with { Kind = begun.BuildsOn.Kind, Parent = begun.BuildsOn.Parent?.Backup.Id, FullBecause = begun.BuildsOn.Reason, CompletedAt = DateTimeOffset.UtcNow };
         var stored = await repository.WriteAsync(begun.Prefix + Manifest, (stream, token) => stream.WriteAsync(manifest.ToJson(), token).AsTask(), compress: true, cancellationToken).ConfigureAwait(false);
         Fault.Here("backup:manifest");
         // Who takes it for dead deletes what it wrote.

@@ -309,17 +309,9 @@ public sealed class Backups
         }, cancellationToken);
     }
 
-    // What a killed process leaves of it, the next garbage collection takes away: it carries the process's number.
-    private string NewScratch()
-    {
-        var folder = Path.Combine(_workspace.Layout.Volumes, $"{PointInTime.FolderPrefix}{Environment.ProcessId}-{Guid.NewGuid():N}");
-        Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        return folder;
-    }
-
     private async Task<T> WithScratchAsync<T>(Func<string, Task<T>> work)
     {
-        var folder = NewScratch();
+        var folder = PointInTime.NewFolder(_workspace.Layout);
         try
         {
             return await work(folder).ConfigureAwait(false);
@@ -339,7 +331,7 @@ public sealed class Backups
         if (manifest is not { Mode: BackupMode.Physical, BranchId: { } branchId, Generation: { } generation })
             throw new PgdException(ExitCode.Misuse, $"{manifest.Id} shows one moment: a write-ahead log goes on from physical backups of branches only", "Choose a backup of that moment: dotnet pgd backup list");
         _workspace.Reporter.Step($"looking for {target} in the log of {manifest.Source}");
-        var folder = NewScratch();
+        var folder = PointInTime.NewFolder(_workspace.Layout);
         RecoveryPlan? plan = null;
         try
         {
@@ -399,9 +391,6 @@ public sealed class Backups
             return await catalog.CommitAsync(begun, new BackupManifest
             {
                 Id = begun.Id,
-                Kind = begun.BuildsOn.Kind,
-                Parent = begun.BuildsOn.Parent?.Backup.Id,
-                FullBecause = begun.BuildsOn.Reason,
                 History = history,
                 Source = branch.ToString(),
                 BranchId = record.Id,
@@ -438,7 +427,7 @@ public sealed class Backups
         var history = source.Place is null ? null : $"{source.SystemIdentifier}/{source.Place}/{branch?.Id}/{branch?.Generation}";
         var buildsOn = await catalog.BaseAsync(StoredBackup.SeriesOf(name, source.Url.Database, selection.IsPartial ? source.Tables.Select(table => (table.Schema, table.Name)) : null), history, rule, cancellationToken).ConfigureAwait(false);
         string? whyNot = null;
-        var earlier = buildsOn.Parent is { } parent ? EarlierRows.Of(parent.Manifest!, source, out whyNot) : null;
+        var earlier = buildsOn.Parent is { } parent ? EarlierRows.Of(parent.Manifest!, source.Snapshot, out whyNot) : null;
         if (whyNot is not null)
             buildsOn = BackupBase.None(whyNot);
         var begun = await catalog.BeginAsync(source.SystemIdentifier, buildsOn, cancellationToken).ConfigureAwait(false);
@@ -449,9 +438,6 @@ public sealed class Backups
         {
             Id = begun.Id,
             Mode = BackupMode.Logical,
-            Kind = buildsOn.Kind,
-            Parent = buildsOn.Parent?.Backup.Id,
-            FullBecause = buildsOn.Reason,
             History = history,
             Source = name,
             BranchId = branch?.Id,

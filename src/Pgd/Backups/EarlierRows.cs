@@ -21,13 +21,15 @@ internal sealed class EarlierRows
 
     /// <summary>What a backup has, for a later one of the same database.</summary>
     /// <param name="earlier">The earlier one.</param>
-    /// <param name="source">The database now.</param>
+    /// <param name="snapshot">PostgreSQL's text for the later moment.</param>
     /// <param name="whyNot">Why nothing can be built on that; null if something can.</param>
-    public static EarlierRows? Of(BackupManifest earlier, LogicalSource source, out string? whyNot)
+    public static EarlierRows? Of(BackupManifest earlier, string snapshot, out string? whyNot)
     {
-        var (then, now) = (Moment.Parse(earlier.Database!.Snapshot!), Moment.Parse(source.Snapshot));
+        var (then, now) = (Moment.Parse(earlier.Database!.Snapshot!), Moment.Parse(snapshot));
         whyNot = now.Next < then.Next ? $"the transactions of {earlier.Id} are no longer there: its source was restored"
             : now.Next - then.Oldest > MostTransactions ? $"since {earlier.Id} there were {now.Next - then.Oldest} transactions, and their numbers are used again"
+            // Two that were begun at the same time: the one that is done first may show the later moment.
+            : now.Open.Any(transaction => transaction < then.Next && !then.Open.Contains(transaction)) ? $"{earlier.Id} was made meanwhile, and shows a later moment"
             : null;
         return whyNot is null ? new(earlier.Database.Tables, (uint)then.Oldest) : null;
     }
@@ -55,10 +57,12 @@ internal sealed class EarlierRows
         return columns;
     }
 
-    /// <summary>PostgreSQL's text for a moment: the oldest transaction that was open, and the number of the next one.</summary>
-    private readonly record struct Moment(ulong Oldest, ulong Next)
+    /// <summary>A moment: the oldest transaction that was open, the number of the next one, and those between them that were open.</summary>
+    private readonly record struct Moment(ulong Oldest, ulong Next, HashSet<ulong> Open)
     {
-        public static Moment Parse(string snapshot) => snapshot.Split(':') is [var oldest, var next, ..] ? new(ulong.Parse(oldest, CultureInfo.InvariantCulture), ulong.Parse(next, CultureInfo.InvariantCulture)) : throw new FormatException(snapshot);
+        public static Moment Parse(string snapshot) => snapshot.Split(':') is [var oldest, var next, var open] ? new(Number(oldest), Number(next), [.. open.Split(',', StringSplitOptions.RemoveEmptyEntries).Select(Number)]) : throw new FormatException(snapshot);
+
+        private static ulong Number(string text) => ulong.Parse(text, CultureInfo.InvariantCulture);
     }
 }
 

@@ -17,6 +17,9 @@ internal static class LogicalDump
     private const int MostSessions = 8, MostTablesTogether = 200;
     private const long TogetherBytes = 16 << 20, LargeBytes = 8 << 20;
 
+    /// <summary>Whether a table is worth a thread that reads ahead.</summary>
+    public static bool IsLarge(SourceTable table) => table.Bytes > LargeBytes;
+
     /// <summary>Reads a database into a repository.</summary>
     /// <param name="source">The database.</param>
     /// <param name="earlier">What is there already; null to read all.</param>
@@ -118,7 +121,7 @@ internal static class LogicalDump
     // What the earlier backup has and is as it was stays there. The keys of those rows say which of them are gone.
     private static async Task<BackedUpTable> WriteAsync(LogicalSource source, ScriptConnection session, SourceTable table, EarlierRows? earlier, Stream target, CancellationToken cancellationToken)
     {
-        var (name, isLarge) = (LogicalSource.QuotedName(table.Schema, table.Name), table.Bytes > LargeBytes);
+        var (name, isLarge) = (LogicalSource.QuotedName(table.Schema, table.Name), IsLarge(table));
         var written = new BackedUpTable(table.Schema, table.Name, table.Columns, 0, "", 0, 0) { Identity = table.Identity, Key = table.Key };
         try
         {
@@ -146,7 +149,13 @@ internal static class LogicalDump
         }
     }
 
-    private static async Task<(long Bytes, long Rows)> CopyAsync(ScriptConnection session, string copy, bool isLarge, Stream target, CancellationToken cancellationToken)
+    /// <summary>Hands on what COPY sends.</summary>
+    /// <param name="session">The session.</param>
+    /// <param name="copy">The statement.</param>
+    /// <param name="isLarge">Whether it is worth a thread that reads ahead.</param>
+    /// <param name="target">Where it goes.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public static async Task<(long Bytes, long Rows)> CopyAsync(ScriptConnection session, string copy, bool isLarge, Stream target, CancellationToken cancellationToken)
     {
         var copied = await session.CopyOutAsync(copy, cancellationToken).ConfigureAwait(false);
         await using var _ = copied.ConfigureAwait(false);

@@ -24,9 +24,6 @@ internal static class ServerBackup
         return await catalog.CommitAsync(begun, new BackupManifest
         {
             Id = begun.Id,
-            Kind = begun.BuildsOn.Kind,
-            Parent = begun.BuildsOn.Parent?.Backup.Id,
-            FullBecause = begun.BuildsOn.Reason,
             History = history,
             Source = name,
             PostgresMajor = source.Major,

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 using Npgsql;
 using Pgd.Libpq;
@@ -51,10 +50,7 @@ internal static class TableCopy
             foreach (var table in source.Tables)
             {
                 var named = LogicalSource.QuotedName(table.Schema, table.Name) + (table.Columns.Length == 0 ? "" : $" ({table.Columns})");
-                var rows = await session.CopyOutAsync($"copy {named} to stdout", cancellationToken).ConfigureAwait(false);
-                await using var ___ = rows.ConfigureAwait(false);
-                await connection.CopyInAsync($"copy {named} from stdin", into => rows.CopyToAsync(into, cancellationToken), cancellationToken).ConfigureAwait(false);
-                copied += long.Parse((await connection.QueryAsync($"select count(*)::text from only {LogicalSource.QuotedName(table.Schema, table.Name)}", cancellationToken).ConfigureAwait(false))[0][0]!, CultureInfo.InvariantCulture);
+                await connection.CopyInAsync($"copy {named} from stdin", async into => copied += (await LogicalDump.CopyAsync(session, $"copy {named} to stdout", LogicalDump.IsLarge(table), into, cancellationToken).ConfigureAwait(false)).Rows, cancellationToken).ConfigureAwait(false);
             }
 
             await LogicalRestore.ExecuteAsync(connection, after, cancellationToken).ConfigureAwait(false);

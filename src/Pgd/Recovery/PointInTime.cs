@@ -39,8 +39,7 @@ internal sealed class PointInTime
                 $"Its past can be had from its first snapshot on: dotnet pgd snapshot create {_branch.FullName}{Archiving()}");
         }
 
-        var folder = Path.Combine(_workspace.Layout.Volumes, $"{FolderPrefix}{Environment.ProcessId}-{Guid.NewGuid():N}");
-        Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        var folder = NewFolder(_workspace.Layout);
         try
         {
             var plan = Find(target, folder, cancellationToken) ?? throw Unreachable(target);
@@ -55,6 +54,14 @@ internal sealed class PointInTime
                 throw DiskFull.Error(folder, e);
             throw;
         }
+    }
+
+    /// <summary>A folder to gather a log in. What a killed process leaves of it is found by its number, and taken away.</summary>
+    public static string NewFolder(Layout layout)
+    {
+        var folder = Path.Combine(layout.Volumes, $"{FolderPrefix}{Environment.ProcessId}-{Guid.NewGuid():N}");
+        Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        return folder;
     }
 
     /// <summary>What can be reached, each from one snapshot on, the oldest first. Where the log goes on from one to the next, it is one.</summary>

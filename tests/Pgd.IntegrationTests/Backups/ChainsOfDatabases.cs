@@ -137,6 +137,9 @@ public sealed class ChainsOfDatabases : IAsyncLifetime
         _server.Start();
 
         Assert.Contains("its source was restored", await SucceedAsync("create", "--source", Url("source"), "--incremental"), StringComparison.Ordinal);
+        var root = Directory.CreateDirectory(Path.Combine(_folder.Path, "standby")).FullName;
+        using var standby = _server.NewStandby(root, $"{root}/data", ScratchServer.FreePort());
+        Assert.Contains("its source is a standby", await SucceedAsync("create", "--source", string.Create(CultureInfo.InvariantCulture, $"postgresql://postgres@127.0.0.1:{standby.Port}/source"), "--incremental"), StringComparison.Ordinal);
         Assert.Contains("the chain of", await SucceedAsync("create", "--source", Url("source"), "--incremental", "--max-chain", "1"), StringComparison.Ordinal);
     }
 

@@ -293,6 +293,26 @@ public sealed class LogicalBackups : IAsyncLifetime
         LabCommand.Run("bash", "-c", "set -o pipefail; zstd -dc \"$0\" | psql -v ON_ERROR_STOP=1 -qX -o /dev/null \"$1\"", file, await UrlAsync(database));
     }
 
+    /// <summary>Who looks at it as it was a moment ago sees no rows, and nothing tells him.</summary>
+    [Fact]
+    public async Task A_table_that_is_truncated_between_the_moment_and_its_lock_is_no_empty_table_in_a_backup()
+    {
+        await using var connection = new Npgsql.NpgsqlConnection((await ConnectionAsync("source")).Format(UrlFormat.Npgsql));
+        await connection.OpenAsync();
+        await using (var truncate = new Npgsql.NpgsqlCommand("begin; truncate sales.orders", connection))
+            await truncate.ExecuteNonQueryAsync();
+        var backup = RunAsync("create", "--source", await UrlAsync("source"), "--schema", "sales");
+        await using (var waits = new Npgsql.NpgsqlCommand("select exists (select from pg_locks where not granted and relation = 'sales.orders'::regclass)", connection))
+            await Until.TrueAsync(() => (bool)waits.ExecuteScalar()!, "the backup waits for the lock");
+        await using (var commit = new Npgsql.NpgsqlCommand("commit", connection))
+            await commit.ExecuteNonQueryAsync();
+
+        var refused = await backup;
+
+        Assert.True(refused.Status == 10 && refused.Error.Contains("truncated or rewritten", StringComparison.Ordinal), refused.ToString());
+        Assert.Empty(JsonNode.Parse(await SucceedAsync("list", "--json"))!.AsArray());
+    }
+
     private async Task<ConnectionUrl> ConnectionAsync(string database, BranchName? branch = null) => await _root.Workspace.Branches.ConnectAsync(branch ?? ToolRoot.Main, database, _root.Workspace.State.RequireProject("shop").Superuser, default);
 
     private async Task<string> UrlAsync(string database) => (await ConnectionAsync(database)).Format(UrlFormat.Libpq);

@@ -74,7 +74,7 @@ public sealed class Catalogs : IDisposable
         Assert.Empty(await ChainAsync(catalog, ChainRule.Full));
         Assert.Equal("there is none to build on", await WhyFullAsync(incremental, "shop/other"));
         Assert.Contains("was reset, restored or made again", await WhyFullAsync(incremental, history: "another"), StringComparison.Ordinal);
-        Assert.Contains("has to be known", await WhyFullAsync(incremental, history: null), StringComparison.Ordinal);
+        Assert.Contains("is a standby", await WhyFullAsync(incremental, history: null), StringComparison.Ordinal);
         Assert.Equal($"the chain of {second} has 3 backups", await WhyFullAsync(incremental with { Length = 3 }));
 
         var old = await MakeAsync(catalog, null, DateTimeOffset.UtcNow.AddDays(-8));
@@ -109,12 +109,33 @@ public sealed class Catalogs : IDisposable
         Assert.Equal(ExitCode.Locked, (await Assert.ThrowsAsync<PgdException>(() => catalog.BeginAsync("1", chain, default))).ExitCode);
     }
 
+    /// <summary>A moment is that of PostgreSQL: the oldest open transaction, the next one, and those between that are open.</summary>
+    [Theory]
+    [InlineData("100:110:100,105", "100:110:100,105", null)]
+    [InlineData("100:110:100,105", "105:120:105,115", null)]
+    [InlineData("100:110:100,105", "120:120:", null)]
+    [InlineData("100:110:", "90:100:", "was restored")]
+    [InlineData("100:110:", "2047483749:2047483749:", "used again")]
+    [InlineData("110:110:", "100:110:100", "made meanwhile")]
+    [InlineData("100:110:100", "100:110:100,105", "made meanwhile")]
+    public void Rows_are_only_built_on_an_earlier_moment_of_the_same_history(string then, string now, string? whyNot)
+    {
+        var earlier = new BackupManifest { Id = "x", Source = "s", SystemIdentifier = "1", CreatedAt = DateTimeOffset.UtcNow, Database = new() { Name = "d", Snapshot = then } };
+
+        var rows = EarlierRows.Of(earlier, now, out var told);
+
+        Assert.Equal(whyNot is null, rows is not null);
+        Assert.Contains(whyNot ?? "", told ?? "", StringComparison.Ordinal);
+        if (rows is not null)
+            Assert.Contains("'100'::xid", rows.IsLater, StringComparison.Ordinal);
+    }
+
     private static async Task<string> MakeAsync(BackupCatalog catalog, string? parent, DateTimeOffset? at = null)
     {
         var buildsOn = parent is null ? BackupBase.None(null) : new(BackupKind.Incremental, await catalog.ChainAsync(await catalog.RequireAsync(parent, default), default), null);
         await using var begun = await catalog.BeginAsync("1", buildsOn, default);
         var part = await RepositoryFolder.WriteAsync(catalog.Repository, begun.Prefix + "data/00000.tar", [1], compress: true);
-        var manifest = ManifestOf(begun, part) with { Kind = buildsOn.Kind, Parent = parent, History = "h" };
+        var manifest = ManifestOf(begun, part) with { History = "h" };
         return (await catalog.CommitAsync(begun, at is null ? manifest : manifest with { CreatedAt = at.Value }, default)).Id;
     }
 
