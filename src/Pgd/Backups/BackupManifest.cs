@@ -89,11 +89,18 @@ internal sealed record BackupManifest
     /// <summary>The objects with the digests of the files' blocks, by which a later one knows what changed: one of a part at most, with the maps of its files in their order.</summary>
     public IReadOnlyList<StoredPart> BlockMaps { get; init; } = [];
 
+    /// <summary>The object with what the server said of the files that it sent, by which it knows what a later backup needs.</summary>
+    public StoredPart? ServerManifest { get; init; }
+
     [JsonIgnore]
     public long Bytes => Parts.Sum(part => part.Bytes);
 
+    /// <summary>All objects of it but this.</summary>
     [JsonIgnore]
-    public long StoredBytes => Parts.Concat(BlockMaps).Sum(part => part.StoredBytes);
+    public IEnumerable<StoredPart> Objects => [.. Parts, .. BlockMaps, .. ServerManifest is { } server ? [server] : Array.Empty<StoredPart>()];
+
+    [JsonIgnore]
+    public long StoredBytes => Objects.Sum(part => part.StoredBytes);
 
     public byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(this, BackupJson.Default.BackupManifest);
 
@@ -117,8 +124,8 @@ internal sealed record BackupManifest
 /// <param name="Path">Its path in the data directory.</param>
 /// <param name="Bytes">Its length.</param>
 /// <param name="Part">Which of the parts it is in, from 0; -1 if it is as in the backup before.</param>
-/// <param name="Sha256">The digest of its content.</param>
-internal sealed record BackedUpFile(string Path, long Bytes, int Part, string Sha256)
+/// <param name="Digest">The digest of its content, see <see cref="BlockMap"/>.</param>
+internal sealed record BackedUpFile(string Path, long Bytes, int Part, string Digest)
 {
     /// <summary>Where a file is that is nowhere but in an earlier backup.</summary>
     public const int AsBefore = -1;
@@ -133,8 +140,8 @@ internal sealed record BackedUpFile(string Path, long Bytes, int Part, string Sh
 /// <summary>The blocks of a file that changed.</summary>
 /// <param name="Windows">How many pieces they are in.</param>
 /// <param name="Bytes">The length of these pieces.</param>
-/// <param name="Sha256">The digest of them all, one after the other.</param>
-internal sealed record BlockChanges(int Windows, long Bytes, string Sha256);
+/// <param name="Digest">The digest of them all (XXH128), one after the other.</param>
+internal sealed record BlockChanges(int Windows, long Bytes, string Digest);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true, RespectRequiredConstructorParameters = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(BackupManifest))]

@@ -547,7 +547,7 @@ public sealed class Backups
     {
         var (repository, manifest, problems) = (catalog.Repository, found.Manifest!, new List<string>());
         var there = await catalog.ObjectsAsync(found, cancellationToken).ConfigureAwait(false);
-        foreach (var part in manifest.Parts.Concat(manifest.BlockMaps))
+        foreach (var part in manifest.Objects)
         {
             if (!there.TryGetValue(part.Key, out var bytes))
                 problems.Add($"{part.Key} is missing");
@@ -573,11 +573,11 @@ public sealed class Backups
             }
         }
 
-        foreach (var map in manifest.BlockMaps)
+        foreach (var other in manifest.Objects.Except(manifest.Parts))
         {
             try
             {
-                await ProveAsync(repository, map, compressed: false, cancellationToken).ConfigureAwait(false);
+                await ProveAsync(repository, other, compressed: other == manifest.ServerManifest, cancellationToken).ConfigureAwait(false);
             }
             catch (PgdException e) when (e.ExitCode is ExitCode.Failed or ExitCode.NotFound)
             {

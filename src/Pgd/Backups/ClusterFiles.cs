@@ -20,7 +20,13 @@ internal interface IClusterFiles
 /// <param name="Path">Its path in the data directory.</param>
 /// <param name="Bytes">Its length.</param>
 /// <param name="Open">Opens its content, once.</param>
-internal sealed record ClusterFile(string Path, long Bytes, Func<Stream> Open);
+/// <param name="Sent">The blocks that the content has if a server sent nothing else of the file; null if it is all of it.</param>
+internal sealed record ClusterFile(string Path, long Bytes, Func<Stream> Open, SentBlocks? Sent = null);
+
+/// <summary>Which blocks a server sent of a file, of which the rest is as it was.</summary>
+/// <param name="Blocks">Their places, in their order.</param>
+/// <param name="KeptBlocks">How many blocks at its beginning are those that there were, unless they were sent.</param>
+internal sealed record SentBlocks(IReadOnlyList<uint> Blocks, uint KeptBlocks);
 
 /// <summary>The files of a data directory that nobody changes meanwhile.</summary>
 internal sealed class FolderFiles : IClusterFiles

@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.Buffers.Binary;
 using System.Formats.Tar;
-using System.Security.Cryptography;
+using System.IO.Hashing;
 using Pgd.Linux;
 
 namespace Pgd.Backups;
@@ -94,20 +94,19 @@ internal static class DataParts
                     throw Damaged(stored, $"it has a file {entry.Name} of {entry.Length} bytes, which the manifest does not have so");
                 var target = open?.Invoke(file) ?? Stream.Null;
                 await using var ___ = target.ConfigureAwait(false);
-                using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-                var windows = 0;
+                var (hash, windows, digest) = (new XxHash128(), 0, "");
                 do
                 {
                     var content = entry.DataStream ?? Stream.Null;
                     if (file.Changes is null)
-                        await CopyAsync(content, target, hash, buffer, cancellationToken).ConfigureAwait(false);
+                        digest = await CopyAsync(content, target, file.Bytes, buffer, cancellationToken).ConfigureAwait(false);
                     else
                         await ApplyAsync(content, target, hash, buffer, cancellationToken).ConfigureAwait(false);
                     windows++;
                     entry = await reader.GetNextEntryAsync(copyData: false, cancellationToken).ConfigureAwait(false);
                 }
                 while (file.Changes is not null && entry?.Name == file.Path);
-                if ((file.Changes?.Windows ?? 1) != windows || Convert.ToHexStringLower(hash.GetHashAndReset()) != (file.Changes?.Sha256 ?? file.Sha256))
+                if (file.Changes is { } changes ? changes.Windows != windows || Hex(hash) != changes.Digest : digest != file.Digest)
                     throw Damaged(stored, $"{file.Path} is not what was backed up");
                 await target.FlushAsync(cancellationToken).ConfigureAwait(false);
                 read(file.Changes?.Bytes ?? file.Bytes);
@@ -129,22 +128,44 @@ internal static class DataParts
             throw Damaged(stored, $"it lacks {expected.Count} files, among them {expected.Keys.First()}");
     }
 
-    private static PgdException Damaged(StoredPart part, string what, Exception? inner = null) => new(ExitCode.Failed, $"{part.Key} is damaged: {what}", "What is damaged is not restored; choose another backup: dotnet pgd backup list", inner);
-
-    private static async Task CopyAsync(Stream source, Stream target, IncrementalHash hash, byte[] buffer, CancellationToken cancellationToken)
+    /// <summary>The digest of a file's content.</summary>
+    public static async Task<string> DigestOfAsync(Stream content, long bytes, CancellationToken cancellationToken)
     {
-        while (await source.ReadAsync(buffer, cancellationToken).ConfigureAwait(false) is var count and > 0)
+        var buffer = ArrayPool<byte>.Shared.Rent(CopyBytes);
+        try
         {
-            hash.AppendData(buffer, 0, count);
-            await target.WriteAsync(buffer.AsMemory(0, count), cancellationToken).ConfigureAwait(false);
+            return await CopyAsync(content, Stream.Null, bytes, buffer, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
         }
     }
 
-    private static async Task ApplyAsync(Stream source, Stream target, IncrementalHash hash, byte[] buffer, CancellationToken cancellationToken)
+    private static PgdException Damaged(StoredPart part, string what, Exception? inner = null) => new(ExitCode.Failed, $"{part.Key} is damaged: {what}", "What is damaged is not restored; choose another backup: dotnet pgd backup list", inner);
+
+    private static string Hex(XxHash128 hash) => Convert.ToHexStringLower(hash.GetCurrentHash());
+
+    private static async Task<string> CopyAsync(Stream source, Stream target, long bytes, byte[] buffer, CancellationToken cancellationToken)
+    {
+        var map = new byte[BlockMap.BytesFor(bytes)];
+        for (var offset = 0L; offset < bytes;)
+        {
+            var count = (int)Math.Min(CopyBytes, bytes - offset);
+            await source.ReadExactlyAsync(buffer.AsMemory(0, count), cancellationToken).ConfigureAwait(false);
+            BlockMap.Digest(buffer.AsSpan(0, count), offset, map);
+            await target.WriteAsync(buffer.AsMemory(0, count), cancellationToken).ConfigureAwait(false);
+            offset += count;
+        }
+
+        return BlockMap.DigestOf(map);
+    }
+
+    private static async Task ApplyAsync(Stream source, Stream target, XxHash128 hash, byte[] buffer, CancellationToken cancellationToken)
     {
         var header = buffer[..WindowHeader];
         await source.ReadExactlyAsync(header, cancellationToken).ConfigureAwait(false);
-        hash.AppendData(header);
+        hash.Append(header);
         var offset = BinaryPrimitives.ReadInt64LittleEndian(header);
         for (var block = 0; block < WindowBlocks;)
         {
@@ -161,7 +182,7 @@ internal static class DataParts
             var count = await source.ReadAtLeastAsync(buffer.AsMemory(0, run * BlockMap.BlockBytes), run * BlockMap.BlockBytes, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);
             if (count <= (run - 1) * BlockMap.BlockBytes)
                 throw new EndOfStreamException("a window lacks some of its blocks");
-            hash.AppendData(buffer, 0, count);
+            hash.Append(buffer.AsSpan(0, count));
             if (target.CanSeek)
                 target.Position = offset + ((long)block * BlockMap.BlockBytes);
             await target.WriteAsync(buffer.AsMemory(0, count), cancellationToken).ConfigureAwait(false);
@@ -189,9 +210,19 @@ internal static class DataParts
             var content = file.Open();
             await using var _ = content.ConfigureAwait(false);
             var map = new byte[BlockMap.BytesFor(file.Bytes)];
-            var written = earlier?.Find(file.Path) is not { } before ? await AddAsync(file, content, map, cancellationToken).ConfigureAwait(false)
-                : map.Length == 0 ? await AddIfChangedAsync(file, content, before, cancellationToken).ConfigureAwait(false)
-                : await AddChangesAsync(file, content, before, await earlier.MapAsync(file.Path, cancellationToken).ConfigureAwait(false), map, cancellationToken).ConfigureAwait(false);
+            BackedUpFile written;
+            if (earlier?.Find(file.Path) is { } before)
+            {
+                var earlierMap = await earlier.MapAsync(file.Path, cancellationToken).ConfigureAwait(false);
+                written = file.Sent is { } sent ? await AddSentAsync(file, sent, content, before, earlierMap, map, cancellationToken).ConfigureAwait(false)
+                    : await AddChangesAsync(file, content, before, earlierMap, map, cancellationToken).ConfigureAwait(false);
+            }
+            else
+            {
+                written = file.Sent is null ? await AddAsync(file, content, map, cancellationToken).ConfigureAwait(false)
+                    : throw new PgdException(ExitCode.Failed, $"the server sent what changed in {file.Path}, and the earlier backup has no such file", "Make a full backup: leave out --incremental and --differential.");
+            }
+
             // What was read is as much as there was; the digest is of all that there is.
             if (await content.ReadAsync(_buffer.AsMemory(0, 1), cancellationToken).ConfigureAwait(false) != 0)
                 throw Changed(file, "grew");
@@ -218,86 +249,131 @@ internal static class DataParts
 
         private async Task<BackedUpFile> AddAsync(ClusterFile file, Stream content, byte[] map, CancellationToken cancellationToken)
         {
-            using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
             await WriteEntryAsync(file.Path, new ReadOnce(file.Bytes, Read), file.Bytes, cancellationToken).ConfigureAwait(false);
-            return new(file.Path, file.Bytes, part, Convert.ToHexStringLower(hash.GetHashAndReset()));
+            return new(file.Path, file.Bytes, part, BlockMap.DigestOf(map));
 
             async ValueTask<ReadOnlyMemory<byte>> Read(long offset, CancellationToken token)
             {
-                var piece = _buffer.AsMemory(0, (int)Math.Min(CopyBytes, file.Bytes - offset));
-                if (await content.ReadAtLeastAsync(piece, piece.Length, throwOnEndOfStream: false, token).ConfigureAwait(false) < piece.Length)
-                    throw Changed(file, "shrank");
-                Hash(hash, piece.Span, map, offset);
+                var piece = await PieceAsync(file, content, offset, CopyBytes, token).ConfigureAwait(false);
+                BlockMap.Digest(piece.Span, offset, map);
                 return piece;
             }
-        }
-
-        private async Task<BackedUpFile> AddIfChangedAsync(ClusterFile file, Stream content, BackedUpFile before, CancellationToken cancellationToken)
-        {
-            var all = _buffer.AsMemory(0, (int)file.Bytes);
-            if (await content.ReadAtLeastAsync(all, all.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false) < all.Length)
-                throw Changed(file, "shrank");
-            var digest = Convert.ToHexStringLower(SHA256.HashData(all.Span));
-            if (digest == before.Sha256)
-                return new(file.Path, file.Bytes, BackedUpFile.AsBefore, digest);
-            using var copy = new MemoryStream(_buffer, 0, all.Length, writable: false);
-            await WriteEntryAsync(file.Path, copy, all.Length, cancellationToken).ConfigureAwait(false);
-            return new(file.Path, file.Bytes, part, digest);
         }
 
         private async Task<BackedUpFile> AddChangesAsync(ClusterFile file, Stream content, BackedUpFile before, ReadOnlyMemory<byte> earlierMap, byte[] map, CancellationToken cancellationToken)
         {
             _window ??= ArrayPool<byte>.Shared.Rent(WindowHeader + WindowBytes);
-            using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-            using var stored = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-            var (windows, bytes) = (0, 0L);
+            var written = new Windows();
             for (var offset = 0L; offset < file.Bytes; offset += WindowBytes)
             {
-                var piece = _buffer.AsMemory(0, (int)Math.Min(WindowBytes, file.Bytes - offset));
-                if (await content.ReadAtLeastAsync(piece, piece.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false) < piece.Length)
-                    throw Changed(file, "shrank");
-                Hash(hash, piece.Span, map, offset);
+                var piece = await PieceAsync(file, content, offset, WindowBytes, cancellationToken).ConfigureAwait(false);
+                BlockMap.Digest(piece.Span, offset, map);
                 var first = (int)(offset / BlockMap.BlockBytes) * BlockMap.DigestBytes;
-                var length = Gather(piece.Span, offset, map.AsSpan(first), earlierMap.Span[Math.Min(first, earlierMap.Length)..]);
-                if (length == 0)
-                    continue;
-                stored.AppendData(_window, 0, length);
-                using var copy = new MemoryStream(_window, 0, length, writable: false);
-                await WriteEntryAsync(file.Path, copy, length, cancellationToken).ConfigureAwait(false);
-                (windows, bytes) = (windows + 1, bytes + length);
+                await WriteWindowAsync(file, Gather(piece.Span, offset, map.AsSpan(first), earlierMap.Span[Math.Min(first, earlierMap.Length)..]), written, cancellationToken).ConfigureAwait(false);
             }
 
-            var digest = Convert.ToHexStringLower(hash.GetHashAndReset());
-            return windows == 0 && file.Bytes == before.Bytes && digest == before.Sha256 ? new(file.Path, file.Bytes, BackedUpFile.AsBefore, digest)
-                : new(file.Path, file.Bytes, part, digest) { Changes = new(windows, bytes, Convert.ToHexStringLower(stored.GetHashAndReset())) };
+            return Written(file, before, written, map);
         }
 
-        private static void Hash(IncrementalHash hash, ReadOnlySpan<byte> piece, byte[] map, long offset)
+        // What the server itself found to have changed; the rest of the file is as the earlier backup has it.
+        private async Task<BackedUpFile> AddSentAsync(ClusterFile file, SentBlocks sent, Stream content, BackedUpFile before, ReadOnlyMemory<byte> earlierMap, byte[] map, CancellationToken cancellationToken)
         {
-            hash.AppendData(piece);
-            if (map.Length > 0)
-                BlockMap.Digest(piece, map.AsSpan((int)(offset / BlockMap.BlockBytes) * BlockMap.DigestBytes));
+            _window ??= ArrayPool<byte>.Shared.Rent(WindowHeader + WindowBytes);
+            var (written, total, next) = (new Windows(), (int)(file.Bytes / BlockMap.BlockBytes), 0);
+            if (before.Bytes % BlockMap.BlockBytes != 0)
+                throw new PgdException(ExitCode.Failed, $"{file.Path} ends within a block in the earlier backup", "Make a full backup: leave out --incremental and --differential.");
+            earlierMap.Span[..Math.Min(earlierMap.Length, map.Length)].CopyTo(map);
+            for (var block = earlierMap.Length / BlockMap.DigestBytes; block < total; block++)
+                BlockMap.ZeroBlock.CopyTo(map.AsSpan(block * BlockMap.DigestBytes));
+            for (var first = 0; first < total; first += WindowBlocks)
+            {
+                var length = StartWindow((long)first * BlockMap.BlockBytes);
+                for (var block = first; block < Math.Min(total, first + WindowBlocks); block++)
+                {
+                    var isSent = next < sent.Blocks.Count && sent.Blocks[next] == block;
+                    // Beyond what the file was cut to since, only what was sent is there.
+                    if (!isSent && block < sent.KeptBlocks)
+                        continue;
+                    var place = _window.AsMemory(length, BlockMap.BlockBytes);
+                    if (!isSent)
+                        place.Span.Clear();
+                    else if (await content.ReadAtLeastAsync(place, place.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false) < place.Length)
+                        throw Changed(file, "shrank");
+                    else
+                        next++;
+                    BlockMap.Digest(place.Span, (long)block * BlockMap.BlockBytes, map);
+                    Mark(block - first);
+                    length += place.Length;
+                }
+
+                await WriteWindowAsync(file, length, written, cancellationToken).ConfigureAwait(false);
+            }
+
+            return Written(file, before, written, map);
         }
+
+        private BackedUpFile Written(ClusterFile file, BackedUpFile before, Windows written, byte[] map)
+        {
+            var digest = BlockMap.DigestOf(map);
+            return written.Count == 0 && file.Bytes == before.Bytes && digest == before.Digest ? new(file.Path, file.Bytes, BackedUpFile.AsBefore, digest)
+                : new(file.Path, file.Bytes, part, digest) { Changes = new(written.Count, written.Bytes, Hex(written.Hash)) };
+        }
+
+        private async Task<ReadOnlyMemory<byte>> PieceAsync(ClusterFile file, Stream content, long offset, int most, CancellationToken cancellationToken)
+        {
+            var piece = _buffer.AsMemory(0, (int)Math.Min(most, file.Bytes - offset));
+            return await content.ReadAtLeastAsync(piece, piece.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false) == piece.Length ? piece : throw Changed(file, "shrank");
+        }
+
+        private async Task WriteWindowAsync(ClusterFile file, int length, Windows written, CancellationToken cancellationToken)
+        {
+            if (length == WindowHeader)
+                return;
+            written.Add(_window.AsSpan(0, length));
+            using var copy = new MemoryStream(_window!, 0, length, writable: false);
+            await WriteEntryAsync(file.Path, copy, length, cancellationToken).ConfigureAwait(false);
+        }
+
+        private int StartWindow(long offset)
+        {
+            _window.AsSpan(0, WindowHeader).Clear();
+            BinaryPrimitives.WriteInt64LittleEndian(_window, offset);
+            return WindowHeader;
+        }
+
+        private void Mark(int block) => _window![sizeof(long) + (block / 8)] |= (byte)(1 << (block % 8));
 
         // The blocks that are not as they were, after what says which they are.
         private int Gather(ReadOnlySpan<byte> piece, long offset, ReadOnlySpan<byte> map, ReadOnlySpan<byte> earlierMap)
         {
-            var window = _window.AsSpan();
-            window[..WindowHeader].Clear();
-            BinaryPrimitives.WriteInt64LittleEndian(window, offset);
-            var length = WindowHeader;
+            var length = StartWindow(offset);
             for (var block = 0; block * BlockMap.BlockBytes < piece.Length; block++)
             {
                 var at = block * BlockMap.DigestBytes;
                 if (at + BlockMap.DigestBytes <= earlierMap.Length && map.Slice(at, BlockMap.DigestBytes).SequenceEqual(earlierMap.Slice(at, BlockMap.DigestBytes)))
                     continue;
-                window[sizeof(long) + (block / 8)] |= (byte)(1 << (block % 8));
+                Mark(block);
                 var content = piece[(block * BlockMap.BlockBytes)..Math.Min(piece.Length, (block + 1) * BlockMap.BlockBytes)];
-                content.CopyTo(window[length..]);
+                content.CopyTo(_window.AsSpan(length));
                 length += content.Length;
             }
 
-            return length == WindowHeader ? 0 : length;
+            return length;
+        }
+
+        private sealed class Windows
+        {
+            public XxHash128 Hash { get; } = new();
+
+            public int Count { get; private set; }
+
+            public long Bytes { get; private set; }
+
+            public void Add(ReadOnlySpan<byte> window)
+            {
+                Hash.Append(window);
+                (Count, Bytes) = (Count + 1, Bytes + window.Length);
+            }
         }
     }
 

@@ -12,6 +12,9 @@ namespace Pgd.Backups;
 /// </summary>
 internal sealed class PhysicalSource : IAsyncDisposable
 {
+    /// <summary>The first version that can know what was written since an earlier backup.</summary>
+    public const int FirstWithSummaries = 17;
+
     private const int OldestMajor = 12, FirstWithManifest = 13, FirstWithIdleTimeout = 14;
     private const string OneLeft = "A backup needs two of them (and one of max_replication_slots) as long as it takes: raise max_wal_senders in postgresql.conf and restart the server, or wait until a standby or another backup is gone.";
     private readonly PhysicalReplicationConnection _slot;
@@ -93,19 +96,57 @@ internal sealed class PhysicalSource : IAsyncDisposable
         }
     }
 
+    /// <summary>Why the server itself does not know what was written since an earlier backup; null if it does.</summary>
+    /// <param name="earlier">What it said of the files then.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public async Task<string?> WhyNotInPartAsync(ServerManifest? earlier, CancellationToken cancellationToken)
+    {
+        if (Major < FirstWithSummaries)
+            return $"PostgreSQL {Major} does not know what was written since";
+        if (!Lsn.TryParse(earlier?.StartLsn, out var start))
+            return "the earlier backup does not have what the server said of its files";
+        var connection = await ScriptConnection.OpenAsync(Url, LogicalSource.Application, null, cancellationToken).ConfigureAwait(false);
+        await using var _ = connection.ConfigureAwait(false);
+        var settings = (await connection.QueryAsync("select current_setting('summarize_wal'), current_setting('block_size')", cancellationToken).ConfigureAwait(false))[0];
+        if (settings[0] != "on")
+            return "its summarize_wal is off";
+        if (settings[1] != $"{BlockMap.BlockBytes}")
+            return $"its blocks have {settings[1]} bytes";
+        // From the newest one backward: what was summarized before a gap is of no use. What is not summarized yet, the server does before it begins.
+        ulong? reaches = null;
+        foreach (var summary in await connection.QueryAsync($"select start_lsn::text, end_lsn::text from pg_available_wal_summaries() where tli = {Timeline} order by end_lsn desc, start_lsn", cancellationToken).ConfigureAwait(false))
+        {
+            if (!Lsn.TryParse(summary[0], out var first) || !Lsn.TryParse(summary[1], out var end) || end < reaches)
+                break;
+            reaches = Math.Min(first, reaches ?? first);
+        }
+
+        return reaches <= start ? null : $"its summaries of the write-ahead log begin {(reaches is { } at ? $"at {Lsn.Format(at)}, " : "")}after that backup (see its summarize_wal and wal_summary_keep_time)";
+    }
+
     /// <summary>Has its files read.</summary>
+    /// <param name="earlier">What the server said of the files of the backup that this one builds on, to get what was written since; null for all.</param>
     /// <param name="write">Writes them.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="PgdException">It ends in the middle, or what came is not what was sent (<see cref="ExitCode.Failed"/>).</exception>
-    public async Task<(WrittenParts Written, IReadOnlyList<string> Folders, ServerManifest? Manifest)> ReadAsync(Func<IClusterFiles, Task<WrittenParts>> write, CancellationToken cancellationToken)
+    public async Task<(WrittenParts Written, IReadOnlyList<string> Folders, byte[]? Manifest)> ReadAsync(byte[]? earlier, Func<IClusterFiles, Task<WrittenParts>> write, CancellationToken cancellationToken)
     {
         List<string> arguments = ["--pgdata=-", "--format=tar", "--wal-method=fetch", "--checkpoint=fast", "--no-password", "--label=" + LogicalSource.Application];
         if (Major >= FirstWithManifest)
-            arguments.Add("--manifest-checksums=SHA256");
+            arguments.Add("--manifest-checksums=CRC32C");
+        // It goes when it is closed.
+        using var file = earlier is null ? null : new FileStream(Path.Combine(Path.GetTempPath(), $"pgd-{Path.GetRandomFileName()}"), new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.Read, Options = FileOptions.DeleteOnClose, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite });
+        if (file is not null)
+        {
+            await file.WriteAsync(earlier, cancellationToken).ConfigureAwait(false);
+            await file.FlushAsync(cancellationToken).ConfigureAwait(false);
+            arguments.Add($"--incremental={file.Name}");
+        }
+
         var start = DumpProgram.Start(_program, arguments);
         Url.ApplyTo(start.Environment);
         start.Environment["PGAPPNAME"] = LogicalSource.Application;
-        (WrittenParts, IReadOnlyList<string>, ServerManifest?)? read = null;
+        (WrittenParts Written, BaseBackupFiles Files)? read = null;
         Exception? cut = null;
         try
         {
@@ -118,7 +159,7 @@ internal sealed class PhysicalSource : IAsyncDisposable
                 try
                 {
                     var written = await write(files).ConfigureAwait(false);
-                    read = (written, files.Folders, files.Manifest is { } manifest ? ServerManifest.Read(manifest) : null);
+                    read = (written, files);
                 }
                 catch (Exception e) when (e is EndOfStreamException or InvalidDataException)
                 {
@@ -133,10 +174,11 @@ internal sealed class PhysicalSource : IAsyncDisposable
             throw SendersUsedUp(Url, e);
         }
 
-        if (read is not var (all, folders, said) || (said is null && Major >= FirstWithManifest))
+        if (read is not var (all, sent) || (sent.Manifest is null && Major >= FirstWithManifest))
             throw new PgdException(ExitCode.Failed, $"what pg_basebackup sent of {Url} has no end: {cut?.Message ?? $"{ServerManifest.File} is missing"}", "Take the backup again.", cut);
-        said?.Prove(all.Files);
-        return (all, folders, said);
+        if (sent.Manifest is not null)
+            ServerManifest.Read(sent.Manifest).Prove(sent.Sent);
+        return (all, sent.Folders, sent.Manifest);
     }
 
     public ValueTask DisposeAsync() => _slot.DisposeAsync();

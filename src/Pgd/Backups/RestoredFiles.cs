@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Pgd.Linux;
 
 namespace Pgd.Backups;
@@ -95,7 +94,7 @@ internal sealed class RestoredFiles(string folder, BackupRepository repository, 
     private async ValueTask ProveAsync(BackedUpFile file, CancellationToken cancellationToken)
     {
         using var content = new FileStream(Inside(file.Path), new FileStreamOptions { Access = FileAccess.Read, Options = FileOptions.Asynchronous | FileOptions.SequentialScan });
-        if (content.Length != file.Bytes || Convert.ToHexStringLower(await SHA256.HashDataAsync(content, cancellationToken).ConfigureAwait(false)) != file.Sha256)
+        if (content.Length != file.Bytes || await DataParts.DigestOfAsync(content, file.Bytes, cancellationToken).ConfigureAwait(false) != file.Digest)
             throw new PgdException(ExitCode.Failed, $"{chain[^1].Backup.Id} is damaged: {file.Path} is not what was backed up", "What is damaged is not restored; choose another backup: dotnet pgd backup list");
     }
 

@@ -17,10 +17,21 @@ internal static class ServerBackup
         var begun = await catalog.BeginAsync(source.SystemIdentifier, await catalog.BaseAsync(StoredBackup.SeriesOf(name, null, null), history, rule, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
         await using var __ = begun.ConfigureAwait(false);
         reporter.Step($"backing up {name} to {catalog.Repository.Store.Url}");
+        var said = await SaidOfAsync(begun.BuildsOn.Parent, catalog.Repository, cancellationToken).ConfigureAwait(false);
+        if (begun.BuildsOn.Parent is not null && await source.WhyNotInPartAsync(said is null ? null : ServerManifest.Read(said), cancellationToken).ConfigureAwait(false) is { } why)
+        {
+            // Only who can do something about it is told.
+            if (source.Major >= PhysicalSource.FirstWithSummaries)
+                reporter.Warn($"all files of {name} are read, and not only what changed in them: {why}");
+            said = null;
+        }
+
         using var earlier = begun.BuildsOn.Parent is null ? null : new EarlierFiles(begun.BuildsOn.Chain, catalog.Repository);
-        var (written, folders, manifest) = await source.ReadAsync(files => DataParts.WriteAsync(files, earlier, begun.Prefix, catalog.Repository, reporter, cancellationToken), cancellationToken).ConfigureAwait(false);
+        var (written, folders, manifest) = await source.ReadAsync(said, files => DataParts.WriteAsync(files, earlier, begun.Prefix, catalog.Repository, reporter, cancellationToken), cancellationToken).ConfigureAwait(false);
         if (!written.Files.Exists(file => file.Path == Configuration))
             reporter.Warn($"{name} has its {Configuration} outside of its data directory, and so it is not in the backup: keep a copy of it");
+        var manifestPart = manifest is null ? null
+            : await catalog.Repository.WriteAsync(begun.Prefix + ServerManifest.File, (stream, token) => stream.WriteAsync(manifest, token).AsTask(), compress: true, cancellationToken).ConfigureAwait(false);
         return await catalog.CommitAsync(begun, new BackupManifest
         {
             Id = begun.Id,
@@ -32,7 +43,7 @@ internal static class ServerBackup
             Superuser = source.Superuser,
             CreatedAt = begun.At,
             DataAsOf = source.DataAsOf,
-            Lsn = manifest?.Lsn,
+            Lsn = manifest is null ? null : ServerManifest.Read(manifest).Lsn,
             IsRecovering = source.IsStandby,
             // Its server may have libraries that ours lack.
             IsAdopted = true,
@@ -40,6 +51,19 @@ internal static class ServerBackup
             Files = written.Files,
             Parts = written.Parts,
             BlockMaps = written.Maps,
+            ServerManifest = manifestPart,
         }, cancellationToken).ConfigureAwait(false);
+    }
+
+    // What the server said of the files of an earlier backup.
+    private static async Task<byte[]?> SaidOfAsync(StoredBackup? backup, BackupRepository repository, CancellationToken cancellationToken)
+    {
+        if (backup?.Manifest!.ServerManifest is not { } part)
+            return null;
+        var stored = await repository.ReadAsync(part.Key, compressed: true, cancellationToken).ConfigureAwait(false);
+        await using var _ = stored.ConfigureAwait(false);
+        using var all = new MemoryStream();
+        await stored.CopyToAsync(all, cancellationToken).ConfigureAwait(false);
+        return all.ToArray();
     }
 }

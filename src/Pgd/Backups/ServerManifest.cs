@@ -10,8 +10,8 @@ internal sealed class ServerManifest
 {
     public const string File = "backup_manifest";
 
-    private const string Algorithm = "SHA256";
-    private readonly Dictionary<string, (long Bytes, string Sha256)> _files = new(StringComparer.Ordinal);
+    private const string Algorithm = "CRC32C";
+    private readonly Dictionary<string, (long Bytes, string Checksum)> _files = new(StringComparer.Ordinal);
 
     private ServerManifest(JsonElement manifest)
     {
@@ -23,8 +23,12 @@ internal sealed class ServerManifest
             _files[path] = (file.GetProperty("Size").GetInt64(), file.GetProperty("Checksum").GetString()!);
         }
 
-        Lsn = manifest.GetProperty("WAL-Ranges").EnumerateArray().LastOrDefault() is { ValueKind: JsonValueKind.Object } last ? last.GetProperty("End-LSN").GetString() : null;
+        var ranges = manifest.GetProperty("WAL-Ranges").EnumerateArray().ToList();
+        (StartLsn, Lsn) = ranges.Count == 0 ? (null, null) : (ranges[0].GetProperty("Start-LSN").GetString(), ranges[^1].GetProperty("End-LSN").GetString());
     }
+
+    /// <summary>From where on its write-ahead log is needed: what is not in it was on the disk.</summary>
+    public string? StartLsn { get; }
 
     /// <summary>Up to where its write-ahead log is needed.</summary>
     public string? Lsn { get; }
@@ -45,20 +49,20 @@ internal sealed class ServerManifest
         }
     }
 
-    /// <summary>Compares the files with it.</summary>
-    /// <exception cref="PgdException">One is missing, too many, or not what was sent (<see cref="ExitCode.Failed"/>).</exception>
-    public void Prove(IEnumerable<BackedUpFile> files)
+    /// <summary>Compares what came with it.</summary>
+    /// <exception cref="PgdException">A file is missing, too many, or not what was sent (<see cref="ExitCode.Failed"/>).</exception>
+    public void Prove(IEnumerable<SentFile> files)
     {
         var missing = _files.Keys.Where(path => !BaseBackupFiles.IsLeftOut(path)).ToHashSet(StringComparer.Ordinal);
         foreach (var file in files)
         {
             if (_files.TryGetValue(file.Path, out var sent))
             {
-                if (sent != (file.Bytes, file.Sha256))
+                if (sent != (file.Bytes, file.Checksum))
                     throw Wrong($"{file.Path} is not what it sent");
                 missing.Remove(file.Path);
             }
-            else if (file.Path != File && !file.Path.StartsWith("pg_wal/", StringComparison.Ordinal))
+            else if (!file.Path.StartsWith("pg_wal/", StringComparison.Ordinal))
             {
                 throw Wrong($"it says nothing of {file.Path}");
             }

@@ -369,4 +369,5 @@ public sealed class BranchLifecycleOnReflink15(Reflink15 fixture) : BranchLifecy
 public sealed class BranchLifecycleOnCopy15(Copy15 fixture) : BranchLifecycle(fixture), IClassFixture<Copy15>;
 
 /// <inheritdoc/>
+[Trait("Only", "soak")]
 public sealed class BranchLifecycleOnBtrfsInDocker17(BtrfsDocker17 fixture) : BranchLifecycle(fixture), IClassFixture<BtrfsDocker17>;

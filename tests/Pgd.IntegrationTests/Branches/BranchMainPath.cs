@@ -184,6 +184,7 @@ public sealed class BranchMainPathOnBtrfsInDocker17(BtrfsDocker17 fixture) : Bra
 public sealed class BranchMainPathOnBtrfsInDocker15(BtrfsDocker15 fixture) : BranchMainPath(fixture), IClassFixture<BtrfsDocker15>;
 
 /// <inheritdoc/>
+[Trait("Only", "soak")]
 public sealed class BranchMainPathOnReflinkInDocker17(ReflinkDocker17 fixture) : BranchMainPath(fixture), IClassFixture<ReflinkDocker17>;
 
 /// <inheritdoc/>

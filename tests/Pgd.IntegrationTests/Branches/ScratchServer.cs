@@ -8,6 +8,7 @@ namespace Pgd.IntegrationTests.Branches;
 internal sealed class ScratchServer : IDisposable
 {
     private readonly string _binaries, _root;
+    private bool _isOwnRoot;
 
     private ScratchServer(string binaries, string root, string data, int port) => (_binaries, _root, Data, Port) = (binaries, root, data, port);
 
@@ -21,7 +22,9 @@ internal sealed class ScratchServer : IDisposable
     {
         var root = Directory.CreateTempSubdirectory("pgd").FullName;
         File.SetUnixFileMode(root, LabFolder.Traversable);
-        return StartIn(major, root, $"{root}/data", port, [], settings);
+        var server = StartIn(major, root, $"{root}/data", port, [], settings);
+        server._isOwnRoot = true;
+        return server;
     }
 
     /// <summary>The same with its data in a folder of the test's choice, and its socket in another.</summary>
@@ -68,6 +71,9 @@ internal sealed class ScratchServer : IDisposable
     {
         if (IsRunning)
             Kill();
+        // The last of its processes may still be writing.
+        if (_isOwnRoot)
+            LabCommand.Try("rm", "--recursive", "--force", _root);
     }
 
     private void Kill() => AsPostgres("pg_ctl", "-w", "-s", "-D", Data, "-m", "immediate", "stop");

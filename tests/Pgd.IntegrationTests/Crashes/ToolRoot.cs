@@ -14,12 +14,14 @@ internal sealed partial class ToolRoot : IDisposable
     private const int PortsOfARoot = 40, FirstPort = 22000, Blocks = 250;
     private static int _roots = Environment.ProcessId;
     private readonly Dictionary<string, string> _environment;
+    private readonly LoopFileSystem? _fileSystem;
 
     public ToolRoot(string storage, string? folder = null)
     {
         Storage = storage;
         var pool = storage == "zfs" ? Lab.Current.Zfs.NewParent() : null;
-        Folder = folder ?? (pool is null ? Lab.Current.FileSystem(FileSystemOf(storage)).NewRoot() : NewFolder());
+        _fileSystem = folder is null && pool is null ? Lab.Current.FileSystem(FileSystemOf(storage)) : null;
+        Folder = folder ?? _fileSystem?.NewRoot() ?? NewFolder();
         Ports = FreePorts();
         _environment = new() { ["PGD_ROOT"] = Folder, ["PGD_STORAGE"] = storage, ["PGD_PORT_RANGE"] = Ports.ToString() };
         if (pool is not null)
@@ -170,12 +172,13 @@ internal sealed partial class ToolRoot : IDisposable
     public IReadOnlyList<string> SteadyListing() =>
         [.. Listing().Select(entry => entry.Contains("/main/", StringComparison.Ordinal) && entry.StartsWith("process ", StringComparison.Ordinal) ? entry : Varying().Replace(entry, "#")).Order(StringComparer.Ordinal)];
 
-    /// <summary>Ends the servers that live in the root; the files go with the file system.</summary>
+    /// <summary>Ends the servers that live in the root, and removes it, unless the test brought the folder.</summary>
     public void Dispose()
     {
         foreach (var server in LabProcess.All().Where(process => process.IsServer && LabFolder.Contains(Folder, process.WorkingDirectory)))
             server.Kill();
         PasswordScan.RefuseIn(Folder);
+        _fileSystem?.RemoveRoot(Folder);
     }
 
     // Servers run as another account.

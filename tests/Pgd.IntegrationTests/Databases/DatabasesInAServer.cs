@@ -176,9 +176,11 @@ public sealed class DatabasesOnReflink18(Reflink18 fixture) : DatabasesInAServer
 public sealed class DatabasesOnCopy18(Copy18 fixture) : DatabasesInAServer(fixture), IClassFixture<Copy18>;
 
 /// <summary>PostgreSQL 15.</summary>
+[Trait("Only", "soak")]
 public sealed class DatabasesOnReflink15(Reflink15 fixture) : DatabasesInAServer(fixture), IClassFixture<Reflink15>;
 
 /// <summary>PostgreSQL 14, which knows no strategies.</summary>
+[Trait("Only", "soak")]
 public sealed class DatabasesOnBtrfs14(Btrfs14 fixture) : DatabasesInAServer(fixture), IClassFixture<Btrfs14>;
 
 /// <summary>Containers.</summary>

@@ -46,6 +46,17 @@ public sealed class LoopFileSystem : IDisposable
         return root;
     }
 
+    /// <summary>
+    /// Removes such a folder: hundreds of them do not fit into memory. What cannot be removed now, because a process that was killed has not ended, goes with the file system.
+    /// </summary>
+    public void RemoveRoot(string root)
+    {
+        // A volume's own folder is number 256, and one that may only be read is not emptied by others.
+        if (Kind == "btrfs")
+            LabCommand.Try("find", root, "-depth", "-type", "d", "-inum", "256", "-exec", "btrfs", "--quiet", "subvolume", "delete", "{}", ";");
+        LabCommand.Try("rm", "--recursive", "--force", "--one-file-system", root);
+    }
+
     /// <summary>Bytes in use, after everything written has reached the device: what a byte copy would raise.</summary>
     public long UsedBytes()
     {

@@ -284,6 +284,7 @@ public abstract class CredentialsSuite(ShopFixture fixture) : IDisposable
 }
 
 /// <inheritdoc/>
+[Trait("Only", "soak")]
 public sealed class CredentialsOnBtrfs15(Btrfs15 fixture) : CredentialsSuite(fixture), IClassFixture<Btrfs15>;
 
 /// <inheritdoc/>

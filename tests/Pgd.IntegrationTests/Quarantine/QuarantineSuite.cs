@@ -354,4 +354,5 @@ public sealed class QuarantineOnCopy15(Copy15 fixture) : QuarantineSuite(fixture
 public sealed class QuarantineOnReflink17(Reflink17 fixture) : QuarantineSuite(fixture), IClassFixture<Reflink17>;
 
 /// <inheritdoc/>
+[Trait("Only", "soak")]
 public sealed class QuarantineOnBtrfs18(Btrfs18 fixture) : QuarantineSuite(fixture), IClassFixture<Btrfs18>;

@@ -192,6 +192,7 @@ public abstract class PointInTimeSuite(ShopFixture fixture)
 public sealed class PointInTimeOnBtrfs15(Btrfs15 fixture) : PointInTimeSuite(fixture), IClassFixture<Btrfs15>;
 
 /// <inheritdoc/>
+[Trait("Only", "soak")]
 public sealed class PointInTimeOnReflink18(Reflink18 fixture) : PointInTimeSuite(fixture), IClassFixture<Reflink18>;
 
 /// <inheritdoc/>

@@ -275,6 +275,7 @@ public sealed class RenamesOnReflink18(Reflink18 fixture) : RenameSuite(fixture)
 public sealed class RenamesOnCopy17(Copy17 fixture) : RenameSuite(fixture), IClassFixture<Copy17>;
 
 /// <inheritdoc/>
+[Trait("Only", "soak")]
 public sealed class RenamesOnBtrfsInDocker17(BtrfsDocker17 fixture) : RenameSuite(fixture), IClassFixture<BtrfsDocker17>;
 
 /// <inheritdoc/>

@@ -160,6 +160,7 @@ public abstract class SchemaDiffSuite(ShopFixture fixture)
 }
 
 /// <inheritdoc/>
+[Trait("Only", "soak")]
 public sealed class SchemaDiffOnBtrfs15(Btrfs15 fixture) : SchemaDiffSuite(fixture), IClassFixture<Btrfs15>;
 
 /// <inheritdoc/>

@@ -120,6 +120,7 @@ public abstract class KeepingSnapshotsSuite(ShopFixture fixture)
 }
 
 /// <inheritdoc/>
+[Trait("Only", "soak")]
 public sealed class KeepingSnapshotsOnBtrfs15(Btrfs15 fixture) : KeepingSnapshotsSuite(fixture), IClassFixture<Btrfs15>;
 
 /// <inheritdoc/>

@@ -160,6 +160,7 @@ public sealed class SnapshotsOnReflink18(Reflink18 fixture) : SnapshotSuite(fixt
 public sealed class SnapshotsOnCopy17(Copy17 fixture) : SnapshotSuite(fixture), IClassFixture<Copy17>;
 
 /// <inheritdoc/>
+[Trait("Only", "soak")]
 public sealed class SnapshotsOnBtrfsInDocker17(BtrfsDocker17 fixture) : SnapshotSuite(fixture), IClassFixture<BtrfsDocker17>;
 
 /// <inheritdoc/>

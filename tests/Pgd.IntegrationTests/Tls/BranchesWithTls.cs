@@ -287,6 +287,7 @@ public sealed class BranchesWithTlsOnBtrfs15(Btrfs15 fixture) : BranchesWithTls(
 public sealed class BranchesWithTlsOnCopy17(Copy17 fixture) : BranchesWithTls(fixture), IClassFixture<Copy17>;
 
 /// <inheritdoc/>
+[Trait("Only", "soak")]
 public sealed class BranchesWithTlsOnReflink18(Reflink18 fixture) : BranchesWithTls(fixture), IClassFixture<Reflink18>;
 
 /// <inheritdoc/>

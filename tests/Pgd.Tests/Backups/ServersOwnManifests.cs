@@ -15,7 +15,7 @@ public sealed class ServersOwnManifests
     {
         var manifest = ServerManifest.Read(Written());
 
-        manifest.Prove([File("base/1/1", 3, One), File("odd/ÿ", 3, Two), File("pg_wal/000000010000000000000001", 9, One), File("backup_manifest", 9, One)]);
+        manifest.Prove([File("base/1/1", 3, One), File("odd/ÿ", 3, Two), File("pg_wal/000000010000000000000001", 9, One)]);
 
         Assert.Equal("0/2000100", manifest.Lsn);
     }
@@ -26,7 +26,7 @@ public sealed class ServersOwnManifests
     [InlineData(3, "one", false, "odd/ÿ did not come")]
     public void A_file_that_is_another_one_or_did_not_come_is_no_backup(long bytes, string content, bool all, string expected)
     {
-        var files = new List<BackedUpFile> { File("base/1/1", bytes, Digest(content)) };
+        var files = new List<SentFile> { File("base/1/1", bytes, Digest(content)) };
         if (all)
             files.Add(File("odd/ÿ", 3, Two));
 
@@ -44,7 +44,7 @@ public sealed class ServersOwnManifests
         Assert.Contains("cannot be read", Assert.Throws<PgdException>(() => ServerManifest.Read(Written()[..40])).Message, StringComparison.Ordinal);
     }
 
-    private static BackedUpFile File(string path, long bytes, string sha256) => new(path, bytes, 0, sha256);
+    private static SentFile File(string path, long bytes, string crc) => new(path, bytes, crc);
 
     // As PostgreSQL writes it, line by line; names that are not plain are in hexadecimal.
     private static byte[] Written()
@@ -52,8 +52,8 @@ public sealed class ServersOwnManifests
         var text = $$"""
             { "PostgreSQL-Backup-Manifest-Version": 1,
             "Files": [
-            { "Path": "base/1/1", "Size": 3, "Last-Modified": "2026-11-29 10:00:00 GMT", "Checksum-Algorithm": "SHA256", "Checksum": "{{One}}" },
-            { "Encoded-Path": "{{Convert.ToHexStringLower(Encoding.UTF8.GetBytes("odd/ÿ"))}}", "Size": 3, "Last-Modified": "2026-11-29 10:00:00 GMT", "Checksum-Algorithm": "SHA256", "Checksum": "{{Two}}" }
+            { "Path": "base/1/1", "Size": 3, "Last-Modified": "2026-11-29 10:00:00 GMT", "Checksum-Algorithm": "CRC32C", "Checksum": "{{One}}" },
+            { "Encoded-Path": "{{Convert.ToHexStringLower(Encoding.UTF8.GetBytes("odd/ÿ"))}}", "Size": 3, "Last-Modified": "2026-11-29 10:00:00 GMT", "Checksum-Algorithm": "CRC32C", "Checksum": "{{Two}}" }
             ],
             "WAL-Ranges": [
             { "Timeline": 1, "Start-LSN": "0/2000028", "End-LSN": "0/2000100" }
