@@ -79,9 +79,19 @@ internal static class BackupText
             sheet.Line($"{(pruned.DryRun ? "Would delete" : "Deleted")} {id}");
         foreach (var kept in pruned.Kept)
             sheet.Line($"Kept {kept.Id}: {kept.Reason}");
+        foreach (var log in pruned.Logs)
+        {
+            if (log.Deleted > 0)
+                sheet.Line($"{(pruned.DryRun ? "Would delete" : "Deleted")} {Parts(log.Deleted, log.DeletedBytes)} of the write-ahead log of {log.Source}");
+            if (log.Kept > 0)
+                sheet.Line($"Kept {Parts(log.Kept, log.KeptBytes)} of the write-ahead log of {log.Source}: {log.Reason}");
+        }
+
         if (pruned.Deleted.Count + pruned.Kept.Count == 0)
             sheet.Line("No backups.");
     }
+
+    private static string Parts(int count, long bytes) => $"{count} {(count == 1 ? "part" : "parts")} ({Measured.Size(bytes)})";
 
     private static string Of(Backup backup) =>
         backup.Source is null ? "-"

@@ -201,11 +201,43 @@ public sealed record Restored(Backup Backup, Branch? Branch, string? Folder, str
     public long? Rows { get; init; }
 }
 
+/// <summary>Which backups of a repository stay: what either of both keeps, for each series by itself: of a cluster, a database, or certain tables of one, as a backup of one table is none of the others.</summary>
+public sealed record BackupPrune
+{
+    /// <summary>The repository.</summary>
+    public required BackupPlace Place { get; init; }
+
+    /// <summary>Rules that count; null for none.</summary>
+    public Retention? Keep { get; init; }
+
+    /// <summary>How far back each moment is to be restored: backups of that time stay, and the last one before it.</summary>
+    public TimeSpan? RecoveryWindow { get; init; }
+
+    /// <summary>Only of this project or branch; null for all.</summary>
+    public string? Source { get; init; }
+
+    /// <summary>Whether it is only told.</summary>
+    public bool DryRun { get; init; }
+}
+
 /// <summary>What was done to a repository's old backups.</summary>
 /// <param name="DryRun">Whether it was only told.</param>
 /// <param name="Deleted">Those that are gone, or would be.</param>
 /// <param name="Kept">Those that stay, and why.</param>
-public sealed record BackupsPruned(bool DryRun, IReadOnlyList<string> Deleted, IReadOnlyList<BackupKept> Kept);
+public sealed record BackupsPruned(bool DryRun, IReadOnlyList<string> Deleted, IReadOnlyList<BackupKept> Kept)
+{
+    /// <summary>What became of the write-ahead logs of branches.</summary>
+    public IReadOnlyList<LogPruned> Logs { get; init; } = [];
+}
+
+/// <summary>What became of a branch's write-ahead log in a repository.</summary>
+/// <param name="Source">The branch.</param>
+/// <param name="Deleted">How many of its parts are gone, or would be: no backup that stays needs them.</param>
+/// <param name="DeletedBytes">The bytes that they took.</param>
+/// <param name="Kept">How many stay.</param>
+/// <param name="KeptBytes">The bytes that these take.</param>
+/// <param name="Reason">Why they stay; null if none does.</param>
+public sealed record LogPruned(string Source, int Deleted, long DeletedBytes, int Kept, long KeptBytes, string? Reason);
 
 /// <summary>A backup that stays.</summary>
 /// <param name="Id">Its identity.</param>

@@ -235,46 +235,21 @@ public sealed class Backups
         }, cancellationToken);
     }
 
-    /// <summary>Deletes what no rule keeps, and what was never completed.</summary>
-    /// <param name="place">The repository.</param>
-    /// <param name="keep">What stays, for each series by itself: of a cluster, a database, or certain tables of one, as a backup of one table is none of the others.</param>
-    /// <param name="source">Only of this project or branch; null for all.</param>
-    /// <param name="dryRun">Only tells.</param>
-    /// <param name="cancellationToken">Ends it between two backups.</param>
-    /// <exception cref="PgdException">The repository cannot be read or written.</exception>
-    public Task<BackupsPruned> PruneAsync(BackupPlace place, Retention keep, string? source, bool dryRun, CancellationToken cancellationToken)
+    /// <summary>Deletes what no rule keeps, what was never completed, and what no backup that stays needs of the write-ahead logs.</summary>
+    /// <exception cref="PgdException">It is not said what stays (<see cref="ExitCode.Misuse"/>), or the repository cannot be read or written.</exception>
+    public Task<BackupsPruned> PruneAsync(BackupPrune request, CancellationToken cancellationToken)
     {
-        ArgumentNullException.ThrowIfNull(place);
-        ArgumentNullException.ThrowIfNull(keep);
-        return WithAsync(place, "backup prune", source, async catalog =>
+        ArgumentNullException.ThrowIfNull(request);
+        if (request.Keep is null && request.RecoveryWindow is null)
+            throw new PgdException(ExitCode.Misuse, "it is not said which backups stay", "Write it, for example --keep last=7,daily=14,weekly=8 or --recovery-window 14d");
+        if (request.RecoveryWindow <= TimeSpan.Zero)
+            throw new PgdException(ExitCode.Misuse, "a recovery window of no length keeps nothing", "Write how far back each moment is to be restored, for example --recovery-window 14d");
+        return WithAsync(request.Place, "backup prune", request.Source, async catalog =>
         {
-            var all = (await catalog.ListAsync(cancellationToken).ConfigureAwait(false)).Where(found => IsOf(found.Backup, source)).ToList();
-            var stays = new Dictionary<string, string>(StringComparer.Ordinal);
-            foreach (var ofOne in all.GroupBy(found => found.Series))
-            {
-                // What is damaged or incomplete is nothing to rely on, and takes no place of the others.
-                var verdicts = keep.Decide(ofOne.Where(f => f.Backup.Status == BackupStatus.Complete).Select(f => new RetentionCandidate { Id = f.Backup.Id, TakenAt = f.Backup.CreatedAt!.Value, Held = f.Backup.Pinned?.Told }), DateTimeOffset.UtcNow, window: null).ToDictionary(v => v.Snapshot.Id, v => v.Stays, StringComparer.Ordinal);
-                foreach (var found in ofOne)
-                {
-                    if (found.Backup.Status switch
-                    {
-                        BackupStatus.Complete => verdicts[found.Backup.Id],
-                        BackupStatus.Running => "somebody is at it",
-                        BackupStatus.Damaged => $"it is damaged, and perhaps not beyond help: {found.Backup.Problem}",
-                        _ => null,
-                    } is { } reason)
-                        stays[found.Backup.Id] = reason;
-                }
-            }
-
-            // From the newest on: what builds on others is newer than those.
-            foreach (var found in all.Where(found => found.Backup.Parent is not null).Reverse())
-            {
-                if (stays.ContainsKey(found.Backup.Id))
-                    stays.TryAdd(found.Backup.Parent!, BackupCatalog.Needed(found.Backup.Id));
-            }
-
-            if (!dryRun)
+            var everything = await catalog.ListAsync(cancellationToken).ConfigureAwait(false);
+            var all = everything.Where(found => IsOf(found.Backup, request.Source)).ToList();
+            var stays = PruneRules.Staying(all, request.Keep, request.RecoveryWindow, DateTimeOffset.UtcNow);
+            if (!request.DryRun)
             {
                 foreach (var (id, reason) in await catalog.DeleteAsync([.. all.Where(found => found.Backup.Status == BackupStatus.Complete && !stays.ContainsKey(found.Backup.Id))], cancellationToken).ConfigureAwait(false))
                     stays[id] = reason;
@@ -288,8 +263,31 @@ public sealed class Backups
 
             List<string> deleted = [.. all.Select(found => found.Backup.Id).Where(id => !stays.ContainsKey(id))];
             List<BackupKept> kept = [.. all.Where(found => stays.ContainsKey(found.Backup.Id)).Select(found => new BackupKept(found.Backup.Id, stays[found.Backup.Id]))];
-            return new BackupsPruned(dryRun, deleted, kept);
+            return new BackupsPruned(request.DryRun, deleted, kept) { Logs = await PruneLogsAsync(catalog.Repository, everything, everything.Select(found => found.Backup.Id).Except(deleted).ToHashSet(StringComparer.Ordinal), request, cancellationToken).ConfigureAwait(false) };
         }, cancellationToken);
+    }
+
+    // After the backups: what one needs that could not be deleted stays as well. One that was begun meanwhile needs nothing that is older than those that were there.
+    private async Task<IReadOnlyList<LogPruned>> PruneLogsAsync(BackupRepository repository, IReadOnlyList<StoredBackup> all, IReadOnlySet<string> stays, BackupPrune request, CancellationToken cancellationToken)
+    {
+        var pruned = new List<LogPruned>();
+        foreach (var log in await StoredLog.AllAsync(repository, cancellationToken).ConfigureAwait(false))
+        {
+            var record = _workspace.State.AllBranches().FirstOrDefault(branch => branch.Id == log.BranchId);
+            var verdict = log.Decide(all, stays, record is null ? null : (record.FullName, record.Generation));
+            if (!IsOf(verdict.Source, request.Source))
+                continue;
+            foreach (var part in request.DryRun ? [] : verdict.Gone)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                await repository.Store.DeleteAsync(part.Key, cancellationToken).ConfigureAwait(false);
+                Fault.Here("backup-prune:log");
+            }
+
+            pruned.Add(new(verdict.Source, verdict.Gone.Count, verdict.Gone.Sum(part => part.Bytes), verdict.Left.Count, verdict.Left.Sum(part => part.Bytes), verdict.Reason));
+        }
+
+        return pruned;
     }
 
     /// <summary>Brings to a repository what a branch's server has archived of its write-ahead log and is not there yet: from a backup of the branch it leads to any later moment.</summary>
@@ -344,7 +342,9 @@ public sealed class Backups
         }
     }
 
-    private static bool IsOf(Backup backup, string? source) => source is null || backup.Source == source || backup.Source?.StartsWith(source + "/", StringComparison.Ordinal) == true;
+    private static bool IsOf(Backup backup, string? source) => IsOf(backup.Source, source);
+
+    private static bool IsOf(string? name, string? source) => source is null || name == source || name?.StartsWith(source + "/", StringComparison.Ordinal) == true;
 
     private static BackupKey? KeyOf(BackupPlace place) => place switch
     {
