@@ -19,9 +19,17 @@ internal static class BackupText
         sheet.Table(["ID", "OF", "KIND", "AGE", "SIZE", "STORED", "VERIFIED", "PINNED"], [.. backups.Select(backup => new[]
         {
             backup.Id, Of(backup), backup.Status == BackupStatus.Complete ? Word(backup.Kind) : "-", backup.CreatedAt is { } at ? sheet.Age(at) : "-", backup.Bytes > 0 ? Measured.Size(backup.Bytes) : "-", Measured.Size(backup.StoredBytes),
-            backup.Status != BackupStatus.Complete ? Word(backup.Status) : backup.Verified is { } verified ? $"{Word(verified.Level)}, {(verified.Problems.Count == 0 ? $"{sheet.Age(verified.At)} ago" : "damaged")}" : "never",
+            backup.Status != BackupStatus.Complete ? Word(backup.Status) : backup.IsSealed ? "-" : backup.Verified is { } verified ? $"{Word(verified.Level)}, {(verified.Problems.Count == 0 ? $"{sheet.Age(verified.At)} ago" : "damaged")}" : "never",
             backup.Pinned is { } pinned ? string.IsNullOrWhiteSpace(pinned.Reason) ? "yes" : pinned.Reason : "-",
         })]);
+    }
+
+    public static void KeysMade(BackupKeyPair made, Sheet sheet)
+    {
+        sheet.Line($"Private key: {made.PrivateKey} (keep it where nobody writes backups: without it they are lost)");
+        sheet.Line($"Public key:  {made.PublicKey}");
+        sheet.Line();
+        sheet.Line($"Make a repository: dotnet pgd backup init --public-key {made.PublicKey} --repo URL");
     }
 
     public static void Made(Backup backup, string options, Sheet sheet)
@@ -94,7 +102,8 @@ internal static class BackupText
     private static string Parts(int count, long bytes) => $"{count} {(count == 1 ? "part" : "parts")} ({Measured.Size(bytes)})";
 
     private static string Of(Backup backup) =>
-        backup.Source is null ? "-"
+        backup.IsSealed ? "(sealed)"
+        : backup.Source is null ? "-"
         : $"{backup.Source}{(backup.Mode == BackupMode.Logical && !backup.Source.Contains("://", StringComparison.Ordinal) ? $":{backup.Database}" : "")}{(backup.IsPartial ? $", {backup.Tables} {(backup.Tables == 1 ? "table" : "tables")}" : "")}";
 
     private static string Word(BackupStatus status) => status switch { BackupStatus.Running => "being made", BackupStatus.Incomplete => "incomplete", BackupStatus.Damaged => "damaged", _ => "complete" };

@@ -40,6 +40,9 @@ public sealed record Backup
     /// <summary>Why not.</summary>
     public string? Problem { get; init; }
 
+    /// <summary>Whether only its name and size are known, because all else is read with the private key.</summary>
+    public bool IsSealed { get; init; }
+
     /// <summary>The branch, or the server and database without secrets, that it was made of; null where that cannot be read.</summary>
     public string? Source { get; init; }
 
@@ -134,6 +137,9 @@ public sealed record BackupPlace
 
     /// <summary>A file with the key of an encrypted one; null where it has none, or a passphrase.</summary>
     public string? KeyFile { get; init; }
+
+    /// <summary>A file with the public key of one that is encrypted with a key pair: by that alone backups are made, and nothing is read. Of no account beside the private one in <see cref="KeyFile"/>.</summary>
+    public string? PublicKeyFile { get; init; }
 
     /// <summary>The passphrase of an encrypted one.</summary>
     [JsonIgnore]

@@ -26,6 +26,14 @@ public sealed class Backups
         await _workspace.Audit.RecordAsync("backup init", store.Url, null, () => BackupRepository.InitializeAsync(store, KeyOf(place), cancellationToken)).ConfigureAwait(false);
     }
 
+    /// <summary>Makes a key pair for repositories that whoever writes into them cannot read: the private key in a file, and the public one beside it, in a file of that name and <c>.pub</c>.</summary>
+    /// <exception cref="PgdException">There is such a file (<see cref="ExitCode.Exists"/>), or it cannot be written (<see cref="ExitCode.MachineLacks"/>).</exception>
+    public Task<BackupKeyPair> MakeKeysAsync(string file)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        return _workspace.Audit.RecordAsync("backup keygen", file, null, () => Task.FromResult(BackupKey.MakePair(file)));
+    }
+
     /// <summary>Makes a backup of a branch's whole cluster, from a snapshot that is taken for it and goes with the backup's end. The branch's server goes on.</summary>
     /// <param name="branch">The branch.</param>
     /// <param name="rule">What of it.</param>
@@ -37,7 +45,7 @@ public sealed class Backups
         ArgumentNullException.ThrowIfNull(branch);
         ArgumentNullException.ThrowIfNull(rule);
         ArgumentNullException.ThrowIfNull(place);
-        return WithAsync(place, "backup create", branch.ToString(), catalog => MakeAsync(branch, rule, catalog, cancellationToken), cancellationToken);
+        return WithAsync(place, "backup create", branch.ToString(), reads: false, catalog => MakeAsync(branch, rule, catalog, cancellationToken), cancellationToken);
     }
 
     /// <summary>Makes a logical backup of a branch's database, or of some of its tables, as below.</summary>
@@ -55,7 +63,7 @@ public sealed class Backups
         ArgumentNullException.ThrowIfNull(selection);
         ArgumentNullException.ThrowIfNull(rule);
         ArgumentNullException.ThrowIfNull(place);
-        return WithAsync(place, "backup create", branch.ToString(), async catalog =>
+        return WithAsync(place, "backup create", branch.ToString(), reads: false, async catalog =>
         {
             var record = _workspace.Branches.RequireReady(branch);
             var url = await _workspace.Branches.ConnectAsync(branch, database, role ?? _workspace.State.RequireProject(branch.Project).Superuser, cancellationToken).ConfigureAwait(false);
@@ -79,7 +87,7 @@ public sealed class Backups
         ArgumentNullException.ThrowIfNull(selection);
         ArgumentNullException.ThrowIfNull(rule);
         ArgumentNullException.ThrowIfNull(place);
-        return WithAsync(place, "backup create", source.ToString(), catalog => source switch
+        return WithAsync(place, "backup create", source.ToString(), reads: false, catalog => source switch
         {
             PostgresSource postgres => MakeAsync(postgres.Url, postgres.ToString(), null, selection, rule, catalog, cancellationToken),
             MariaDbSource mariaDb => MakeAsync(mariaDb, selection, rule, catalog, cancellationToken),
@@ -102,7 +110,7 @@ public sealed class Backups
         ArgumentNullException.ThrowIfNull(rule);
         ArgumentNullException.ThrowIfNull(place);
         return source is not PostgresSource { Url: var url } ? throw new PgdException(ExitCode.Misuse, "of MariaDB there are logical backups only", "Leave out --mode physical.")
-            : WithAsync(place, "backup create", source.ToString(), catalog => ServerBackup.MakeAsync(url, rule, catalog, _workspace.Reporter, cancellationToken), cancellationToken);
+            : WithAsync(place, "backup create", source.ToString(), reads: false, catalog => ServerBackup.MakeAsync(url, rule, catalog, _workspace.Reporter, cancellationToken), cancellationToken);
     }
 
     /// <summary>The backups of a repository, the oldest first: also those that are not complete.</summary>
@@ -113,7 +121,7 @@ public sealed class Backups
     public Task<IReadOnlyList<Backup>> ListAsync(BackupPlace place, string? source, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(place);
-        return WithAsync(place, "backup list", source, async catalog =>
+        return WithAsync(place, "backup list", source, reads: false, async catalog =>
             (IReadOnlyList<Backup>)[.. (await catalog.ListAsync(cancellationToken).ConfigureAwait(false)).Select(found => found.Backup).Where(backup => backup.Source is null || IsOf(backup, source))], cancellationToken);
     }
 
@@ -296,7 +304,7 @@ public sealed class Backups
     {
         ArgumentNullException.ThrowIfNull(branch);
         ArgumentNullException.ThrowIfNull(place);
-        return WithAsync(place, "wal push", branch.ToString(), async catalog =>
+        return WithAsync(place, "wal push", branch.ToString(), reads: false, async catalog =>
         {
             var record = _workspace.Branches.RequireReady(branch);
             using var held = await _workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Project(branch.Project, exclusive: false), LockRequest.Branch(branch, exclusive: false)).ConfigureAwait(false);
@@ -350,19 +358,28 @@ public sealed class Backups
     {
         { KeyFile: not null, Passphrase: not null } => throw new PgdException(ExitCode.Misuse, "both a key file and a passphrase are given for the repository", "Give the one that it was made with."),
         { KeyFile: { } file } => BackupKey.FromFile(file),
+        { PublicKeyFile: not null, Passphrase: not null } => throw new PgdException(ExitCode.Misuse, "both a public key and a passphrase are given for the repository", "Give the one that it was made with."),
+        { PublicKeyFile: { } file } => BackupKey.FromPublicFile(file),
         { Passphrase: { } passphrase } => BackupKey.FromPassphrase(passphrase),
         _ => null,
     };
 
     private IBackupStore Open(BackupPlace place) => BackupStores.Open(place.Repository, place.Environment, TimeProvider.System, _workspace.Reporter);
 
+    private Task<T> WithAsync<T>(BackupPlace place, string operation, string? subject, Func<BackupCatalog, Task<T>> work, CancellationToken cancellationToken) => WithAsync(place, operation, subject, reads: true, work, cancellationToken);
+
     // The store first: what is wrong with its address may be a secret in the wrong place, and the audit log keeps what it hears.
-    private async Task<T> WithAsync<T>(BackupPlace place, string operation, string? subject, Func<BackupCatalog, Task<T>> work, CancellationToken cancellationToken)
+    private async Task<T> WithAsync<T>(BackupPlace place, string operation, string? subject, bool reads, Func<BackupCatalog, Task<T>> work, CancellationToken cancellationToken)
     {
         var store = Open(place);
         await using var _ = store.ConfigureAwait(false);
         return await _workspace.Audit.RecordAsync(operation, subject ?? store.Url, null, async () =>
-            await work(new(await BackupRepository.OpenAsync(store, KeyOf(place), cancellationToken).ConfigureAwait(false))).ConfigureAwait(false)).ConfigureAwait(false);
+        {
+            var repository = await BackupRepository.OpenAsync(store, KeyOf(place), cancellationToken).ConfigureAwait(false);
+            if (reads)
+                repository.RequireReadable();
+            return await work(new(repository)).ConfigureAwait(false);
+        }).ConfigureAwait(false);
     }
 
     private async Task<Backup> MakeAsync(BranchName branch, ChainRule rule, BackupCatalog catalog, CancellationToken cancellationToken)
