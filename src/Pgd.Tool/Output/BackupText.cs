@@ -19,9 +19,17 @@ internal static class BackupText
         sheet.Table(["ID", "OF", "KIND", "AGE", "SIZE", "STORED", "VERIFIED", "PINNED"], [.. backups.Select(backup => new[]
         {
             backup.Id, Of(backup), backup.Status == BackupStatus.Complete ? Word(backup.Kind) : "-", backup.CreatedAt is { } at ? sheet.Age(at) : "-", backup.Bytes > 0 ? Measured.Size(backup.Bytes) : "-", Measured.Size(backup.StoredBytes),
-            backup.Status != BackupStatus.Complete ? Word(backup.Status) : backup.Verified is { } verified ? $"{Word(verified.Level)}, {(verified.Problems.Count == 0 ? $"{sheet.Age(verified.At)} ago" : "damaged")}" : "never",
+            backup.Status != BackupStatus.Complete ? Word(backup.Status) : backup.IsSealed ? "-" : backup.Verified is { } verified ? $"{Word(verified.Level)}, {(verified.Problems.Count == 0 ? $"{sheet.Age(verified.At)} ago" : "damaged")}" : "never",
             backup.Pinned is { } pinned ? string.IsNullOrWhiteSpace(pinned.Reason) ? "yes" : pinned.Reason : "-",
         })]);
+    }
+
+    public static void KeysMade(BackupKeyPair made, Sheet sheet)
+    {
+        sheet.Line($"Private key: {made.PrivateKey} (keep it where nobody writes backups: without it they are lost)");
+        sheet.Line($"Public key:  {made.PublicKey}");
+        sheet.Line();
+        sheet.Line($"Make a repository: dotnet pgd backup init --public-key {made.PublicKey} --repo URL");
     }
 
     public static void Made(Backup backup, string options, Sheet sheet)
@@ -42,6 +50,14 @@ internal static class BackupText
     public static void Verified(Backup backup, Sheet sheet)
     {
         sheet.Line(backup.Verified!.Problems.Count == 0 ? $"{backup.Id} is whole ({Word(backup.Verified.Level)})" : $"{backup.Id} is damaged:");
+        if (backup.Verified is { Problems.Count: 0, TablesCompared: { } compared, TablesCounted: { } counted })
+        {
+            if (compared > 0)
+                sheet.Line($"  every row of {Tables(compared)} was compared");
+            if (counted > 0)
+                sheet.Line($"  the rows of {Tables(counted)} were counted only: no backup has a digest of all of them");
+        }
+
         foreach (var problem in backup.Verified.Problems)
             sheet.Line($"  {problem}");
     }
@@ -79,12 +95,25 @@ internal static class BackupText
             sheet.Line($"{(pruned.DryRun ? "Would delete" : "Deleted")} {id}");
         foreach (var kept in pruned.Kept)
             sheet.Line($"Kept {kept.Id}: {kept.Reason}");
+        foreach (var log in pruned.Logs)
+        {
+            if (log.Deleted > 0)
+                sheet.Line($"{(pruned.DryRun ? "Would delete" : "Deleted")} {Parts(log.Deleted, log.DeletedBytes)} of the write-ahead log of {log.Source}");
+            if (log.Kept > 0)
+                sheet.Line($"Kept {Parts(log.Kept, log.KeptBytes)} of the write-ahead log of {log.Source}: {log.Reason}");
+        }
+
         if (pruned.Deleted.Count + pruned.Kept.Count == 0)
             sheet.Line("No backups.");
     }
 
+    private static string Tables(int count) => $"{count} {(count == 1 ? "table" : "tables")}";
+
+    private static string Parts(int count, long bytes) => $"{count} {(count == 1 ? "part" : "parts")} ({Measured.Size(bytes)})";
+
     private static string Of(Backup backup) =>
-        backup.Source is null ? "-"
+        backup.IsSealed ? "(sealed)"
+        : backup.Source is null ? "-"
         : $"{backup.Source}{(backup.Mode == BackupMode.Logical && !backup.Source.Contains("://", StringComparison.Ordinal) ? $":{backup.Database}" : "")}{(backup.IsPartial ? $", {backup.Tables} {(backup.Tables == 1 ? "table" : "tables")}" : "")}";
 
     private static string Word(BackupStatus status) => status switch { BackupStatus.Running => "being made", BackupStatus.Incomplete => "incomplete", BackupStatus.Damaged => "damaged", _ => "complete" };

@@ -25,6 +25,7 @@ namespace Pgd.Tool.Output;
 [JsonSerializable(typeof(ExportedBackup))]
 [JsonSerializable(typeof(DbToolCatalog))]
 [JsonSerializable(typeof(RepositoryMade))]
+[JsonSerializable(typeof(BackupKeyPair))]
 [JsonSerializable(typeof(DatabaseBranched))]
 [JsonSerializable(typeof(IReadOnlyList<Database>))]
 [JsonSerializable(typeof(Promoted))]

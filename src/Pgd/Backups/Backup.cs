@@ -40,6 +40,9 @@ public sealed record Backup
     /// <summary>Why not.</summary>
     public string? Problem { get; init; }
 
+    /// <summary>Whether only its name and size are known, because all else is read with the private key.</summary>
+    public bool IsSealed { get; init; }
+
     /// <summary>The branch, or the server and database without secrets, that it was made of; null where that cannot be read.</summary>
     public string? Source { get; init; }
 
@@ -111,7 +114,14 @@ public sealed record Backup
 /// <param name="Level">How much was looked at.</param>
 /// <param name="At">When it ended, by the clock of the machine that did it.</param>
 /// <param name="Problems">What is wrong; empty if nothing is.</param>
-public sealed record BackupVerification(VerificationLevel Level, DateTimeOffset At, IReadOnlyList<string> Problems);
+public sealed record BackupVerification(VerificationLevel Level, DateTimeOffset At, IReadOnlyList<string> Problems)
+{
+    /// <summary>Of how many tables every row was compared with what was backed up, in a logical backup that was restored; null where that was not done.</summary>
+    public int? TablesCompared { get; init; }
+
+    /// <summary>Of how many tables the rows were only counted: some of them changed since the backup that this one builds on, so that none has a digest of them all; or an older version made it.</summary>
+    public int? TablesCounted { get; init; }
+}
 
 /// <summary>How much of a backup is looked at; each level includes those before it.</summary>
 public enum VerificationLevel
@@ -122,7 +132,7 @@ public enum VerificationLevel
     /// <summary>Each byte is read and compared with its digest.</summary>
     Content,
 
-    /// <summary>It is restored as a branch, which is opened, read with its indexes by <c>branch verify</c>, compared with the numbers of rows of a logical one, and deleted.</summary>
+    /// <summary>It is restored as a branch, which is opened, read with its indexes by <c>branch verify</c>, compared with the rows of a logical one, and deleted.</summary>
     Restore,
 }
 
@@ -134,6 +144,9 @@ public sealed record BackupPlace
 
     /// <summary>A file with the key of an encrypted one; null where it has none, or a passphrase.</summary>
     public string? KeyFile { get; init; }
+
+    /// <summary>A file with the public key of one that is encrypted with a key pair: by that alone backups are made, and nothing is read. Of no account beside the private one in <see cref="KeyFile"/>.</summary>
+    public string? PublicKeyFile { get; init; }
 
     /// <summary>The passphrase of an encrypted one.</summary>
     [JsonIgnore]
@@ -201,11 +214,43 @@ public sealed record Restored(Backup Backup, Branch? Branch, string? Folder, str
     public long? Rows { get; init; }
 }
 
+/// <summary>Which backups of a repository stay: what either of both keeps, for each series by itself: of a cluster, a database, or certain tables of one, as a backup of one table is none of the others.</summary>
+public sealed record BackupPrune
+{
+    /// <summary>The repository.</summary>
+    public required BackupPlace Place { get; init; }
+
+    /// <summary>Rules that count; null for none.</summary>
+    public Retention? Keep { get; init; }
+
+    /// <summary>How far back each moment is to be restored: backups of that time stay, and the last one before it.</summary>
+    public TimeSpan? RecoveryWindow { get; init; }
+
+    /// <summary>Only of this project or branch; null for all.</summary>
+    public string? Source { get; init; }
+
+    /// <summary>Whether it is only told.</summary>
+    public bool DryRun { get; init; }
+}
+
 /// <summary>What was done to a repository's old backups.</summary>
 /// <param name="DryRun">Whether it was only told.</param>
 /// <param name="Deleted">Those that are gone, or would be.</param>
 /// <param name="Kept">Those that stay, and why.</param>
-public sealed record BackupsPruned(bool DryRun, IReadOnlyList<string> Deleted, IReadOnlyList<BackupKept> Kept);
+public sealed record BackupsPruned(bool DryRun, IReadOnlyList<string> Deleted, IReadOnlyList<BackupKept> Kept)
+{
+    /// <summary>What became of the write-ahead logs of branches.</summary>
+    public IReadOnlyList<LogPruned> Logs { get; init; } = [];
+}
+
+/// <summary>What became of a branch's write-ahead log in a repository.</summary>
+/// <param name="Source">The branch.</param>
+/// <param name="Deleted">How many of its parts are gone, or would be: no backup that stays needs them.</param>
+/// <param name="DeletedBytes">The bytes that they took.</param>
+/// <param name="Kept">How many stay.</param>
+/// <param name="KeptBytes">The bytes that these take.</param>
+/// <param name="Reason">Why they stay; null if none does.</param>
+public sealed record LogPruned(string Source, int Deleted, long DeletedBytes, int Kept, long KeptBytes, string? Reason);
 
 /// <summary>A backup that stays.</summary>
 /// <param name="Id">Its identity.</param>

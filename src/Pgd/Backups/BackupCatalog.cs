@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -46,6 +47,8 @@ internal sealed class BackupCatalog(BackupRepository repository)
     {
         if (rule.Kind == BackupKind.Full)
             return BackupBase.None(null);
+        if (!repository.IsReadable)
+            return BackupBase.None("what it could build on is read with the private key of the repository, and only the public one was given");
         if (history is null)
             return BackupBase.None("its source is a standby, which numbers no transactions of its own");
         var all = (await ListAsync(cancellationToken).ConfigureAwait(false)).Where(found => found.Manifest is not null && found.Series == series).ToList();
@@ -315,6 +318,9 @@ internal sealed class BackupCatalog(BackupRepository repository)
             return new(prefix, null, new() { Id = id, Status = running ? BackupStatus.Running : BackupStatus.Incomplete, Problem = running ? "it is not complete yet" : "whoever made it ended before it was complete", StoredBytes = objects.Sum(o => o.Bytes) });
         }
 
+        if (!repository.IsReadable)
+            return new(prefix, null, Sealed(place));
+
         try
         {
             var committed = Encoding.ASCII.GetString(await AllAsync(await repository.Store.ReadAsync(prefix + Committed, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false));
@@ -333,6 +339,18 @@ internal sealed class BackupCatalog(BackupRepository repository)
             return new(prefix, null, new() { Id = id, Status = BackupStatus.Damaged, Problem = e.Message, StoredBytes = objects.Sum(o => o.Bytes) });
         }
     }
+
+    // What the names tell, to who cannot read the rest.
+    private static Backup Sealed(Place place) => new()
+    {
+        Id = place.Id,
+        Status = BackupStatus.Complete,
+        IsSealed = true,
+        Kind = place.Id.Split('-') is [_, "D", ..] ? BackupKind.Differential : place.Id.Split('-') is [_, "I", ..] ? BackupKind.Incremental : BackupKind.Full,
+        CreatedAt = DateTimeOffset.TryParseExact(place.Id.Split('-')[0], "yyyyMMdd'T'HHmmss.fff'Z'", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at) ? at : null,
+        StoredBytes = place.Objects.Sum(stored => stored.Bytes),
+        Pinned = place.Objects.Find(stored => stored.Key == place.Prefix + BackupPin.Name) is { } pin ? new(pin.WrittenAt, null) : null,
+    };
 
     private static async Task<byte[]> AllAsync(Stream stream, CancellationToken cancellationToken)
     {

@@ -7,7 +7,7 @@ namespace Pgd.Backups;
 /// <param name="Reason">What others are told when it stays.</param>
 public sealed record BackupPin(DateTimeOffset At, string? Reason)
 {
-    private const string Name = "pinned.json";
+    internal const string Name = "pinned.json";
 
     /// <summary>What a prune says of the backup.</summary>
     internal string Told => string.IsNullOrWhiteSpace(Reason) ? "pinned" : $"pinned: {Reason}";

@@ -8,9 +8,9 @@ namespace Pgd.Backups;
 internal sealed class BackupRepository
 {
     private const int LargestHeader = 64 << 10;
-    private readonly byte[]? _key;
+    private readonly ObjectKeys? _keys;
 
-    private BackupRepository(IBackupStore store, RepositoryHeader header, byte[]? key) => (Store, Id, _key) = (store, header.Id, key);
+    private BackupRepository(IBackupStore store, RepositoryHeader header, ObjectKeys? keys) => (Store, Id, _keys) = (store, header.Id, keys);
 
     /// <summary>Which repository it is, wherever it is moved.</summary>
     public string Id { get; }
@@ -19,7 +19,10 @@ internal sealed class BackupRepository
     public IBackupStore Store { get; }
 
     /// <summary>Whether nobody without the key can read it.</summary>
-    public bool IsEncrypted => _key is not null;
+    public bool IsEncrypted => _keys is not null;
+
+    /// <summary>Whether what is in it can be read; who has the public key alone writes only.</summary>
+    public bool IsReadable => _keys is null or { CanRead: true };
 
     /// <summary>How hard what is written from now on is compressed.</summary>
     public Compression Compression { get; set; } = Compression.Default;
@@ -42,8 +45,8 @@ internal sealed class BackupRepository
             throw new PgdException(ExitCode.Misuse, $"the repository {store.Url} is encrypted with {BackupKey.Kind(header.Derivation)}, and none was given", "Give the one with which it was made. Without it nobody can read the backups.");
         if (key.Derivation != header.Derivation)
             throw new PgdException(ExitCode.Misuse, $"the repository {store.Url} is encrypted with {BackupKey.Kind(header.Derivation)}, and {BackupKey.Kind(key.Derivation)} was given", "Give the one with which it was made.");
-        var repositoryKey = key.RepositoryKey(header.Salt);
-        return CryptographicOperations.FixedTimeEquals(header.CheckOf(repositoryKey), header.Check) ? new(store, header, repositoryKey)
+        var keys = key.Of(header.Salt);
+        return CryptographicOperations.FixedTimeEquals(header.CheckOf(keys), header.Check) ? new(store, header, keys)
             : throw new PgdException(ExitCode.Misuse, $"the key is not that of the repository {store.Url}", "Give the one with which it was made. If it is, then repo.json there was changed: get it back from a copy.");
     }
 
@@ -54,9 +57,17 @@ internal sealed class BackupRepository
         // With a new header, encrypted backups of the old one could never be read again.
         await foreach (var left in store.ListAsync("i/", cancellationToken).ConfigureAwait(false))
             throw new PgdException(ExitCode.Exists, $"there are backups in {store.Url}, as {left.Key}", "Open it instead of making it. If its repo.json is lost, get that back from a copy; or choose another place.");
-        var (header, repositoryKey) = RepositoryHeader.New(key, TimeProvider.System.GetUtcNow());
+        var (header, keys) = RepositoryHeader.New(key, TimeProvider.System.GetUtcNow());
         await store.WriteAsync(RepositoryHeader.Key, (stream, token) => stream.WriteAsync(header.ToJson(), token).AsTask(), onlyIfAbsent: true, cancellationToken).ConfigureAwait(false);
-        return new(store, header, repositoryKey);
+        return new(store, header, keys);
+    }
+
+    /// <summary>Refuses who has the public key alone.</summary>
+    /// <exception cref="PgdException">He cannot read (<see cref="ExitCode.Misuse"/>).</exception>
+    public void RequireReadable()
+    {
+        if (!IsReadable)
+            throw new PgdException(ExitCode.Misuse, $"what is in the repository {Store.Url} is read with its private key, and only the public one was given, which writes", "Give the private key: --key-file FILE, or PGD_BACKUP_KEY_FILE.");
     }
 
     /// <summary>Writes an object, whole or not at all, and tells what was stored.</summary>
@@ -68,7 +79,7 @@ internal sealed class BackupRepository
         StoredPart? part = null;
         await Store.WriteAsync(key, async (stored, token) =>
         {
-            using SealWriter seal = _key is null ? new PlainSeal.Writer(stored, key) : new EncryptedSeal.Writer(stored, key, _key);
+            using SealWriter seal = _keys is null ? new PlainSeal.Writer(stored, key) : new EncryptedSeal.Writer(stored, key, _keys);
             using var zstd = compress ? new ZstdWriter(seal, Compression) : null;
             using var content = new ContentWriter((Stream?)zstd ?? seal, digest);
             await write(content, token).ConfigureAwait(false);
@@ -85,8 +96,9 @@ internal sealed class BackupRepository
     /// </summary>
     public async Task<Stream> ReadAsync(string key, bool compressed, CancellationToken cancellationToken)
     {
+        RequireReadable();
         var stored = await Store.ReadAsync(key, cancellationToken).ConfigureAwait(false);
-        ReadLayer content = _key is null ? new PlainSeal.Reader(stored, key, Damaged) : new EncryptedSeal.Reader(stored, key, _key, Damaged);
+        ReadLayer content = _keys is null ? new PlainSeal.Reader(stored, key, Damaged) : new EncryptedSeal.Reader(stored, key, _keys, Damaged);
         return compressed ? new ZstdReader(content, Damaged) : content;
 
         PgdException Damaged(string what, Exception? inner) => StoreErrors.Damaged(Store, key, what, inner);

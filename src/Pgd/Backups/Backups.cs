@@ -26,6 +26,14 @@ public sealed class Backups
         await _workspace.Audit.RecordAsync("backup init", store.Url, null, () => BackupRepository.InitializeAsync(store, KeyOf(place), cancellationToken)).ConfigureAwait(false);
     }
 
+    /// <summary>Makes a key pair for repositories that whoever writes into them cannot read: the private key in a file, and the public one beside it, in a file of that name and <c>.pub</c>.</summary>
+    /// <exception cref="PgdException">There is such a file (<see cref="ExitCode.Exists"/>), or it cannot be written (<see cref="ExitCode.MachineLacks"/>).</exception>
+    public Task<BackupKeyPair> MakeKeysAsync(string file)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        return _workspace.Audit.RecordAsync("backup keygen", file, null, () => Task.FromResult(BackupKey.MakePair(file)));
+    }
+
     /// <summary>Makes a backup of a branch's whole cluster, from a snapshot that is taken for it and goes with the backup's end. The branch's server goes on.</summary>
     /// <param name="branch">The branch.</param>
     /// <param name="rule">What of it.</param>
@@ -37,7 +45,7 @@ public sealed class Backups
         ArgumentNullException.ThrowIfNull(branch);
         ArgumentNullException.ThrowIfNull(rule);
         ArgumentNullException.ThrowIfNull(place);
-        return WithAsync(place, "backup create", branch.ToString(), catalog => MakeAsync(branch, rule, catalog, cancellationToken), cancellationToken);
+        return WithAsync(place, "backup create", branch.ToString(), reads: false, catalog => MakeAsync(branch, rule, catalog, cancellationToken), cancellationToken);
     }
 
     /// <summary>Makes a logical backup of a branch's database, or of some of its tables, as below.</summary>
@@ -55,7 +63,7 @@ public sealed class Backups
         ArgumentNullException.ThrowIfNull(selection);
         ArgumentNullException.ThrowIfNull(rule);
         ArgumentNullException.ThrowIfNull(place);
-        return WithAsync(place, "backup create", branch.ToString(), async catalog =>
+        return WithAsync(place, "backup create", branch.ToString(), reads: false, async catalog =>
         {
             var record = _workspace.Branches.RequireReady(branch);
             var url = await _workspace.Branches.ConnectAsync(branch, database, role ?? _workspace.State.RequireProject(branch.Project).Superuser, cancellationToken).ConfigureAwait(false);
@@ -79,7 +87,7 @@ public sealed class Backups
         ArgumentNullException.ThrowIfNull(selection);
         ArgumentNullException.ThrowIfNull(rule);
         ArgumentNullException.ThrowIfNull(place);
-        return WithAsync(place, "backup create", source.ToString(), catalog => source switch
+        return WithAsync(place, "backup create", source.ToString(), reads: false, catalog => source switch
         {
             PostgresSource postgres => MakeAsync(postgres.Url, postgres.ToString(), null, selection, rule, catalog, cancellationToken),
             MariaDbSource mariaDb => MakeAsync(mariaDb, selection, rule, catalog, cancellationToken),
@@ -102,7 +110,7 @@ public sealed class Backups
         ArgumentNullException.ThrowIfNull(rule);
         ArgumentNullException.ThrowIfNull(place);
         return source is not PostgresSource { Url: var url } ? throw new PgdException(ExitCode.Misuse, "of MariaDB there are logical backups only", "Leave out --mode physical.")
-            : WithAsync(place, "backup create", source.ToString(), catalog => ServerBackup.MakeAsync(url, rule, catalog, _workspace.Reporter, cancellationToken), cancellationToken);
+            : WithAsync(place, "backup create", source.ToString(), reads: false, catalog => ServerBackup.MakeAsync(url, rule, catalog, _workspace.Reporter, cancellationToken), cancellationToken);
     }
 
     /// <summary>The backups of a repository, the oldest first: also those that are not complete.</summary>
@@ -113,7 +121,7 @@ public sealed class Backups
     public Task<IReadOnlyList<Backup>> ListAsync(BackupPlace place, string? source, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(place);
-        return WithAsync(place, "backup list", source, async catalog =>
+        return WithAsync(place, "backup list", source, reads: false, async catalog =>
             (IReadOnlyList<Backup>)[.. (await catalog.ListAsync(cancellationToken).ConfigureAwait(false)).Select(found => found.Backup).Where(backup => backup.Source is null || IsOf(backup, source))], cancellationToken);
     }
 
@@ -131,8 +139,7 @@ public sealed class Backups
         return WithAsync(place, "backup verify", id, async catalog =>
         {
             var found = await catalog.RequireAsync(id, cancellationToken).ConfigureAwait(false);
-            var problems = await ProblemsAsync(catalog, found, level, project, cancellationToken).ConfigureAwait(false);
-            var verification = new BackupVerification(level, DateTimeOffset.UtcNow, problems);
+            var verification = await VerifyAsync(catalog, found, level, project, cancellationToken).ConfigureAwait(false);
             await catalog.KeepAsync(found, verification, cancellationToken).ConfigureAwait(false);
             return found.Backup with { Verified = verification };
         }, cancellationToken);
@@ -235,46 +242,21 @@ public sealed class Backups
         }, cancellationToken);
     }
 
-    /// <summary>Deletes what no rule keeps, and what was never completed.</summary>
-    /// <param name="place">The repository.</param>
-    /// <param name="keep">What stays, for each series by itself: of a cluster, a database, or certain tables of one, as a backup of one table is none of the others.</param>
-    /// <param name="source">Only of this project or branch; null for all.</param>
-    /// <param name="dryRun">Only tells.</param>
-    /// <param name="cancellationToken">Ends it between two backups.</param>
-    /// <exception cref="PgdException">The repository cannot be read or written.</exception>
-    public Task<BackupsPruned> PruneAsync(BackupPlace place, Retention keep, string? source, bool dryRun, CancellationToken cancellationToken)
+    /// <summary>Deletes what no rule keeps, what was never completed, and what no backup that stays needs of the write-ahead logs.</summary>
+    /// <exception cref="PgdException">It is not said what stays (<see cref="ExitCode.Misuse"/>), or the repository cannot be read or written.</exception>
+    public Task<BackupsPruned> PruneAsync(BackupPrune request, CancellationToken cancellationToken)
     {
-        ArgumentNullException.ThrowIfNull(place);
-        ArgumentNullException.ThrowIfNull(keep);
-        return WithAsync(place, "backup prune", source, async catalog =>
+        ArgumentNullException.ThrowIfNull(request);
+        if (request.Keep is null && request.RecoveryWindow is null)
+            throw new PgdException(ExitCode.Misuse, "it is not said which backups stay", "Write it, for example --keep last=7,daily=14,weekly=8 or --recovery-window 14d");
+        if (request.RecoveryWindow <= TimeSpan.Zero)
+            throw new PgdException(ExitCode.Misuse, "a recovery window of no length keeps nothing", "Write how far back each moment is to be restored, for example --recovery-window 14d");
+        return WithAsync(request.Place, "backup prune", request.Source, async catalog =>
         {
-            var all = (await catalog.ListAsync(cancellationToken).ConfigureAwait(false)).Where(found => IsOf(found.Backup, source)).ToList();
-            var stays = new Dictionary<string, string>(StringComparer.Ordinal);
-            foreach (var ofOne in all.GroupBy(found => found.Series))
-            {
-                // What is damaged or incomplete is nothing to rely on, and takes no place of the others.
-                var verdicts = keep.Decide(ofOne.Where(f => f.Backup.Status == BackupStatus.Complete).Select(f => new RetentionCandidate { Id = f.Backup.Id, TakenAt = f.Backup.CreatedAt!.Value, Held = f.Backup.Pinned?.Told }), DateTimeOffset.UtcNow, window: null).ToDictionary(v => v.Snapshot.Id, v => v.Stays, StringComparer.Ordinal);
-                foreach (var found in ofOne)
-                {
-                    if (found.Backup.Status switch
-                    {
-                        BackupStatus.Complete => verdicts[found.Backup.Id],
-                        BackupStatus.Running => "somebody is at it",
-                        BackupStatus.Damaged => $"it is damaged, and perhaps not beyond help: {found.Backup.Problem}",
-                        _ => null,
-                    } is { } reason)
-                        stays[found.Backup.Id] = reason;
-                }
-            }
-
-            // From the newest on: what builds on others is newer than those.
-            foreach (var found in all.Where(found => found.Backup.Parent is not null).Reverse())
-            {
-                if (stays.ContainsKey(found.Backup.Id))
-                    stays.TryAdd(found.Backup.Parent!, BackupCatalog.Needed(found.Backup.Id));
-            }
-
-            if (!dryRun)
+            var everything = await catalog.ListAsync(cancellationToken).ConfigureAwait(false);
+            var all = everything.Where(found => IsOf(found.Backup, request.Source)).ToList();
+            var stays = PruneRules.Staying(all, request.Keep, request.RecoveryWindow, DateTimeOffset.UtcNow);
+            if (!request.DryRun)
             {
                 foreach (var (id, reason) in await catalog.DeleteAsync([.. all.Where(found => found.Backup.Status == BackupStatus.Complete && !stays.ContainsKey(found.Backup.Id))], cancellationToken).ConfigureAwait(false))
                     stays[id] = reason;
@@ -288,8 +270,31 @@ public sealed class Backups
 
             List<string> deleted = [.. all.Select(found => found.Backup.Id).Where(id => !stays.ContainsKey(id))];
             List<BackupKept> kept = [.. all.Where(found => stays.ContainsKey(found.Backup.Id)).Select(found => new BackupKept(found.Backup.Id, stays[found.Backup.Id]))];
-            return new BackupsPruned(dryRun, deleted, kept);
+            return new BackupsPruned(request.DryRun, deleted, kept) { Logs = await PruneLogsAsync(catalog.Repository, everything, everything.Select(found => found.Backup.Id).Except(deleted).ToHashSet(StringComparer.Ordinal), request, cancellationToken).ConfigureAwait(false) };
         }, cancellationToken);
+    }
+
+    // After the backups: what one needs that could not be deleted stays as well. One that was begun meanwhile needs nothing that is older than those that were there.
+    private async Task<IReadOnlyList<LogPruned>> PruneLogsAsync(BackupRepository repository, IReadOnlyList<StoredBackup> all, IReadOnlySet<string> stays, BackupPrune request, CancellationToken cancellationToken)
+    {
+        var pruned = new List<LogPruned>();
+        foreach (var log in await StoredLog.AllAsync(repository, cancellationToken).ConfigureAwait(false))
+        {
+            var record = _workspace.State.AllBranches().FirstOrDefault(branch => branch.Id == log.BranchId);
+            var verdict = log.Decide(all, stays, record is null ? null : (record.FullName, record.Generation));
+            if (!IsOf(verdict.Source, request.Source))
+                continue;
+            foreach (var part in request.DryRun ? [] : verdict.Gone)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                await repository.Store.DeleteAsync(part.Key, cancellationToken).ConfigureAwait(false);
+                Fault.Here("backup-prune:log");
+            }
+
+            pruned.Add(new(verdict.Source, verdict.Gone.Count, verdict.Gone.Sum(part => part.Bytes), verdict.Left.Count, verdict.Left.Sum(part => part.Bytes), verdict.Reason));
+        }
+
+        return pruned;
     }
 
     /// <summary>Brings to a repository what a branch's server has archived of its write-ahead log and is not there yet: from a backup of the branch it leads to any later moment.</summary>
@@ -298,7 +303,7 @@ public sealed class Backups
     {
         ArgumentNullException.ThrowIfNull(branch);
         ArgumentNullException.ThrowIfNull(place);
-        return WithAsync(place, "wal push", branch.ToString(), async catalog =>
+        return WithAsync(place, "wal push", branch.ToString(), reads: false, async catalog =>
         {
             var record = _workspace.Branches.RequireReady(branch);
             using var held = await _workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Project(branch.Project, exclusive: false), LockRequest.Branch(branch, exclusive: false)).ConfigureAwait(false);
@@ -344,25 +349,36 @@ public sealed class Backups
         }
     }
 
-    private static bool IsOf(Backup backup, string? source) => source is null || backup.Source == source || backup.Source?.StartsWith(source + "/", StringComparison.Ordinal) == true;
+    private static bool IsOf(Backup backup, string? source) => IsOf(backup.Source, source);
+
+    private static bool IsOf(string? name, string? source) => source is null || name == source || name?.StartsWith(source + "/", StringComparison.Ordinal) == true;
 
     private static BackupKey? KeyOf(BackupPlace place) => place switch
     {
         { KeyFile: not null, Passphrase: not null } => throw new PgdException(ExitCode.Misuse, "both a key file and a passphrase are given for the repository", "Give the one that it was made with."),
         { KeyFile: { } file } => BackupKey.FromFile(file),
+        { PublicKeyFile: not null, Passphrase: not null } => throw new PgdException(ExitCode.Misuse, "both a public key and a passphrase are given for the repository", "Give the one that it was made with."),
+        { PublicKeyFile: { } file } => BackupKey.FromPublicFile(file),
         { Passphrase: { } passphrase } => BackupKey.FromPassphrase(passphrase),
         _ => null,
     };
 
     private IBackupStore Open(BackupPlace place) => BackupStores.Open(place.Repository, place.Environment, TimeProvider.System, _workspace.Reporter);
 
+    private Task<T> WithAsync<T>(BackupPlace place, string operation, string? subject, Func<BackupCatalog, Task<T>> work, CancellationToken cancellationToken) => WithAsync(place, operation, subject, reads: true, work, cancellationToken);
+
     // The store first: what is wrong with its address may be a secret in the wrong place, and the audit log keeps what it hears.
-    private async Task<T> WithAsync<T>(BackupPlace place, string operation, string? subject, Func<BackupCatalog, Task<T>> work, CancellationToken cancellationToken)
+    private async Task<T> WithAsync<T>(BackupPlace place, string operation, string? subject, bool reads, Func<BackupCatalog, Task<T>> work, CancellationToken cancellationToken)
     {
         var store = Open(place);
         await using var _ = store.ConfigureAwait(false);
         return await _workspace.Audit.RecordAsync(operation, subject ?? store.Url, null, async () =>
-            await work(new(await BackupRepository.OpenAsync(store, KeyOf(place), cancellationToken).ConfigureAwait(false))).ConfigureAwait(false)).ConfigureAwait(false);
+        {
+            var repository = await BackupRepository.OpenAsync(store, KeyOf(place), cancellationToken).ConfigureAwait(false);
+            if (reads)
+                repository.RequireReadable();
+            return await work(new(repository)).ConfigureAwait(false);
+        }).ConfigureAwait(false);
     }
 
     private async Task<Backup> MakeAsync(BranchName branch, ChainRule rule, BackupCatalog catalog, CancellationToken cancellationToken)
@@ -524,7 +540,7 @@ public sealed class Backups
             throw new PgdException(ExitCode.Misuse, $"{manifest.Id} is of {engine}, and branches are PostgreSQL", $"Restore it into an empty database: --to-url {engine}://USER@HOST/DATABASE");
     }
 
-    private async Task<IReadOnlyList<string>> ProblemsAsync(BackupCatalog catalog, StoredBackup found, VerificationLevel level, string? project, CancellationToken cancellationToken)
+    private async Task<BackupVerification> VerifyAsync(BackupCatalog catalog, StoredBackup found, VerificationLevel level, string? project, CancellationToken cancellationToken)
     {
         IReadOnlyList<StoredBackup> chain;
         try
@@ -533,14 +549,18 @@ public sealed class Backups
         }
         catch (PgdException e) when (e.ExitCode == ExitCode.Failed)
         {
-            return [e.Message];
+            return new(level, DateTimeOffset.UtcNow, [e.Message]);
         }
 
         // It is as good as what it builds on.
         var problems = new List<string>();
         foreach (var link in chain)
             problems.AddRange(await ProblemsAsync(catalog, link, level, cancellationToken).ConfigureAwait(false));
-        return problems.Count > 0 || level != VerificationLevel.Restore ? problems : await ByRestoringAsync(catalog, found, project, cancellationToken).ConfigureAwait(false);
+        if (problems.Count > 0 || level != VerificationLevel.Restore)
+            return new(level, DateTimeOffset.UtcNow, problems);
+        var rows = found.Manifest!.Database is null ? null : new RowProof(chain, _workspace.Reporter);
+        problems.AddRange(await ByRestoringAsync(catalog, found, rows, project, cancellationToken).ConfigureAwait(false));
+        return new(level, DateTimeOffset.UtcNow, problems) { TablesCompared = rows?.Compared, TablesCounted = rows?.Counted };
     }
 
     private async Task<IReadOnlyList<string>> ProblemsAsync(BackupCatalog catalog, StoredBackup found, VerificationLevel level, CancellationToken cancellationToken)
@@ -597,7 +617,7 @@ public sealed class Backups
     }
 
     /// <summary>A restore is proved by a restore: on a branch that goes again, also if this is killed.</summary>
-    private async Task<IReadOnlyList<string>> ByRestoringAsync(BackupCatalog catalog, StoredBackup found, string? project, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<string>> ByRestoringAsync(BackupCatalog catalog, StoredBackup found, RowProof? rows, string? project, CancellationToken cancellationToken)
     {
         var manifest = found.Manifest!;
         RefuseOtherEngine(manifest);
@@ -617,30 +637,16 @@ public sealed class Backups
                 return [$"it cannot be restored: {e.Message}"];
             }
 
-            return [.. (await _workspace.Branches.VerifyAsync(branch, cancellationToken).ConfigureAwait(false)).Problems, .. await MissingRowsAsync(branch, manifest, cancellationToken).ConfigureAwait(false)];
+            var problems = (await _workspace.Branches.VerifyAsync(branch, cancellationToken).ConfigureAwait(false)).Problems;
+            if (rows is null)
+                return problems;
+            var url = await _workspace.Branches.ConnectAsync(branch, manifest.Database!.Name, _workspace.State.RequireProject(branch.Project).Superuser, cancellationToken).ConfigureAwait(false);
+            return [.. problems, .. await rows.ProblemsAsync(url, cancellationToken).ConfigureAwait(false)];
         }
         finally
         {
             await _workspace.Leases.EndAsync(lease).ConfigureAwait(false);
         }
-    }
-
-    private async Task<IReadOnlyList<string>> MissingRowsAsync(BranchName branch, BackupManifest manifest, CancellationToken cancellationToken)
-    {
-        if (manifest.Database is not { } content)
-            return [];
-        var url = await _workspace.Branches.ConnectAsync(branch, content.Name, _workspace.State.RequireProject(branch.Project).Superuser, cancellationToken).ConfigureAwait(false);
-        var connection = await ScriptConnection.OpenAsync(url, LogicalSource.Application, null, cancellationToken).ConfigureAwait(false);
-        await using var _ = connection.ConfigureAwait(false);
-        var problems = new List<string>();
-        foreach (var table in content.Tables)
-        {
-            var rows = (await connection.QueryAsync($"select count(*) from only {LogicalSource.QuotedName(table.Schema, table.Name)}", cancellationToken).ConfigureAwait(false))[0][0];
-            if (rows != table.Rows.ToString(System.Globalization.CultureInfo.InvariantCulture))
-                problems.Add($"{table.Schema}.{table.Name} has {rows} rows instead of {table.Rows}");
-        }
-
-        return problems;
     }
 
     /// <summary>A branch has the roles of its project already; the database goes into it, in place of one of its name.</summary>

@@ -21,17 +21,16 @@ internal sealed record RepositoryHeader(string Id, string Cipher, string Derivat
     /// <summary>Whether the objects are encrypted.</summary>
     public bool IsEncrypted => Cipher != None;
 
-    /// <summary>The header of a new repository, and its key if it is encrypted.</summary>
-    public static (RepositoryHeader Header, byte[]? RepositoryKey) New(BackupKey? key, DateTimeOffset now)
+    /// <summary>The header of a new repository, and the keys of its objects if they are encrypted.</summary>
+    public static (RepositoryHeader Header, ObjectKeys? Keys) New(BackupKey? key, DateTimeOffset now)
     {
         var header = new RepositoryHeader(Guid.NewGuid().ToString("n"), key is null ? None : AesGcm, key?.Derivation ?? None, RandomNumberGenerator.GetBytes(32), [], now);
-        var repositoryKey = key?.RepositoryKey(header.Salt);
-        return (header with { Check = repositoryKey is null ? [] : header.CheckOf(repositoryKey) }, repositoryKey);
+        var keys = key?.Of(header.Salt);
+        return (header with { Check = keys is null ? [] : header.CheckOf(keys) }, keys);
     }
 
     /// <summary>What only who has the key can know; it tells nothing about the key.</summary>
-    public byte[] CheckOf(byte[] repositoryKey) =>
-        HKDF.Expand(HashAlgorithmName.SHA256, repositoryKey, 32, Encoding.UTF8.GetBytes($"pgd repository check|{Id}|{Cipher}|{Derivation}"));
+    public byte[] CheckOf(ObjectKeys keys) => keys.Check(Encoding.UTF8.GetBytes($"pgd repository check|{Id}|{Cipher}|{Derivation}"));
 
     /// <summary>As it is stored.</summary>
     public byte[] ToJson()

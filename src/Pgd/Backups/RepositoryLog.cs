@@ -12,7 +12,7 @@ namespace Pgd.Backups;
 /// <param name="generation">Which of its servers: what another one wrote after a reset has the same names, and leads elsewhere.</param>
 internal sealed class RepositoryLog(BackupRepository repository, string systemIdentifier, string branchId, int generation)
 {
-    private string Prefix => string.Create(CultureInfo.InvariantCulture, $"i/{systemIdentifier}/wal/{branchId}-{generation}/");
+    private string Prefix => StoredLog.PrefixOf(systemIdentifier, branchId, generation);
 
     /// <summary>Puts there what an archive has and the repository lacks, the oldest first.</summary>
     /// <exception cref="PgdException">A part is damaged (<see cref="ExitCode.Failed"/>); those before it are there.</exception>
@@ -20,7 +20,9 @@ internal sealed class RepositoryLog(BackupRepository repository, string systemId
     {
         var there = await NamesAsync(cancellationToken).ConfigureAwait(false);
         var (files, pushed, bytes) = (archive.Files().Where(file => file.Kind is ArchivedKind.Segment or ArchivedKind.History).ToList(), new List<string>(), 0L);
-        var missing = files.Where(file => !there.Contains(file.Name)).ToList();
+        // What is older than all that is there was there, and went with the backups that needed it.
+        var oldest = there.Where(LogSegment.IsName).Select(name => LogSegment.Parse(name, segmentSize).Number).DefaultIfEmpty().Min();
+        var missing = files.Where(file => !there.Contains(file.Name) && !(file.Kind == ArchivedKind.Segment && LogSegment.Parse(file.Name, segmentSize).Number < oldest)).ToList();
         var system = ulong.Parse(systemIdentifier, CultureInfo.InvariantCulture);
         foreach (var file in missing)
         {
@@ -52,13 +54,11 @@ internal sealed class RepositoryLog(BackupRepository repository, string systemId
     /// <exception cref="PgdException">It cannot be reached (<see cref="ExitCode.NotFound"/>).</exception>
     public async Task<RecoveryPlan?> PlanAsync(BackupManifest manifest, RecoveryTarget target, string folder, IReporter reporter, CancellationToken cancellationToken)
     {
-        var own = manifest.Files.Where(file => Path.GetDirectoryName(file.Path) == "pg_wal" && LogSegment.IsName(Path.GetFileName(file.Path))).OrderBy(file => file.Path, StringComparer.Ordinal).ToList();
-        if (own.Count == 0 || !Lsn.TryParse(manifest.Lsn, out var begin))
+        if (StoredLog.FirstAfter(manifest) is not ({ } first, var segmentSize) || !Lsn.TryParse(manifest.Lsn, out var begin))
             throw new PgdException(ExitCode.NotFound, $"{manifest.Id} does not say where its write-ahead log ends, so nothing leads on from it", "Choose another backup: dotnet pgd backup list");
         if (target.Time < manifest.DataAsOf || target.Position < begin)
             throw new PgdException(ExitCode.NotFound, $"{target} is before {manifest.Id}, which is as of {RecoveryTarget.AtTime(manifest.DataAsOf!.Value)} ({manifest.Lsn})", "Choose an earlier backup: dotnet pgd backup list");
-        var segmentSize = (ulong)own[^1].Bytes;
-        var timeline = LogSegment.Parse(Path.GetFileName(own[^1].Path), segmentSize).Timeline;
+        var timeline = first.Timeline;
         var there = await NamesAsync(cancellationToken).ConfigureAwait(false);
         using var log = new WriteAheadLog(segmentSize, Fetch);
         var (found, reached) = await Task.Run(() => new TargetSearch(manifest.Source, reporter).Run(log, target, begin, ulong.MaxValue, target.Position is null ? ulong.MaxValue : 0, manifest.DataAsOf ?? manifest.CreatedAt, manifest.IsRecovering, cancellationToken), cancellationToken).ConfigureAwait(false);

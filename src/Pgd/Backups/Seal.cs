@@ -108,16 +108,18 @@ internal static class PlainSeal
 
 /// <summary>
 /// An object that is encrypted: AES-256-GCM in chunks of 1 MiB (the STREAM construction of Hoang, Reyhanitabar, Rogaway and Vizár, 2015), so that no byte is handed out before it
-/// is known to be ours, and with bounded memory. The nonce is a random prefix, the chunk's number and whether it is the last one: chunks cannot be swapped, left out or
-/// cut off. The key is the object's own, derived with its name, which is authenticated as well: objects cannot be swapped either.
+/// is known to be what was written, and with bounded memory. The nonce is a random prefix, the chunk's number and whether it is the last one: chunks cannot be swapped, left out or
+/// cut off. The key is the object's own (<see cref="ObjectKeys"/>), derived with its name, which is authenticated as well: objects cannot be swapped either.
 /// </summary>
 internal static class EncryptedSeal
 {
-    private const int ChunkSize = 1 << 20, TagSize = 16, SaltSize = 32, PrefixSize = 7, NonceSize = 12;
-    private static readonly byte[] Mark = "pgdE\u0001"u8.ToArray();
+    private const int ChunkSize = 1 << 20, TagSize = 16, PrefixSize = 7, NonceSize = 12;
 
     /// <summary>Bytes before the first chunk.</summary>
-    public static int HeaderSize => Mark.Length + SaltSize + PrefixSize;
+    public static int HeaderSize(ObjectKeys keys) => keys.Mark.Length + keys.HintSize + PrefixSize;
+
+    // What an object is bound to: how its key is made, and what it is called.
+    private static byte[] NameOf(ObjectKeys keys, string key) => [.. keys.Mark, .. Encoding.ASCII.GetBytes(key)];
 
     /// <summary>Writes header and chunks.</summary>
     public sealed class Writer : SealWriter
@@ -127,11 +129,13 @@ internal static class EncryptedSeal
         private readonly byte[] _plain = new byte[ChunkSize], _sealed = new byte[ChunkSize + TagSize];
         private int _used;
 
-        public Writer(Stream stored, string key, byte[] repositoryKey)
+        public Writer(Stream stored, string key, ObjectKeys keys)
             : base(stored)
         {
-            _header = [.. Mark, .. RandomNumberGenerator.GetBytes(SaltSize + PrefixSize)];
-            _chunks = new(key, repositoryKey, _header);
+            var (name, prefix) = (NameOf(keys, key), RandomNumberGenerator.GetBytes(PrefixSize));
+            var (hint, objectKey) = keys.New(name);
+            _header = [.. keys.Mark, .. hint, .. prefix];
+            _chunks = new(name, objectKey, prefix);
         }
 
         public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
@@ -168,7 +172,7 @@ internal static class EncryptedSeal
     }
 
     /// <summary>Reads chunks, each only after it was authenticated.</summary>
-    public sealed class Reader(Stream stored, string key, byte[] repositoryKey, Func<string, Exception?, PgdException> damaged) : ReadLayer
+    public sealed class Reader(Stream stored, string key, ObjectKeys keys, Func<string, Exception?, PgdException> damaged) : ReadLayer
     {
         private readonly byte[] _plain = new byte[ChunkSize];
         private byte[] _sealed = new byte[ChunkSize + TagSize], _next = new byte[ChunkSize + TagSize];
@@ -201,10 +205,19 @@ internal static class EncryptedSeal
 
         private async ValueTask ReadHeaderAsync(CancellationToken cancellationToken)
         {
-            var header = new byte[HeaderSize];
-            if (await stored.ReadAtLeastAsync(header, header.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false) < header.Length || !header.AsSpan().StartsWith(Mark))
+            var header = new byte[HeaderSize(keys)];
+            if (await stored.ReadAtLeastAsync(header, header.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false) < header.Length || !header.AsSpan().StartsWith(keys.Mark))
                 throw damaged("it does not begin as an encrypted file does", null);
-            _chunks = new(key, repositoryKey, header);
+            var name = NameOf(keys, key);
+            try
+            {
+                _chunks = new(name, keys.Of(header.AsSpan(keys.Mark.Length, keys.HintSize), name), header.AsSpan(header.Length - PrefixSize));
+            }
+            catch (CryptographicException e)
+            {
+                throw damaged("it is not what was encrypted, or not all of it", e);
+            }
+
             _nextLength = await stored.ReadAtLeastAsync(_next, _next.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);
         }
 
@@ -236,12 +249,10 @@ internal static class EncryptedSeal
         private readonly byte[] _name, _nonce = new byte[NonceSize];
         private uint _number;
 
-        public Chunks(string key, byte[] repositoryKey, byte[] header)
+        public Chunks(byte[] name, byte[] objectKey, ReadOnlySpan<byte> prefix)
         {
-            _name = [.. header.AsSpan(0, Mark.Length), .. Encoding.ASCII.GetBytes(key)];
-            header.AsSpan(Mark.Length + SaltSize).CopyTo(_nonce);
-            Span<byte> objectKey = stackalloc byte[BackupKey.Size];
-            HKDF.Expand(HashAlgorithmName.SHA256, repositoryKey, objectKey, [.. "pgd object"u8, .. header.AsSpan(Mark.Length, SaltSize), .. _name]);
+            _name = name;
+            prefix.CopyTo(_nonce);
             _cipher = new(objectKey, TagSize);
         }
 

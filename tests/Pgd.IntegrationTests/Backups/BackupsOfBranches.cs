@@ -80,6 +80,54 @@ public sealed class BackupsOfBranches : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_machine_with_the_public_key_backs_up_what_only_the_private_one_restores()
+    {
+        var key = Path.Combine(_folder.Path, "backup.key");
+        var (writes, reads) = (new Dictionary<string, string>(_environment) { ["PGD_BACKUP_PUBLIC_KEY_FILE"] = key + ".pub" }, new Dictionary<string, string>(_environment) { ["PGD_BACKUP_KEY_FILE"] = key });
+        async Task<string> WritesAsync(params string[] arguments)
+        {
+            var result = await _root.InProcessWithAsync(writes, arguments);
+            Assert.True(result.Status == 0, $"dotnet pgd {string.Join(' ', arguments)}: {result}");
+            return result.Output;
+        }
+
+        await WritesAsync("backup", "keygen", "--to", key);
+        Assert.Equal(5, (await RunAsync("keygen", "--to", key)).Status);
+        await SucceedAsync("init", "--public-key", key + ".pub");
+        var data = await _root.ChecksumAsync(ToolRoot.Main);
+        var made = JsonNode.Parse(await WritesAsync("backup", "create", "shop/main", "--json"))!;
+        Assert.Equal("complete", $"{made["status"]}");
+        var id = $"{made["id"]}";
+        var told = await WritesAsync("backup", "create", "shop/main", "--incremental");
+        Assert.Contains("full, because what it could build on is read with the private key", told, StringComparison.Ordinal);
+        Assert.Contains("--key-file PRIVATE-KEY", told, StringComparison.Ordinal);
+        Assert.Contains("full, because", await WritesAsync("backup", "create", "shop/main", "--mode", "logical", "--incremental"), StringComparison.Ordinal);
+        var listed = JsonNode.Parse(await WritesAsync("backup", "list", "--json"))!.AsArray();
+        Assert.Equal(["complete", "complete", "complete"], listed.Select(b => $"{b!["status"]}"));
+        Assert.All(listed, b => Assert.True((bool)b!["isSealed"]! && b["source"] is null && b["createdAt"] is not null));
+        Assert.Matches($@"{id} +\(sealed\) +full ", await WritesAsync("backup", "list"));
+        foreach (var file in Directory.EnumerateFiles(Path.Combine(Repository, "i"), "*", SearchOption.AllDirectories).Where(file => Path.GetFileName(file) != "COMMITTED"))
+            Assert.Equal("pgdE\u0002"u8.ToArray(), File.ReadAllBytes(file)[..5]);
+
+        foreach (var arguments in (string[][])[["restore", id, "--to-branch", "shop/never"], ["verify", id], ["prune", "--keep", "last=1"], ["pin", id], ["list", "--compat"], ["export", id, "--to", _folder.Path]])
+        {
+            var refused = await _root.InProcessWithAsync(writes, ["backup", .. arguments]);
+            Assert.True(refused.Status == 2 && refused.Error.Contains("is read with its private key, and only the public one was given", StringComparison.Ordinal) && refused.Error.Contains("--key-file FILE", StringComparison.Ordinal), $"{arguments[0]}: {refused}");
+        }
+
+        // Without the file of the public key, as where the private one is.
+        File.Delete(key + ".pub");
+        var restored = await _root.InProcessWithAsync(reads, "backup", "restore", id, "--to-branch", "shop/restored");
+        Assert.True(restored.Status == 0, restored.ToString());
+        Assert.Equal(data, await _root.ChecksumAsync(ToolRoot.Branch("restored")));
+        var incremental = await _root.InProcessWithAsync(reads, "backup", "create", "shop/main", "--incremental");
+        Assert.True(incremental.Status == 0 && incremental.Output.Contains("incremental, built on", StringComparison.Ordinal), incremental.ToString());
+        var proved = await _root.InProcessWithAsync(reads, "backup", "verify", "latest");
+        Assert.True(proved.Status == 0, proved.ToString());
+        Assert.Equal(0, (await _root.InProcessWithAsync(reads, "backup", "prune", "--keep", "last=1")).Status);
+    }
+
+    [Fact]
     public async Task The_repository_may_be_a_bucket()
     {
         await using var server = await S3Server.StartAsync();

@@ -79,6 +79,56 @@ public sealed class LogsOfBackups : IAsyncLifetime
         Assert.Empty(Directory.GetFileSystemEntries(_root.Workspace.Layout.Volumes, ".wal-*"));
     }
 
+    [Fact]
+    public async Task A_prune_keeps_each_moment_of_its_window_and_the_log_before_that_goes_and_does_not_come_back()
+    {
+        async Task<string> BackUpAsync() => $"{JsonNode.Parse(await SucceedAsync("backup", "create", "shop/main", "--json"))!["id"]}";
+        async Task<string> StepAsync(int n)
+        {
+            await _root.SqlAsync(ToolRoot.Main, $"insert into steps values ({n})");
+            var told = (await _root.SqlAsync(ToolRoot.Main, "select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"))!;
+            await ArchiveAsync();
+            return told;
+        }
+
+        var old = await BackUpAsync();
+        await StepAsync(1);
+        await StepAsync(2);
+        await SucceedAsync("wal", "push", "shop/main");
+        var first = await BackUpAsync();
+        var moment = await StepAsync(3);
+        await StepAsync(4);
+        await SucceedAsync("wal", "push", "shop/main");
+        await Task.Delay(TimeSpan.FromSeconds(1.1));
+        var last = await BackUpAsync();
+        var before = Parts();
+
+        Assert.Equal(2, (await RunAsync("backup", "prune")).Status);
+        Assert.Equal(2, (await RunAsync("backup", "prune", "--recovery-window", "0")).Status);
+        // So long that nothing is older.
+        var all = JsonNode.Parse(await SucceedAsync("backup", "prune", "--recovery-window", "14d", "--json"))!;
+        Assert.Equal(3, all["kept"]!.AsArray().Count);
+        Assert.Equal(before.Count, (int)all["logs"]![0]!["kept"]! + (int)all["logs"]![0]!["deleted"]!);
+        before = Parts();
+        var age = DateTimeOffset.UtcNow - DateTimeOffset.Parse(moment, System.Globalization.CultureInfo.InvariantCulture);
+        var window = $"{(int)age.TotalSeconds}s";
+        var told = await SucceedAsync("backup", "prune", "--recovery-window", window, "--dry-run");
+        Assert.Matches($"(?s)Would delete {old}.*Kept {first}: the last [0-9ms]+ begin with it.*Kept {last}: it is of the last [0-9ms]+.*Would delete [0-9]+ parts? \\(.*Kept [0-9]+ parts? .*: {first} needs all from ", told);
+        Assert.Equal(before, Parts());
+
+        var pruned = JsonNode.Parse(await SucceedAsync("backup", "prune", "--recovery-window", window, "--json"))!;
+
+        Assert.Equal([old], pruned["deleted"]!.AsArray().Select(id => $"{id}"));
+        Assert.Equal(before.Skip((int)pruned["logs"]![0]!["deleted"]!), Parts());
+        Assert.True((int)pruned["logs"]![0]!["deleted"]! >= 2, pruned.ToString());
+        var newest = Path.GetFileName(before[^1]);
+        Assert.All(JsonNode.Parse(await SucceedAsync("wal", "push", "shop/main", "--json"))!["pushed"]!.AsArray(), part => Assert.True(string.CompareOrdinal($"{part}", newest) > 0, $"{part} came back"));
+        await SucceedAsync("backup", "restore", first, "--at", moment, "--to-branch", "shop/then");
+        Assert.Equal("3", await _root.SqlAsync(ToolRoot.Branch("then"), "select max(n) from steps"));
+
+        List<string> Parts() => [.. Directory.GetFiles(Repository, "*", SearchOption.AllDirectories).Where(file => file.Contains("/wal/", StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
+    }
+
     private async Task ArchiveAsync()
     {
         var part = (await _root.SqlAsync(ToolRoot.Main, "select pg_walfile_name(pg_switch_wal())"))!;

@@ -12,6 +12,7 @@ public sealed class RepositoryObjects : IDisposable
 {
     private const string Key = "i/1/b/x/data/base.tar";
     private const int MiB = 1 << 20;
+    private static readonly int HeaderSize = EncryptedSeal.HeaderSize(RepositoryFolder.Key.Of(new byte[32]));
     private readonly RepositoryFolder _folder = new();
     private readonly Dictionary<string, byte[]> _memory = [];
 
@@ -107,7 +108,7 @@ public sealed class RepositoryObjects : IDisposable
             var (repository, content, stored) = await StoredAsync(encrypted, compressed, size);
             var chunk = MiB + 16;
             var lengths = size < 1000 ? Enumerable.Range(0, stored.Length)
-                : [0, 1, stored.Length - 1, stored.Length - 52, EncryptedSeal.HeaderSize, EncryptedSeal.HeaderSize + chunk, EncryptedSeal.HeaderSize + (2 * chunk), .. Enumerable.Range(0, 20).Select(_ => random.Next(stored.Length))];
+                : [0, 1, stored.Length - 1, stored.Length - 52, HeaderSize, HeaderSize + chunk, HeaderSize + (2 * chunk), .. Enumerable.Range(0, 20).Select(_ => random.Next(stored.Length))];
             foreach (var length in lengths)
                 await AssertNoticedAsync(repository, stored[..length], content, compressed, encrypted, $"{length} of {stored.Length} bytes");
             foreach (var more in new byte[][] { [0], new byte[16], stored })
@@ -121,7 +122,7 @@ public sealed class RepositoryObjects : IDisposable
     {
         var (repository, content, stored) = await StoredAsync(encrypted: true, compressed: false, Large(false));
         var chunk = MiB + 16;
-        byte[] header = stored[..EncryptedSeal.HeaderSize], first = stored.AsSpan(EncryptedSeal.HeaderSize, chunk).ToArray(), second = stored.AsSpan(EncryptedSeal.HeaderSize + chunk, chunk).ToArray(), rest = stored[(EncryptedSeal.HeaderSize + (2 * chunk))..];
+        byte[] header = stored[..HeaderSize], first = stored.AsSpan(HeaderSize, chunk).ToArray(), second = stored.AsSpan(HeaderSize + chunk, chunk).ToArray(), rest = stored[(HeaderSize + (2 * chunk))..];
         foreach (var changed in new byte[][] { [.. header, .. second, .. first, .. rest], [.. header, .. first, .. rest], [.. header, .. first, .. first, .. second, .. rest], [.. header, .. first, .. first, .. rest] })
             await AssertNoticedAsync(repository, changed, content, compressed: false, encrypted: true, "chunks");
     }

@@ -22,12 +22,13 @@ internal static class BackupCreate
         var incremental = new Option<bool>("--incremental") { Description = "Only what changed since the last one of any kind; full if there is none" };
         var fullEvery = new Option<string?>("--full-every") { HelpName = "DURATION", Description = "But all of it if the last full one is that old, such as 7d" };
         var longest = new Option<string?>("--max-chain") { HelpName = "N", Description = $"But all of it if the chain has that many backups (default {ChainRule.DefaultLength})" };
-        var repository = new Repository();
+        var repository = new Repository(reads: false);
         return new Verb(surface, "create", "Back up a branch from a snapshot, or a database of any server as it is at one moment. What is backed up goes on.",
             "backup create prod/main --repo /srv/backups",
             "backup create prod/main --mode logical --database shop --table orders --repo /srv/backups",
             "backup create prod/main --incremental --repo /srv/backups",
             "backup create prod/main --mode logical --incremental --full-every 7d --repo /srv/backups",
+            "backup create prod/main --public-key /etc/pgd/backup.key.pub --repo /srv/backups",
             "backup create --source postgresql://reader@db.example.com/shop --password-stdin --repo s3://backups/pgd <password.txt",
             "backup create --source postgresql://replicator@db.example.com/postgres --mode physical --repo /srv/backups")
             .With([.. target.Symbols, mode, table, schema, except, differential, incremental, fullEvery, longest, .. repository.Options])

@@ -10,7 +10,7 @@ internal static class BackupList
     {
         var source = Of();
         var compat = new Option<bool>("--compat") { Description = "Print them as the backup_catalog.json of DB Backup Utility (dbtool.py) has them" };
-        var repository = new Repository();
+        var repository = new Repository(reads: false);
         return new Verb(surface, "list", "List the backups of a repository, also those that cannot be used.",
             "backup list --repo /srv/backups",
             "backup list prod --repo s3://backups/pgd",

@@ -10,7 +10,7 @@ internal static class WalPush
     public static Command Command(Surface surface)
     {
         var branch = Arguments.Branch(surface);
-        var repository = new Repository();
+        var repository = new Repository(reads: false);
         return new Verb(surface, "push", "Bring what was archived of a branch's log to a repository of backups: from there it leads from any backup to any later moment.",
             "wal push prod/main --repo s3://backups/pgd")
             .With([branch, .. repository.Options])
