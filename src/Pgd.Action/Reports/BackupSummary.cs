@@ -23,7 +23,7 @@ public static class BackupSummary
         ArgumentNullException.ThrowIfNull(runner);
         ArgumentNullException.ThrowIfNull(backup);
         var verified = backup.Verified!;
-        var how = verified.Level switch { VerificationLevel.Objects => "every object is there", VerificationLevel.Content => "every byte was read", _ => "it was restored and read" };
+        var how = verified.Level switch { VerificationLevel.Objects => "every object is there", VerificationLevel.Content => "every byte was read", _ => verified is { TablesCompared: > 0 and var tables } ? $"it was restored and read, and every row of {tables} {(tables == 1 ? "table" : "tables")} compared" : "it was restored and read" };
         return verified.Problems.Count == 0 ? AppendAsync(runner, $"### The backup {Markdown.Code(backup.Id)} is whole", [$"of {Markdown.Code(backup.Source!)}: {how}"], cancellationToken)
             : AppendAsync(runner, $"### The backup {Markdown.Code(backup.Id)} is damaged", [.. verified.Problems.Select(problem => Markdown.Text(problem))], cancellationToken);
     }

@@ -50,6 +50,14 @@ internal static class BackupText
     public static void Verified(Backup backup, Sheet sheet)
     {
         sheet.Line(backup.Verified!.Problems.Count == 0 ? $"{backup.Id} is whole ({Word(backup.Verified.Level)})" : $"{backup.Id} is damaged:");
+        if (backup.Verified is { Problems.Count: 0, TablesCompared: { } compared, TablesCounted: { } counted })
+        {
+            if (compared > 0)
+                sheet.Line($"  every row of {Tables(compared)} was compared");
+            if (counted > 0)
+                sheet.Line($"  the rows of {Tables(counted)} were counted only: no backup has a digest of all of them");
+        }
+
         foreach (var problem in backup.Verified.Problems)
             sheet.Line($"  {problem}");
     }
@@ -98,6 +106,8 @@ internal static class BackupText
         if (pruned.Deleted.Count + pruned.Kept.Count == 0)
             sheet.Line("No backups.");
     }
+
+    private static string Tables(int count) => $"{count} {(count == 1 ? "table" : "tables")}";
 
     private static string Parts(int count, long bytes) => $"{count} {(count == 1 ? "part" : "parts")} ({Measured.Size(bytes)})";
 

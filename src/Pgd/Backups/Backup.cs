@@ -114,7 +114,14 @@ public sealed record Backup
 /// <param name="Level">How much was looked at.</param>
 /// <param name="At">When it ended, by the clock of the machine that did it.</param>
 /// <param name="Problems">What is wrong; empty if nothing is.</param>
-public sealed record BackupVerification(VerificationLevel Level, DateTimeOffset At, IReadOnlyList<string> Problems);
+public sealed record BackupVerification(VerificationLevel Level, DateTimeOffset At, IReadOnlyList<string> Problems)
+{
+    /// <summary>Of how many tables every row was compared with what was backed up, in a logical backup that was restored; null where that was not done.</summary>
+    public int? TablesCompared { get; init; }
+
+    /// <summary>Of how many tables the rows were only counted: some of them changed since the backup that this one builds on, so that none has a digest of them all; or an older version made it.</summary>
+    public int? TablesCounted { get; init; }
+}
 
 /// <summary>How much of a backup is looked at; each level includes those before it.</summary>
 public enum VerificationLevel
@@ -125,7 +132,7 @@ public enum VerificationLevel
     /// <summary>Each byte is read and compared with its digest.</summary>
     Content,
 
-    /// <summary>It is restored as a branch, which is opened, read with its indexes by <c>branch verify</c>, compared with the numbers of rows of a logical one, and deleted.</summary>
+    /// <summary>It is restored as a branch, which is opened, read with its indexes by <c>branch verify</c>, compared with the rows of a logical one, and deleted.</summary>
     Restore,
 }
 

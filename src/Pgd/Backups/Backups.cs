@@ -139,8 +139,7 @@ public sealed class Backups
         return WithAsync(place, "backup verify", id, async catalog =>
         {
             var found = await catalog.RequireAsync(id, cancellationToken).ConfigureAwait(false);
-            var problems = await ProblemsAsync(catalog, found, level, project, cancellationToken).ConfigureAwait(false);
-            var verification = new BackupVerification(level, DateTimeOffset.UtcNow, problems);
+            var verification = await VerifyAsync(catalog, found, level, project, cancellationToken).ConfigureAwait(false);
             await catalog.KeepAsync(found, verification, cancellationToken).ConfigureAwait(false);
             return found.Backup with { Verified = verification };
         }, cancellationToken);
@@ -541,7 +540,7 @@ public sealed class Backups
             throw new PgdException(ExitCode.Misuse, $"{manifest.Id} is of {engine}, and branches are PostgreSQL", $"Restore it into an empty database: --to-url {engine}://USER@HOST/DATABASE");
     }
 
-    private async Task<IReadOnlyList<string>> ProblemsAsync(BackupCatalog catalog, StoredBackup found, VerificationLevel level, string? project, CancellationToken cancellationToken)
+    private async Task<BackupVerification> VerifyAsync(BackupCatalog catalog, StoredBackup found, VerificationLevel level, string? project, CancellationToken cancellationToken)
     {
         IReadOnlyList<StoredBackup> chain;
         try
@@ -550,14 +549,18 @@ public sealed class Backups
         }
         catch (PgdException e) when (e.ExitCode == ExitCode.Failed)
         {
-            return [e.Message];
+            return new(level, DateTimeOffset.UtcNow, [e.Message]);
         }
 
         // It is as good as what it builds on.
         var problems = new List<string>();
         foreach (var link in chain)
             problems.AddRange(await ProblemsAsync(catalog, link, level, cancellationToken).ConfigureAwait(false));
-        return problems.Count > 0 || level != VerificationLevel.Restore ? problems : await ByRestoringAsync(catalog, found, project, cancellationToken).ConfigureAwait(false);
+        if (problems.Count > 0 || level != VerificationLevel.Restore)
+            return new(level, DateTimeOffset.UtcNow, problems);
+        var rows = found.Manifest!.Database is null ? null : new RowProof(chain, _workspace.Reporter);
+        problems.AddRange(await ByRestoringAsync(catalog, found, rows, project, cancellationToken).ConfigureAwait(false));
+        return new(level, DateTimeOffset.UtcNow, problems) { TablesCompared = rows?.Compared, TablesCounted = rows?.Counted };
     }
 
     private async Task<IReadOnlyList<string>> ProblemsAsync(BackupCatalog catalog, StoredBackup found, VerificationLevel level, CancellationToken cancellationToken)
@@ -614,7 +617,7 @@ public sealed class Backups
     }
 
     /// <summary>A restore is proved by a restore: on a branch that goes again, also if this is killed.</summary>
-    private async Task<IReadOnlyList<string>> ByRestoringAsync(BackupCatalog catalog, StoredBackup found, string? project, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<string>> ByRestoringAsync(BackupCatalog catalog, StoredBackup found, RowProof? rows, string? project, CancellationToken cancellationToken)
     {
         var manifest = found.Manifest!;
         RefuseOtherEngine(manifest);
@@ -634,30 +637,16 @@ public sealed class Backups
                 return [$"it cannot be restored: {e.Message}"];
             }
 
-            return [.. (await _workspace.Branches.VerifyAsync(branch, cancellationToken).ConfigureAwait(false)).Problems, .. await MissingRowsAsync(branch, manifest, cancellationToken).ConfigureAwait(false)];
+            var problems = (await _workspace.Branches.VerifyAsync(branch, cancellationToken).ConfigureAwait(false)).Problems;
+            if (rows is null)
+                return problems;
+            var url = await _workspace.Branches.ConnectAsync(branch, manifest.Database!.Name, _workspace.State.RequireProject(branch.Project).Superuser, cancellationToken).ConfigureAwait(false);
+            return [.. problems, .. await rows.ProblemsAsync(url, cancellationToken).ConfigureAwait(false)];
         }
         finally
         {
             await _workspace.Leases.EndAsync(lease).ConfigureAwait(false);
         }
-    }
-
-    private async Task<IReadOnlyList<string>> MissingRowsAsync(BranchName branch, BackupManifest manifest, CancellationToken cancellationToken)
-    {
-        if (manifest.Database is not { } content)
-            return [];
-        var url = await _workspace.Branches.ConnectAsync(branch, content.Name, _workspace.State.RequireProject(branch.Project).Superuser, cancellationToken).ConfigureAwait(false);
-        var connection = await ScriptConnection.OpenAsync(url, LogicalSource.Application, null, cancellationToken).ConfigureAwait(false);
-        await using var _ = connection.ConfigureAwait(false);
-        var problems = new List<string>();
-        foreach (var table in content.Tables)
-        {
-            var rows = (await connection.QueryAsync($"select count(*) from only {LogicalSource.QuotedName(table.Schema, table.Name)}", cancellationToken).ConfigureAwait(false))[0][0];
-            if (rows != table.Rows.ToString(System.Globalization.CultureInfo.InvariantCulture))
-                problems.Add($"{table.Schema}.{table.Name} has {rows} rows instead of {table.Rows}");
-        }
-
-        return problems;
     }
 
     /// <summary>A branch has the roles of its project already; the database goes into it, in place of one of its name.</summary>

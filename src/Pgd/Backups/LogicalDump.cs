@@ -15,7 +15,10 @@ internal static class LogicalDump
     public const string BeforeData = "definitions/before-data.sql", AfterData = "definitions/after-data.sql", WithoutOwners = "definitions/without-owners/", LargeObjects = "data/large-objects";
 
     private const int MostSessions = 8, MostTablesTogether = 200;
-    private const long TogetherBytes = 16 << 20, LargeBytes = 8 << 20;
+    private const long TogetherBytes = 16 << 20;
+
+    /// <summary>From how many bytes on a table is worth a thread that reads ahead.</summary>
+    public const long LargeBytes = 8 << 20;
 
     /// <summary>Whether a table is worth a thread that reads ahead.</summary>
     public static bool IsLarge(SourceTable table) => table.Bytes > LargeBytes;
@@ -138,10 +141,10 @@ internal static class LogicalDump
                 }
             }
 
-            // A table without columns has rows all the same.
-            var columns = table.Columns.Length == 0 ? "" : $" ({table.Columns})";
-            var copied = await CopyAsync(session, string.IsNullOrEmpty(table.Condition) ? $"copy {name}{columns} to stdout" : $"copy (select {table.Columns} from only {name} {table.Condition}) to stdout", isLarge, target, cancellationToken).ConfigureAwait(false);
-            return written with { Rows = copied.Rows, Bytes = copied.Bytes };
+            // What an extension puts into its own tables when it is made is not known here.
+            var digest = table.Condition is null ? new RowDigest() : null;
+            var copied = await CopyAsync(session, string.IsNullOrEmpty(table.Condition) ? CopyOf(name, table.Columns) : $"copy (select {table.Columns} from only {name} {table.Condition}) to stdout", isLarge, target, cancellationToken, digest).ConfigureAwait(false);
+            return written with { Rows = copied.Rows, Bytes = copied.Bytes, RowDigest = digest?.ToString() };
         }
         catch (PostgresException e)
         {
@@ -149,13 +152,17 @@ internal static class LogicalDump
         }
     }
 
+    /// <summary>The statement that sends all rows of a table. One without columns has rows all the same.</summary>
+    public static string CopyOf(string name, string columns) => $"copy {name}{(columns.Length == 0 ? "" : $" ({columns})")} to stdout";
+
     /// <summary>Hands on what COPY sends.</summary>
     /// <param name="session">The session.</param>
     /// <param name="copy">The statement.</param>
     /// <param name="isLarge">Whether it is worth a thread that reads ahead.</param>
     /// <param name="target">Where it goes.</param>
     /// <param name="cancellationToken">Ends it.</param>
-    public static async Task<(long Bytes, long Rows)> CopyAsync(ScriptConnection session, string copy, bool isLarge, Stream target, CancellationToken cancellationToken)
+    /// <param name="digest">Gets the rows as well; null for none.</param>
+    public static async Task<(long Bytes, long Rows)> CopyAsync(ScriptConnection session, string copy, bool isLarge, Stream target, CancellationToken cancellationToken, RowDigest? digest = null)
     {
         var copied = await session.CopyOutAsync(copy, cancellationToken).ConfigureAwait(false);
         await using var _ = copied.ConfigureAwait(false);
@@ -168,6 +175,7 @@ internal static class LogicalDump
             // In the text form a line is a row: line ends inside of values are written as \n.
             rows += buffer.AsSpan(0, read).Count((byte)'\n');
             bytes += read;
+            digest?.Add(buffer.AsSpan(0, read));
             await target.WriteAsync(buffer.AsMemory(0, read), cancellationToken).ConfigureAwait(false);
         }
 
@@ -244,6 +252,9 @@ internal sealed record BackedUpTable(string Schema, string Name, string Columns,
 
     /// <summary>Columns by which its rows are told from each other, quoted, with commas.</summary>
     public string? Key { get; init; }
+
+    /// <summary>The digest of all its rows, in whatever order; null where not all of them are here, or where an older version made it.</summary>
+    public string? RowDigest { get; init; }
 
     /// <summary>How the rows here build on those of the backup before; null if all of them are here.</summary>
     public RowChanges? Changes { get; init; }

@@ -82,6 +82,22 @@ internal sealed class LogicalSource : IAsyncDisposable
         }
     }
 
+    /// <summary>A session of a moment of its own, in which values look as they do in a backup.</summary>
+    public static async Task<ScriptConnection> SessionAsync(ConnectionUrl url, CancellationToken cancellationToken)
+    {
+        var connection = await ScriptConnection.OpenAsync(url, Application, null, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await BeginAsync(connection, null, cancellationToken).ConfigureAwait(false);
+            return connection;
+        }
+        catch
+        {
+            await connection.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
     /// <summary>Another session of the same moment.</summary>
     public async Task<ScriptConnection> ShareAsync(CancellationToken cancellationToken)
     {
@@ -170,7 +186,7 @@ internal sealed class LogicalSource : IAsyncDisposable
     public ValueTask DisposeAsync() => _connection.DisposeAsync();
 
     // What the session, the role or the database set must not change what a backup says.
-    private static async Task BeginAsync(ScriptConnection connection, string? snapshot, CancellationToken cancellationToken)
+    internal static async Task BeginAsync(ScriptConnection connection, string? snapshot, CancellationToken cancellationToken)
     {
         string[] settings = ["statement_timeout = 0", $"lock_timeout = '{LockTimeout}'", "idle_in_transaction_session_timeout = 0", "TimeZone = 'UTC'", "DateStyle = 'ISO, YMD'", "IntervalStyle = 'postgres'", "extra_float_digits = 3", "bytea_output = 'hex'",
             "xmloption = 'content'", "synchronize_seqscans = off", "jit = off", "row_security = off", "search_path = pg_catalog"];

@@ -87,6 +87,35 @@ public sealed class LogicalBackups : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_restore_proves_each_row_and_not_only_how_many_there_are()
+    {
+        var full = await IdAsync("create", "shop/main", "--database", "source", "--json");
+        var proved = JsonNode.Parse(await SucceedAsync("verify", full, "--level", "restore", "--json"))!["verified"]!;
+        Assert.Equal((9, 0), ((int)proved["tablesCompared"]!, (int)proved["tablesCounted"]!));
+        await ExecuteAsync("source", "update sales.customers set name = name || '!' where id = 1");
+        await SucceedAsync("create", "shop/main", "--database", "source", "--incremental");
+        var told = await SucceedAsync("verify", "latest", "--level", "restore");
+        Assert.Contains("every row of 8 tables was compared", told, StringComparison.Ordinal);
+        Assert.Contains("the rows of 1 table were counted only", told, StringComparison.Ordinal);
+
+        // Rows that are others than those that were read, and as many.
+        var repository = await BackupRepository.OpenAsync(BackupStores.Open(Repository, new Dictionary<string, string>(), TimeProvider.System), null, default);
+        var prefix = Path.GetRelativePath(Repository, Path.GetDirectoryName(Directory.EnumerateFiles(Repository, "COMMITTED", SearchOption.AllDirectories).Single(file => file.Contains(full, StringComparison.Ordinal)))!);
+        using var reader = new StreamReader(await repository.ReadAsync($"{prefix}/manifest.json", compressed: true, default));
+        var manifest = JsonNode.Parse(await reader.ReadToEndAsync())!;
+        var orders = manifest["database"]!["tables"]!.AsArray().Single(table => $"{table!["name"]}" == "orders")!;
+        orders["rowDigest"] = $"{orders["rowDigest"]}"[1..] + "0";
+        var written = await repository.WriteAsync($"{prefix}/manifest.json", (stream, token) => stream.WriteAsync(System.Text.Encoding.UTF8.GetBytes(manifest.ToJsonString()), token).AsTask(), compress: true, default);
+        await File.WriteAllTextAsync(Path.Combine(Repository, prefix, "COMMITTED"), written.Sha256 + "\n");
+
+        foreach (var id in new[] { full, "latest" })
+        {
+            var different = await RunAsync("verify", id, "--level", "restore");
+            Assert.True(different.Status == 1 && different.Output.Contains("sales.orders has 5000 rows, but they are not those that were backed up", StringComparison.Ordinal), different.ToString());
+        }
+    }
+
+    [Fact]
     public async Task A_newer_server_takes_it_an_older_one_does_not_and_roles_that_are_missing_are_named()
     {
         await SucceedAsync("create", "--source", await UrlAsync("source"));
