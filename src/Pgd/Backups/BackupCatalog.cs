@@ -283,7 +283,7 @@ internal sealed class BackupCatalog(BackupRepository repository)
         Lsn = manifest.Lsn,
         Database = manifest.Database?.Name,
         Tables = manifest.Database?.Tables.Count,
-        Rows = manifest.Database is { } counted && manifest.Engine is null ? counted.Tables.Sum(table => table.Rows) : null,
+        Rows = manifest.Database is { } counted && counted.Tables.All(table => table.Rows >= 0) ? counted.Tables.Sum(table => table.Rows) : null,
         IsPartial = manifest.Database?.IsPartial ?? false,
         LeftOut = manifest.Database?.LeftOut ?? [],
         Bytes = manifest.Mode == BackupMode.Logical ? manifest.Bytes : manifest.Files.Sum(file => file.Bytes),

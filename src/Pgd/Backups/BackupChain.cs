@@ -30,6 +30,9 @@ public sealed record ChainRule
 
     /// <summary>How many backups a chain has at most, with the full one.</summary>
     public int Length { get; init; } = DefaultLength;
+
+    /// <summary>The column by which rows of a database say when they were changed; null for those of PostgreSQL that say it by themselves.</summary>
+    public ChangedBy? ChangedBy { get; init; }
 }
 
 /// <summary>What a new backup builds on; nothing if it has to be full, for a reason if something else was asked for.</summary>

@@ -7,9 +7,10 @@ namespace Pgd.Backups;
 internal sealed record BackupManifest
 {
     /// <summary>The newest format that this version writes and reads.</summary>
-    public const int CurrentFormat = 1;
+    public const int CurrentFormat = 2;
 
-    public int Format { get; init; } = CurrentFormat;
+    /// <summary>The oldest that has what it needs: 2 for a backup by column.</summary>
+    public int Format { get; init; } = 1;
 
     /// <summary>When it was begun, by this machine's clock, and what tells it from others of that moment: <c>20261129T101500.123Z-F-1a2b3c</c>.</summary>
     public required string Id { get; init; }

@@ -227,7 +227,7 @@ public sealed class Backups
                 if (!isLogical)
                     throw new PgdException(ExitCode.Misuse, $"{found.Backup.Id} has the files of a whole cluster, which no server takes over a connection", "Restore it as a branch (--to-branch) or into a folder (--to).");
                 if (server is MariaDbSource mariaDb && found.Manifest.Engine == MariaDbDump.Engine)
-                    await MariaDbDump.RestoreAsync(mariaDb, repository, found.Manifest, found.Prefix, cancellationToken).ConfigureAwait(false);
+                    await MariaDbDump.RestoreAsync(mariaDb, repository, await catalog.ChainAsync(found, cancellationToken).ConfigureAwait(false), _workspace.Reporter, cancellationToken).ConfigureAwait(false);
                 else if (server is PostgresSource postgres && found.Manifest.Engine is null)
                     await new LogicalRestore(postgres.Url, repository, await catalog.ChainAsync(found, cancellationToken).ConfigureAwait(false), _workspace.Reporter).RunAsync(!request.WithoutOwners, cancellationToken).ConfigureAwait(false);
                 else
@@ -437,13 +437,15 @@ public sealed class Backups
 
     private async Task<Backup> MakeAsync(ConnectionUrl url, string name, BranchRecord? branch, TableSelection selection, ChainRule rule, BackupCatalog catalog, CancellationToken cancellationToken)
     {
-        var source = await LogicalSource.OpenAsync(url, selection, cancellationToken).ConfigureAwait(false);
+        var source = await LogicalSource.OpenAsync(url, selection, rule.ChangedBy, cancellationToken).ConfigureAwait(false);
         await using var _ = source.ConfigureAwait(false);
+        if (rule.ChangedBy is { } by)
+            _workspace.Reporter.Warn(by.Warning([.. source.Tables.Where(table => table.Change is null || table.Key is null).Select(table => $"{table.Schema}.{table.Name}")]));
         var program = (await DumpClients.FindAsync(cancellationToken).ConfigureAwait(false)).DumpOf(source.Major);
         var history = source.Place is null ? null : $"{source.SystemIdentifier}/{source.Place}/{branch?.Id}/{branch?.Generation}";
         var buildsOn = await catalog.BaseAsync(StoredBackup.SeriesOf(name, source.Url.Database, selection.IsPartial ? source.Tables.Select(table => (table.Schema, table.Name)) : null), history, rule, cancellationToken).ConfigureAwait(false);
         string? whyNot = null;
-        var earlier = buildsOn.Parent is { } parent ? EarlierRows.Of(parent.Manifest!, source.Snapshot, out whyNot) : null;
+        var earlier = buildsOn.Chain.Count == 0 ? null : rule.ChangedBy is { } column ? EarlierRows.Of(buildsOn.Chain, column, source, out whyNot) : EarlierRows.Of(buildsOn.Chain, source.Snapshot, out whyNot);
         if (whyNot is not null)
             buildsOn = BackupBase.None(whyNot);
         var begun = await catalog.BeginAsync(source.SystemIdentifier, buildsOn, cancellationToken).ConfigureAwait(false);
@@ -452,6 +454,7 @@ public sealed class Backups
         var content = await LogicalDump.WriteAsync(source, earlier, selection.IsPartial, program, begun.Prefix, catalog.Repository, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
         return await catalog.CommitAsync(begun, new BackupManifest
         {
+            Format = content.ChangedBy is null ? 1 : 2,
             Id = begun.Id,
             Mode = BackupMode.Logical,
             History = history,
@@ -469,10 +472,12 @@ public sealed class Backups
 
     private async Task<Backup> MakeAsync(MariaDbSource source, TableSelection selection, ChainRule rule, BackupCatalog catalog, CancellationToken cancellationToken)
     {
+        if (rule.ChangedBy is { } by)
+            return await MakeAsync(source, by, selection, rule, catalog, cancellationToken).ConfigureAwait(false);
         if (rule.Kind != BackupKind.Full)
-            throw new PgdException(ExitCode.Misuse, "rows of MariaDB do not say when they were written: there are full backups of it only", "Leave --differential and --incremental out.");
+            throw new PgdException(ExitCode.Misuse, "rows of MariaDB do not say by themselves when they were written", "Name the column that says it, such as --changed-by updated_at; or leave --differential and --incremental out.");
         using var dump = await MariaDbDump.OpenAsync(source, selection, cancellationToken).ConfigureAwait(false);
-        var system = Layout.ShortHash($"{source.Host}:{source.Port}{source.Socket}");
+        var system = MariaDbDump.SystemOf(source);
         var begun = await catalog.BeginAsync(system, BackupBase.None(null), cancellationToken).ConfigureAwait(false);
         await using var _ = begun.ConfigureAwait(false);
         _workspace.Reporter.Step($"backing up {source} to {catalog.Repository.Store.Url}");
@@ -482,6 +487,7 @@ public sealed class Backups
         {
             Id = begun.Id,
             Mode = BackupMode.Logical,
+            History = dump.History,
             Source = source.ToString(),
             Engine = MariaDbDump.Engine,
             EngineVersion = dump.Version,
@@ -490,6 +496,36 @@ public sealed class Backups
             DataAsOf = dump.DataAsOf,
             Database = dump.Content,
             Parts = [part],
+        }, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task<Backup> MakeAsync(MariaDbSource source, ChangedBy by, TableSelection selection, ChainRule rule, BackupCatalog catalog, CancellationToken cancellationToken)
+    {
+        var moment = await MariaDbMoment.OpenAsync(source, selection, by, cancellationToken).ConfigureAwait(false);
+        await using var _ = moment.ConfigureAwait(false);
+        _workspace.Reporter.Warn(by.Warning([.. moment.Tables.Where(table => table.Identity is null).Select(table => table.Name)]));
+        var buildsOn = await catalog.BaseAsync(StoredBackup.SeriesOf(source.ToString(), source.Database, selection.IsPartial ? moment.Tables.Select(table => (source.Database, table.Name)) : null), moment.History, rule, cancellationToken).ConfigureAwait(false);
+        if (buildsOn.Parent is { } parent && by.WhyNot(parent.Manifest!, moment.LsnBefore) is { } whyNot)
+            buildsOn = BackupBase.None(whyNot);
+        var begun = await catalog.BeginAsync(moment.System, buildsOn, cancellationToken).ConfigureAwait(false);
+        await using var __ = begun.ConfigureAwait(false);
+        _workspace.Reporter.Step($"backing up {source} to {catalog.Repository.Store.Url}");
+        var content = await new MariaDbRows(moment, buildsOn.Chain, begun.Prefix, catalog.Repository, _workspace.Reporter).WriteAsync(by, selection.IsPartial, cancellationToken).ConfigureAwait(false);
+        return await catalog.CommitAsync(begun, new BackupManifest
+        {
+            Format = 2,
+            Id = begun.Id,
+            Mode = BackupMode.Logical,
+            History = moment.History,
+            Source = source.ToString(),
+            Engine = MariaDbDump.Engine,
+            EngineVersion = moment.Version,
+            SystemIdentifier = moment.System,
+            CreatedAt = begun.At,
+            DataAsOf = moment.DataAsOf,
+            Lsn = moment.Lsn,
+            Database = content,
+            Parts = content.Parts,
         }, cancellationToken).ConfigureAwait(false);
     }
 

@@ -100,7 +100,7 @@ public sealed record DbToolBackup
             TimestampStart = Iso(manifest.CreatedAt),
             TimestampEnd = manifest.CompletedAt is { } end ? Iso(end) : null,
             DurationSeconds = (manifest.CompletedAt - manifest.CreatedAt)?.TotalSeconds,
-            Tables = (manifest.Database?.Tables ?? []).ToDictionary(table => NameOf(manifest, table), table => new DbToolTable(manifest.Engine is null ? table.Rows : null, table.Bytes, table.Part), StringComparer.Ordinal),
+            Tables = (manifest.Database?.Tables ?? []).ToDictionary(table => NameOf(manifest, table), table => new DbToolTable(table.Rows < 0 ? null : table.Rows, table.Bytes, table.Part), StringComparer.Ordinal),
             Statistics = new(manifest.Database?.Tables.Count ?? 0, found.Backup.Rows ?? (manifest.Database is null ? 0 : null), manifest.StoredBytes),
             BackupLocation = $"{store.TrimEnd('/')}/{found.Prefix.TrimEnd('/')}",
         };

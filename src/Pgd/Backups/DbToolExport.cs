@@ -22,6 +22,8 @@ internal sealed class DbToolExport(BackupRepository repository, IReadOnlyList<St
     private static readonly DbToolJson Json = new(new(DbToolJson.Default.Options) { TypeInfoResolver = null, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
     private readonly BackupManifest _manifest = chain[^1].Manifest!;
 
+    private bool IsByColumn => _manifest.Database!.ChangedBy is not null;
+
     /// <summary>Writes it.</summary>
     /// <param name="parent">The folder that gets it.</param>
     /// <param name="cancellationToken">Ends it, with nothing left.</param>
@@ -47,7 +49,9 @@ internal sealed class DbToolExport(BackupRepository repository, IReadOnlyList<St
                 reporter.Step($"exporting {_manifest.Id} to {folder}");
                 using (var zstd = new ZstdWriter(target, repository.Compression))
                 {
-                    await (_manifest.Engine is null ? SqlAsync(zstd, cancellationToken) : CopyAsync(chain[^1].Prefix + MariaDbDump.Key, zstd, cancellationToken)).ConfigureAwait(false);
+                    await (_manifest.Engine is null ? SqlAsync(zstd, cancellationToken)
+                        : IsByColumn ? new MariaDbScript(chain, ReadAsync, "exporting", reporter).WriteAsync(zstd, cancellationToken)
+                        : CopyAsync(chain[^1].Prefix + MariaDbDump.Key, zstd, cancellationToken)).ConfigureAwait(false);
                     await zstd.CompleteAsync(cancellationToken).ConfigureAwait(false);
                 }
 
@@ -112,6 +116,13 @@ internal sealed class DbToolExport(BackupRepository repository, IReadOnlyList<St
 
     private async Task SchemaAsync(Stream target, CancellationToken cancellationToken)
     {
+        if (IsByColumn && _manifest.Engine is not null)
+        {
+            foreach (var definitions in MariaDbRows.Definitions.Where(definitions => _manifest.Parts.Any(part => part.Key == chain[^1].Prefix + definitions)))
+                await CopyAsync(chain[^1].Prefix + definitions, target, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
         if (_manifest.Engine is not null)
         {
             var definitions = new MariaDbDefinitions(target);

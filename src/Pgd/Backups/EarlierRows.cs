@@ -12,27 +12,53 @@ internal sealed class EarlierRows
     private const ulong MostTransactions = (1UL << 31) - 100_000_000;
 
     private readonly Dictionary<string, BackedUpTable> _tables;
+    private readonly Func<TimeOfChange, string>? _since;
 
-    private EarlierRows(IReadOnlyList<BackedUpTable> tables, uint oldest) =>
-        (_tables, IsLater) = (tables.Where(table => table.Identity is not null).ToDictionary(table => table.Identity!, StringComparer.Ordinal), string.Create(CultureInfo.InvariantCulture, $"(age(xmin) <= (select age('{oldest}'::xid)))"));
+    private EarlierRows(IReadOnlyList<StoredBackup> chain, uint oldest, Func<TimeOfChange, string>? since)
+    {
+        (Chain, _since) = (chain, since);
+        _tables = chain[^1].Manifest!.Database!.Tables.Where(table => table.Identity is not null).ToDictionary(table => table.Identity!, StringComparer.Ordinal);
+        IsLater = string.Create(CultureInfo.InvariantCulture, $"(age(xmin) <= (select age('{oldest}'::xid)))");
+    }
+
+    /// <summary>The earlier backup, after those that it builds on.</summary>
+    public IReadOnlyList<StoredBackup> Chain { get; }
 
     /// <summary>The condition that a row may have been written after the earlier backup. Rows that it has may be among them; none that it lacks is not.</summary>
     public string IsLater { get; }
 
     /// <summary>What a backup has, for a later one of the same database.</summary>
-    /// <param name="earlier">The earlier one.</param>
+    /// <param name="chain">The earlier one, after those that it builds on.</param>
     /// <param name="snapshot">PostgreSQL's text for the later moment.</param>
     /// <param name="whyNot">Why nothing can be built on that; null if something can.</param>
-    public static EarlierRows? Of(BackupManifest earlier, string snapshot, out string? whyNot)
+    public static EarlierRows? Of(IReadOnlyList<StoredBackup> chain, string snapshot, out string? whyNot)
     {
+        var earlier = chain[^1].Manifest!;
         var (then, now) = (Moment.Parse(earlier.Database!.Snapshot!), Moment.Parse(snapshot));
         whyNot = now.Next < then.Next ? $"the transactions of {earlier.Id} are no longer there: its source was restored"
             : now.Next - then.Oldest > MostTransactions ? $"since {earlier.Id} there were {now.Next - then.Oldest} transactions, and their numbers are used again"
             // Two that were begun at the same time: the one that is done first may show the later moment.
             : now.Open.Any(transaction => transaction < then.Next && !then.Open.Contains(transaction)) ? $"{earlier.Id} was made meanwhile, and shows a later moment"
             : null;
-        return whyNot is null ? new(earlier.Database.Tables, (uint)then.Oldest) : null;
+        return whyNot is null ? new(chain, (uint)then.Oldest, null) : null;
     }
+
+    /// <summary>The same, where a column tells what was written since.</summary>
+    public static EarlierRows? Of(IReadOnlyList<StoredBackup> chain, ChangedBy by, LogicalSource source, out string? whyNot)
+    {
+        whyNot = by.WhyNot(chain[^1].Manifest!, source.LsnBefore);
+        return whyNot is null ? new(chain, 0, type => by.Shown(chain[^1].Manifest!.Database!.ChangedBy!.LowWatermark, type, source.DataAsOf)) : null;
+    }
+
+    /// <summary>The condition that a row of a table may have been written after the earlier backup, by its column. What has no time is always read again, and so is a time that means none.</summary>
+    public string IsLaterIn(SourceTable table)
+    {
+        var (column, type) = (table.Change!.Column, table.Change.Type switch { TimeOfChange.Moment => "timestamptz", TimeOfChange.Clock => "timestamp", _ => "date" });
+        return $"({column} is null or {column} >= '{_since!(table.Change.Type)}{(table.Change.Type == TimeOfChange.Moment ? "Z" : "")}'::{type} or {column} = '-infinity'::{type})";
+    }
+
+    /// <summary>A table in the earlier backup, if its keys are there; null if all of it has to be read again.</summary>
+    public BackedUpTable? TableOf(SourceTable table) => table.Key is not null && _tables.TryGetValue(table.Identity, out var there) && there.Hashes is not null ? there : null;
 
     /// <summary>How many rows of a table the earlier backup has; null if all of the table has to be read again: it is new, was truncated, rewritten or redefined, or its rows cannot be told from each other.</summary>
     public long? RowsOf(SourceTable table) => table.Key is not null && _tables.TryGetValue(table.Identity, out var there) ? there.Rows : null;
@@ -69,9 +95,25 @@ internal sealed class EarlierRows
 /// <summary>How the rows of a table in a backup build on those of the backup before.</summary>
 /// <param name="Had">How many rows that has.</param>
 /// <param name="Kept">How many of them are still as they were.</param>
-/// <param name="KeyBytes">The length of the keys of those, which come before the rows; 0 if they are all of them.</param>
+/// <param name="KeyBytes">The length of the keys of those, or of the digests of all others, which come before the rows; 0 if all are as they were.</param>
 internal sealed record RowChanges(long Had, long Kept, long KeyBytes)
 {
+    /// <summary>The table that the digests of rows are brought into that go.</summary>
+    public const string GoneTable = "pg_temp.pgd_gone";
+
+    /// <summary>Whether what comes before the rows are digests of those that go.</summary>
+    public bool IsByHash { get; init; }
+
+    /// <summary>Makes the table.</summary>
+    public static string MakeGoneTable => "create temp table pgd_gone (h bigint primary key)";
+
+    /// <summary>Deletes the rows of a table that are in it.</summary>
+    public static string DeleteGone(string table, string key) => $"delete from only {table} t using {GoneTable} g where g.h = {Hash(key, "t.")}";
+
+    /// <summary>The digest of a row's key, with the time of its last change. It is that of a text in UTF-8, so that every server finds the same one.</summary>
+    public static string Hash(string key, string prefix) =>
+        $"('x0' || substr(encode(sha256(convert_to(row({string.Join(", ", EarlierRows.KeyColumns(key).Select(column => prefix + column))})::text, 'UTF8')), 'hex'), 1, {KeyHashes.Digits}))::bit(64)::bigint";
+
     /// <summary>The table that these keys are brought into, to see which rows are gone.</summary>
     public const string KeyTable = "pg_temp.pgd_kept";
 
@@ -86,6 +128,44 @@ internal sealed record RowChanges(long Had, long Kept, long KeyBytes)
 /// <summary>The tables of a logical backup, with what each needs of the backups that it builds on.</summary>
 internal static class RowChain
 {
+    /// <summary>Reads the tables of a chain, one after the other: what a table has in one backup comes before what the next one changes.</summary>
+    /// <param name="chain">The chain.</param>
+    /// <param name="open">Opens an object.</param>
+    /// <param name="damaged">What is wrong with one.</param>
+    /// <param name="table">Gets a table as it is there and in the last backup, how much was read before it and how much there is, and must read all that it has.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public static async Task ReadAsync(IReadOnlyList<StoredBackup> chain, Func<string, CancellationToken, Task<Stream>> open, Func<string, string, PgdException> damaged, Func<BackedUpTable, BackedUpTable, PartReader, (long Done, long Total), Task> table, CancellationToken cancellationToken)
+    {
+        var wanted = Wanted(chain);
+        var (total, done) = (wanted.Sum(link => link.Keys.Sum(table => table.AllBytes)), 0L);
+        for (var i = 0; i < chain.Count; i++)
+        {
+            var (prefix, targets) = (chain[i].Prefix, wanted[i]);
+            foreach (var together in chain[i].Manifest!.Database!.Tables.GroupBy(table => table.Part).Where(part => part.Any(targets.ContainsKey)).OrderBy(part => part.Key, StringComparer.Ordinal))
+            {
+                var stored = await open(prefix + together.Key, cancellationToken).ConfigureAwait(false);
+                await using var _ = stored.ConfigureAwait(false);
+                var (part, position) = (new PartReader(stored, what => damaged(prefix + together.Key, what)), 0L);
+                foreach (var there in together.OrderBy(table => table.Offset).ThenBy(table => table.AllBytes))
+                {
+                    if (there.Offset != position)
+                        throw part.Damaged($"the rows of {there.Schema}.{there.Name} do not begin where the manifest says");
+                    position += there.AllBytes;
+                    if (!targets.TryGetValue(there, out var now))
+                    {
+                        await part.CopyAsync(Stream.Null, there.AllBytes, cancellationToken).ConfigureAwait(false);
+                        continue;
+                    }
+
+                    await table(there, now, part, (done, total)).ConfigureAwait(false);
+                    done += there.AllBytes;
+                }
+
+                await part.EndAsync(cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
+
     /// <summary>For each backup, which of its tables are needed, and for which of the last one.</summary>
     /// <exception cref="PgdException">They do not fit together (<see cref="ExitCode.Failed"/>).</exception>
     public static IReadOnlyList<IReadOnlyDictionary<BackedUpTable, BackedUpTable>> Wanted(IReadOnlyList<StoredBackup> chain)

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Globalization;
+using System.Text;
 using Npgsql;
 using Pgd.Linux;
 using Pgd.Postgres;
@@ -38,7 +39,7 @@ internal static class LogicalDump
         var parts = new ConcurrentDictionary<string, StoredPart>(StringComparer.Ordinal);
         var tables = new ConcurrentBag<BackedUpTable>();
         var (total, done) = (source.Tables.Sum(table => table.Bytes), 0L);
-        var groups = Together(source.Tables);
+        var groups = Together(source.Tables, table => table.Bytes);
         using var failed = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var definitions = DefinitionsAsync(failed.Token);
         var rows = Parallel.ForEachAsync(Enumerable.Range(0, groups.Count), new ParallelOptions { MaxDegreeOfParallelism = Math.Min(Math.Max(2, Environment.ProcessorCount), MostSessions), CancellationToken = failed.Token }, async (i, token) =>
@@ -46,17 +47,20 @@ internal static class LogicalDump
             var session = await source.ShareAsync(token).ConfigureAwait(false);
             await using var _ = session.ConfigureAwait(false);
             var key = string.Create(CultureInfo.InvariantCulture, $"data/{i:D5}.copy");
+            var hashes = new KeyHashesPart(string.Create(CultureInfo.InvariantCulture, $"data/{i:D5}.keys"));
             parts[key] = await repository.WriteAsync(prefix + key, async (stream, inner) =>
             {
                 var offset = 0L;
                 foreach (var table in groups[i])
                 {
-                    var written = await WriteAsync(source, session, table, earlier, stream, inner).ConfigureAwait(false) with { Part = key, Offset = offset };
+                    var written = await WriteAsync(source, session, table, earlier, hashes, repository, stream, inner).ConfigureAwait(false) with { Part = key, Offset = offset };
                     tables.Add(written);
                     offset += written.AllBytes;
                     reporter.Progress($"backing up {source.Url.Database}", Interlocked.Add(ref done, table.Bytes), total);
                 }
             }, compress: true, token).ConfigureAwait(false);
+            if (!hashes.IsEmpty)
+                parts[hashes.Key] = await repository.WriteAsync(prefix + hashes.Key, hashes.WriteAsync, compress: true, token).ConfigureAwait(false);
             Fault.Here("backup:part");
         });
         // What fails first ends the other, and is what is told.
@@ -85,6 +89,7 @@ internal static class LogicalDump
             Name = source.Url.Database,
             IsPartial = isPartial,
             Snapshot = source.Snapshot,
+            ChangedBy = source.ChangedBy,
             Tables = [.. tables.OrderBy(table => table.Schema, StringComparer.Ordinal).ThenBy(table => table.Name, StringComparer.Ordinal)],
             // Last: what was inserted meanwhile is no part of the backup, but a value that was given out must not be given out again.
             Sequences = await source.SequencesAsync(isPartial, cancellationToken).ConfigureAwait(false),
@@ -101,19 +106,20 @@ internal static class LogicalDump
         }
     }
 
-    private static List<List<SourceTable>> Together(IReadOnlyList<SourceTable> tables)
+    /// <summary>Tables that share an object.</summary>
+    public static List<List<T>> Together<T>(IReadOnlyList<T> tables, Func<T, long> bytesOf)
     {
-        var (groups, open, bytes) = (new List<List<SourceTable>>(), new List<SourceTable>(), 0L);
+        var (groups, open, bytes) = (new List<List<T>>(), new List<T>(), 0L);
         foreach (var table in tables)
         {
-            if (open.Count > 0 && (bytes + table.Bytes > TogetherBytes || open.Count == MostTablesTogether))
+            if (open.Count > 0 && (bytes + bytesOf(table) > TogetherBytes || open.Count == MostTablesTogether))
             {
                 groups.Add(open);
                 (open, bytes) = ([], 0);
             }
 
             open.Add(table);
-            bytes += table.Bytes;
+            bytes += bytesOf(table);
         }
 
         if (open.Count > 0)
@@ -122,13 +128,15 @@ internal static class LogicalDump
     }
 
     // What the earlier backup has and is as it was stays there. The keys of those rows say which of them are gone.
-    private static async Task<BackedUpTable> WriteAsync(LogicalSource source, ScriptConnection session, SourceTable table, EarlierRows? earlier, Stream target, CancellationToken cancellationToken)
+    private static async Task<BackedUpTable> WriteAsync(LogicalSource source, ScriptConnection session, SourceTable table, EarlierRows? earlier, KeyHashesPart hashes, BackupRepository repository, Stream target, CancellationToken cancellationToken)
     {
         var (name, isLarge) = (LogicalSource.QuotedName(table.Schema, table.Name), IsLarge(table));
         var written = new BackedUpTable(table.Schema, table.Name, table.Columns, 0, "", 0, 0) { Identity = table.Identity, Key = table.Key };
         try
         {
-            if (earlier?.RowsOf(table) is { } had)
+            if (source.ChangedBy is not null && table is { Key: { } key, Change: { } change })
+                return await ByColumnAsync(session, table, written with { Key = $"{key}, {change.Column}" }, earlier, hashes, repository, target, cancellationToken).ConfigureAwait(false);
+            if (source.ChangedBy is null && earlier?.RowsOf(table) is { } had)
             {
                 var counted = (await session.QueryAsync($"select count(*)::text, count(*) filter (where not {earlier.IsLater})::text from only {name}", cancellationToken).ConfigureAwait(false))[0];
                 var (all, kept) = (long.Parse(counted[0]!, CultureInfo.InvariantCulture), long.Parse(counted[1]!, CultureInfo.InvariantCulture));
@@ -141,10 +149,8 @@ internal static class LogicalDump
                 }
             }
 
-            // What an extension puts into its own tables when it is made is not known here.
-            var digest = table.Condition is null ? new RowDigest() : null;
-            var copied = await CopyAsync(session, string.IsNullOrEmpty(table.Condition) ? CopyOf(name, table.Columns) : $"copy (select {table.Columns} from only {name} {table.Condition}) to stdout", isLarge, target, cancellationToken, digest).ConfigureAwait(false);
-            return written with { Rows = copied.Rows, Bytes = copied.Bytes, RowDigest = digest?.ToString() };
+            var copied = await WholeAsync(session, table, target, cancellationToken).ConfigureAwait(false);
+            return written with { Rows = copied.Rows, Bytes = copied.Bytes, RowDigest = copied.Digest };
         }
         catch (PostgresException e)
         {
@@ -154,6 +160,53 @@ internal static class LogicalDump
 
     /// <summary>The statement that sends all rows of a table. One without columns has rows all the same.</summary>
     public static string CopyOf(string name, string columns) => $"copy {name}{(columns.Length == 0 ? "" : $" ({columns})")} to stdout";
+
+    private static async Task<(long Bytes, long Rows, string? Digest)> WholeAsync(ScriptConnection session, SourceTable table, Stream target, CancellationToken cancellationToken)
+    {
+        var name = LogicalSource.QuotedName(table.Schema, table.Name);
+        // What an extension puts into its own tables when it is made is not known here.
+        var digest = table.Condition is null ? new RowDigest() : null;
+        var (bytes, rows) = await CopyAsync(session, string.IsNullOrEmpty(table.Condition) ? CopyOf(name, table.Columns) : $"copy (select {table.Columns} from only {name} {table.Condition}) to stdout", IsLarge(table), target, cancellationToken, digest).ConfigureAwait(false);
+        return (bytes, rows, digest?.ToString());
+    }
+
+    private static async Task<BackedUpTable> ByColumnAsync(ScriptConnection session, SourceTable table, BackedUpTable written, EarlierRows? earlier, KeyHashesPart hashes, BackupRepository repository, Stream target, CancellationToken cancellationToken)
+    {
+        var (name, hash) = (LogicalSource.QuotedName(table.Schema, table.Name), RowChanges.Hash(written.Key!, ""));
+        if (earlier?.TableOf(table) is { } had)
+        {
+            var later = earlier.IsLaterIn(table);
+            var now = RowCounts.Of((await session.QueryAsync($"select count(*)::text, count(*) filter (where not later)::text, sum(hash)::text, (sum(hash) filter (where not later))::text from (select {hash} as hash, {later} as later from only {name}) t", cancellationToken).ConfigureAwait(false))[0]);
+            if (await RowDifference.FindAsync(had, now, () => KeyHashes.ReadAsync(repository, earlier.Chain, had, cancellationToken), ReadAsync).ConfigureAwait(false) is { } difference)
+            {
+                var gone = Encoding.ASCII.GetBytes(string.Concat(difference.Gone.Select(key => key.ToString(CultureInfo.InvariantCulture) + "\n")));
+                await target.WriteAsync(gone, cancellationToken).ConfigureAwait(false);
+                var old = difference.Old.Count == 0 ? "" : $" or {hash} = any ('{{{string.Join(',', difference.Old)}}}'::bigint[])";
+                var rows = difference.Added.Length == 0 ? default : await CopyAsync(session, $"copy (select {table.Columns} from only {name} where {later}{old}) to stdout", IsLarge(table), target, cancellationToken).ConfigureAwait(false);
+                return written with { Rows = now.All, Bytes = rows.Bytes, Changes = new(had.Rows, had.Rows - difference.Gone.Length, gone.Length) { IsByHash = true }, Hashes = hashes.Add(difference.Gone, difference.Added, now.Sum) };
+            }
+
+            async Task ReadAsync(bool onlyLater, Action<long, bool> see) =>
+                await KeysAsync(session, $"select {hash}, {later} from only {name}{(onlyLater ? $" where {later}" : "")}", IsLarge(table), see, cancellationToken).ConfigureAwait(false);
+        }
+
+        var copied = await WholeAsync(session, table, target, cancellationToken).ConfigureAwait(false);
+        var keys = new List<long>();
+        await KeysAsync(session, $"select {hash}, true from only {name}", IsLarge(table), (key, _) => keys.Add(key), cancellationToken).ConfigureAwait(false);
+        // Two rows whose keys look the same could not be told from each other: there is no building on that.
+        return written with { Rows = copied.Rows, Bytes = copied.Bytes, RowDigest = copied.Digest, Hashes = keys.Distinct().Count() == keys.Count ? hashes.Add([], [.. keys], KeyHashes.SumOf(keys)) : null };
+    }
+
+    private static async Task KeysAsync(ScriptConnection session, string select, bool isLarge, Action<long, bool> see, CancellationToken cancellationToken)
+    {
+        var copied = await session.CopyOutAsync($"copy ({select}) to stdout", cancellationToken).ConfigureAwait(false);
+        await using var _ = copied.ConfigureAwait(false);
+        var from = isLarge ? new ReadAhead(copied) : copied;
+        await using var __ = from.ConfigureAwait(false);
+        using var lines = new StreamReader(from, Encoding.ASCII);
+        while (await lines.ReadLineAsync(cancellationToken).ConfigureAwait(false) is { } line)
+            see(long.Parse(line.AsSpan(0, line.Length - 2), CultureInfo.InvariantCulture), line[^1] == 't');
+    }
 
     /// <summary>Hands on what COPY sends.</summary>
     /// <param name="session">The session.</param>
@@ -195,7 +248,7 @@ internal static class LogicalDump
                 {
                     var digits = (await session.QueryAsync("select encode(lo_get($1::oid, $2::bigint, $3::int), 'hex')", cancellationToken, row[0], offset.ToString(CultureInfo.InvariantCulture), piece.ToString(CultureInfo.InvariantCulture)).ConfigureAwait(false))[0][0]!;
                     if (digits.Length > 0 || offset == 0)
-                        await target.WriteAsync(System.Text.Encoding.ASCII.GetBytes($"{row[0]}\t{offset.ToString(CultureInfo.InvariantCulture)}\t{digits}\n"), cancellationToken).ConfigureAwait(false);
+                        await target.WriteAsync(Encoding.ASCII.GetBytes($"{row[0]}\t{offset.ToString(CultureInfo.InvariantCulture)}\t{digits}\n"), cancellationToken).ConfigureAwait(false);
                     if (digits.Length < 2 * piece)
                         break;
                 }
@@ -225,6 +278,9 @@ internal sealed record DatabaseContent
     public IReadOnlyList<BackedUpTable> Tables { get; init; } = [];
 
     public IReadOnlyList<BackedUpSequence> Sequences { get; init; } = [];
+
+    /// <summary>By which column a later backup can build on this one; null if by none.</summary>
+    public ChangedSince? ChangedBy { get; init; }
 
     /// <summary>How many large objects there are.</summary>
     public long LargeObjects { get; init; }
@@ -258,6 +314,9 @@ internal sealed record BackedUpTable(string Schema, string Name, string Columns,
 
     /// <summary>How the rows here build on those of the backup before; null if all of them are here.</summary>
     public RowChanges? Changes { get; init; }
+
+    /// <summary>The keys of its rows, in a backup by column.</summary>
+    public KeyHashes? Hashes { get; init; }
 
     /// <summary>The length of all that it has in the part.</summary>
     [System.Text.Json.Serialization.JsonIgnore]

@@ -178,10 +178,11 @@ internal sealed partial class LogicalRestore(ConnectionUrl target, BackupReposit
         await connection.QueryAsync("begin", cancellationToken).ConfigureAwait(false);
         if (table.Changes is { KeyBytes: > 0 } changes)
         {
-            await connection.QueryAsync($"{RowChanges.MakeKeyTable(table.Key!)} on commit drop", cancellationToken).ConfigureAwait(false);
-            await connection.CopyInAsync($"copy {RowChanges.KeyTable} from stdin", rows => part.CopyAsync(rows, changes.KeyBytes, cancellationToken), cancellationToken).ConfigureAwait(false);
-            await connection.QueryAsync($"analyze {RowChanges.KeyTable}", cancellationToken).ConfigureAwait(false);
-            var gone = (await connection.QueryAsync($"with gone as ({RowChanges.DeleteOthers(name, table.Key!)} returning 1) select count(*)::text from gone", cancellationToken).ConfigureAwait(false))[0][0];
+            var (keys, make, delete) = changes.IsByHash ? (RowChanges.GoneTable, RowChanges.MakeGoneTable, RowChanges.DeleteGone(name, table.Key!)) : (RowChanges.KeyTable, RowChanges.MakeKeyTable(table.Key!), RowChanges.DeleteOthers(name, table.Key!));
+            await connection.QueryAsync($"{make} on commit drop", cancellationToken).ConfigureAwait(false);
+            await connection.CopyInAsync($"copy {keys} from stdin", rows => part.CopyAsync(rows, changes.KeyBytes, cancellationToken), cancellationToken).ConfigureAwait(false);
+            await connection.QueryAsync($"analyze {keys}", cancellationToken).ConfigureAwait(false);
+            var gone = (await connection.QueryAsync($"with gone as ({delete} returning 1) select count(*)::text from gone", cancellationToken).ConfigureAwait(false))[0][0];
             if (gone != (changes.Had - changes.Kept).ToString(CultureInfo.InvariantCulture))
                 throw part.Damaged($"of {table.Schema}.{table.Name} {gone} rows would go instead of {changes.Had - changes.Kept}");
         }

@@ -26,45 +26,20 @@ internal sealed class LogicalScript(IReadOnlyList<StoredBackup> chain, string de
         await CopyAsync(definitions + LogicalDump.AfterData, target, cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task RowsAsync(Stream target, CancellationToken cancellationToken)
+    private Task RowsAsync(Stream target, CancellationToken cancellationToken) => RowChain.ReadAsync(chain, open, Damaged, async (table, now, part, progress) =>
     {
-        var wanted = RowChain.Wanted(chain);
-        var (total, done) = (wanted.Sum(link => link.Keys.Sum(table => table.AllBytes)), 0L);
-        for (var i = 0; i < chain.Count; i++)
-        {
-            var (prefix, targets) = (chain[i].Prefix, wanted[i]);
-            foreach (var together in chain[i].Manifest!.Database!.Tables.GroupBy(table => table.Part).Where(part => part.Any(targets.ContainsKey)).OrderBy(part => part.Key, StringComparer.Ordinal))
-            {
-                var stored = await open(prefix + together.Key, cancellationToken).ConfigureAwait(false);
-                await using var _ = stored.ConfigureAwait(false);
-                var (part, position) = (new PartReader(stored, what => Damaged(prefix + together.Key, what)), 0L);
-                foreach (var table in together.OrderBy(table => table.Offset).ThenBy(table => table.AllBytes))
-                {
-                    if (table.Offset != position)
-                        throw part.Damaged($"the rows of {table.Schema}.{table.Name} do not begin where the manifest says");
-                    position += table.AllBytes;
-                    if (!targets.TryGetValue(table, out var now))
-                    {
-                        await part.CopyAsync(Stream.Null, table.AllBytes, cancellationToken).ConfigureAwait(false);
-                        continue;
-                    }
-
-                    await TableAsync(table, LogicalSource.QuotedName(now.Schema, now.Name), part, target, cancellationToken).ConfigureAwait(false);
-                    reporter.Progress($"exporting {chain[^1].Backup.Id}", done += table.AllBytes, total);
-                }
-
-                await part.EndAsync(cancellationToken).ConfigureAwait(false);
-            }
-        }
-    }
+        await TableAsync(table, LogicalSource.QuotedName(now.Schema, now.Name), part, target, cancellationToken).ConfigureAwait(false);
+        reporter.Progress($"exporting {chain[^1].Backup.Id}", progress.Done + table.AllBytes, progress.Total);
+    }, cancellationToken);
 
     private static async Task TableAsync(BackedUpTable table, string name, PartReader part, Stream target, CancellationToken cancellationToken)
     {
         if (table.Changes is { KeyBytes: > 0 } changes)
         {
-            await SayAsync(target, $"{RowChanges.MakeKeyTable(table.Key!)};\nCOPY {RowChanges.KeyTable} FROM stdin;\n", cancellationToken).ConfigureAwait(false);
+            var (keys, make, delete) = changes.IsByHash ? (RowChanges.GoneTable, RowChanges.MakeGoneTable, RowChanges.DeleteGone(name, table.Key!)) : (RowChanges.KeyTable, RowChanges.MakeKeyTable(table.Key!), RowChanges.DeleteOthers(name, table.Key!));
+            await SayAsync(target, $"{make};\nCOPY {keys} FROM stdin;\n", cancellationToken).ConfigureAwait(false);
             await part.CopyAsync(target, changes.KeyBytes, cancellationToken).ConfigureAwait(false);
-            await SayAsync(target, $"\\.\n\n{RowChanges.DeleteOthers(name, table.Key!)};\nDROP TABLE {RowChanges.KeyTable};\n", cancellationToken).ConfigureAwait(false);
+            await SayAsync(target, $"\\.\n\n{delete};\nDROP TABLE {keys};\n", cancellationToken).ConfigureAwait(false);
         }
 
         if (table.Changes is not null && table.Bytes == 0)

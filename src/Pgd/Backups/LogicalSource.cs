@@ -43,6 +43,12 @@ internal sealed class LogicalSource : IAsyncDisposable
     /// <summary>The timeline, the database's number and, where the role may know it, the data directory: transactions are numbered once in it. Null for a standby, which numbers none.</summary>
     public string? Place { get; }
 
+    /// <summary>By which column a later backup can build on one of this moment; null if by none.</summary>
+    public ChangedSince? ChangedBy { get; private init; }
+
+    /// <summary>The end of the log before the moment, for a backup by column.</summary>
+    public string? LsnBefore { get; private init; }
+
     /// <summary>The tables that are meant, the largest first.</summary>
     public IReadOnlyList<SourceTable> Tables { get; }
 
@@ -53,27 +59,39 @@ internal sealed class LogicalSource : IAsyncDisposable
     public required string SystemIdentifier { get; init; }
 
     /// <exception cref="PgdException">It does not answer, may not be read (with what to grant), or does not have what is asked for.</exception>
-    public static async Task<LogicalSource> OpenAsync(ConnectionUrl url, TableSelection selection, CancellationToken cancellationToken)
+    public static Task<LogicalSource> OpenAsync(ConnectionUrl url, TableSelection selection, CancellationToken cancellationToken) => OpenAsync(url, selection, changedBy: null, cancellationToken);
+
+    /// <summary>The same, for a backup by a column.</summary>
+    /// <exception cref="PgdException">The column is none that says when a row was changed, or the role may not see who is at work (<see cref="ExitCode.Unsafe"/>); …</exception>
+    public static async Task<LogicalSource> OpenAsync(ConnectionUrl url, TableSelection selection, ChangedBy? changedBy, CancellationToken cancellationToken)
     {
         var connection = await ScriptConnection.OpenAsync(url, Application, null, cancellationToken).ConfigureAwait(false);
         try
         {
+            // Before the moment: who ends between the two is in it, and who is still at work is known.
+            var (low, before) = changedBy is null ? default : await LowWatermarkAsync(url, connection, changedBy, cancellationToken).ConfigureAwait(false);
             await BeginAsync(connection, null, cancellationToken).ConfigureAwait(false);
             var said = (await AskAsync(url, connection, """
                 select current_setting('server_version_num'), pg_export_snapshot(), txid_current_snapshot()::text, (clock_timestamp() at time zone 'UTC')::text,
                     (case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end)::text,
-                    case when not pg_is_in_recovery() then concat_ws('/', left(pg_walfile_name(pg_current_wal_lsn()), 8), (select oid from pg_database where datname = current_database()), (select setting from pg_settings where name = 'data_directory')) end
+                    case when not pg_is_in_recovery() then concat_ws('/', left(pg_walfile_name(pg_current_wal_lsn()), 8), (select oid from pg_database where datname = current_database()), (select setting from pg_settings where name = 'data_directory')) end,
+                    (select oid::text from pg_database where datname = current_database())
                 """, cancellationToken).ConfigureAwait(false))[0];
             if (int.Parse(said[0]!, CultureInfo.InvariantCulture) / 10_000 is var major && major < OldestMajor)
                 throw new PgdException(ExitCode.Unsafe, $"{url} is PostgreSQL {major}, and versions from {OldestMajor} on can be backed up");
             var (tables, partitioned) = Chosen(await TablesAsync(url, connection, cancellationToken).ConfigureAwait(false), selection);
             RefuseUnreadable(url, tables);
+            if (changedBy is not null)
+                tables = await WithChangesAsync(url, connection, tables, changedBy, cancellationToken).ConfigureAwait(false);
             await LockAsync(url, connection, tables, cancellationToken).ConfigureAwait(false);
             await RefuseRewrittenAsync(url, connection, tables, cancellationToken).ConfigureAwait(false);
             // Asked only now: that takes a lock too.
             var sizes = (await AskAsync(url, connection, $"select oid::text, pg_table_size(oid)::text from pg_class where oid in ({string.Join(',', tables.Select(table => table.Oid).DefaultIfEmpty("0"))})", cancellationToken).ConfigureAwait(false)).ToDictionary(row => row[0]!, row => long.Parse(row[1]!, CultureInfo.InvariantCulture), StringComparer.Ordinal);
             tables = [.. tables.Select(table => table with { Bytes = sizes[table.Oid] }).OrderByDescending(table => table.Bytes)];
-            return new(url, connection, said, tables) { Partitioned = partitioned, SystemIdentifier = await SystemIdentifierAsync(url, connection, cancellationToken).ConfigureAwait(false) };
+            // A standby numbers no transactions, but by a column it can be told as well.
+            if (changedBy is not null && said[5] is null)
+                said[5] = $"{(await AskAsync(url, connection, "select timeline_id::text from pg_control_checkpoint()", cancellationToken).ConfigureAwait(false))[0][0]}/{said[6]}";
+            return new(url, connection, said, tables) { ChangedBy = changedBy is null ? null : new(changedBy.Column, low), LsnBefore = before, Partitioned = partitioned, SystemIdentifier = await SystemIdentifierAsync(url, connection, cancellationToken).ConfigureAwait(false) };
         }
         catch
         {
@@ -266,6 +284,46 @@ internal sealed class LogicalSource : IAsyncDisposable
             throw new PgdException(ExitCode.Locked, $"{QuotedName(rewritten.Schema, rewritten.Name)} of {url} was truncated or rewritten at the moment of the backup", "Begin again.");
     }
 
+    private static async Task<(DateTimeOffset Low, string Log)> LowWatermarkAsync(ConnectionUrl url, ScriptConnection connection, ChangedBy by, CancellationToken cancellationToken)
+    {
+        // Also who only reads so far: he may write with the time at which he began. The clock is that of the statement's beginning, before anybody is looked at. The session still has the forms of its role.
+        const string form = "at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'";
+        var said = (await AskAsync(url, connection, $"""
+            select to_char(statement_timestamp() {form}),
+                (select to_char(min(xact_start) {form}) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and backend_type not in ('autovacuum worker', 'walsender')),
+                (pg_is_in_recovery() or exists (select from pg_stat_activity where backend_type like 'logical replication %worker' and datname = current_database()))::text,
+                pg_has_role('pg_read_all_stats', 'usage')::text,
+                (select to_char(min(prepared) {form}) from pg_prepared_xacts where database = current_database()),
+                case when pg_is_in_recovery() then to_char(coalesce(pg_last_xact_replay_timestamp(), (select checkpoint_time from pg_control_checkpoint())) {form}) end,
+                (case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end)::text
+            """, cancellationToken).ConfigureAwait(false))[0];
+        if (by.Margin is null)
+        {
+            const string margin = "--changed-margin 1h";
+            if (said[2] == "true")
+                throw new PgdException(ExitCode.Unsafe, $"{url} gets rows from another server, and does not know since when those are at work who write them there", $"Say how long before it is here a change may have got its time: {margin}");
+            if (said[3] != "true")
+                throw new PgdException(ExitCode.Unsafe, $"{url.User} may not see since when others are at work in {url}: what they commit later has an earlier time", $"As a superuser: GRANT pg_read_all_stats TO {AdminConnection.QuoteIdentifier(url.User)}; or say how long a transaction takes at most: {margin}");
+            if (said[4] is not null)
+                throw new PgdException(ExitCode.Unsafe, $"a transaction of {url} was prepared, and it is not known when it began: what it commits later has an earlier time", $"Try again when it is done (select * from pg_prepared_xacts), or say how long before that one may have begun: {margin}");
+        }
+
+        return (by.LowWatermark(Parsed(said[0]), Parsed(said[1]), Parsed(said[4]), Parsed(said[5])), said[6]!);
+
+        static DateTimeOffset? Parsed(string? text) => text is null ? null : DateTimeOffset.Parse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal);
+    }
+
+    private static async Task<IReadOnlyList<SourceTable>> WithChangesAsync(ConnectionUrl url, ScriptConnection connection, IReadOnlyList<SourceTable> tables, ChangedBy by, CancellationToken cancellationToken)
+    {
+        var columns = (await AskAsync(url, connection, $"""
+            select a.attrelid::text, quote_ident(a.attname), case when t.typnamespace = 'pg_catalog'::regnamespace then t.typname else format_type(a.atttypid, null) end, (a.attgenerated <> '')::text
+            from pg_attribute a join pg_type d on d.oid = a.atttypid join pg_type t on t.oid = coalesce(nullif(d.typbasetype, 0), d.oid)
+            where a.attname = {AdminConnection.QuoteLiteral(by.Column)} and a.attnum > 0 and not a.attisdropped and a.attrelid in ({string.Join(',', tables.Select(table => table.Oid).DefaultIfEmpty("0"))})
+            """, cancellationToken).ConfigureAwait(false)).ToDictionary(row => row[0]!, StringComparer.Ordinal);
+        by.RequireSome(url.ToString(), columns.Count > 0);
+        return [.. tables.Select(table => columns.GetValueOrDefault(table.Oid) is { } column ? table with { Change = new(column[1]!, by.TypeOf($"{table.Schema}.{table.Name}", column[2]!, column[3] == "true")) } : table)];
+    }
+
     // Who names a partitioned table means its parts.
     private static (IReadOnlyList<SourceTable> Tables, IReadOnlyList<SourceTable> Partitioned) Chosen(IReadOnlyList<SourceTable> all, TableSelection selection)
     {
@@ -337,4 +395,13 @@ internal sealed class LogicalSource : IAsyncDisposable
 /// <param name="Key">Columns by which rows are told from each other, quoted, with commas; null if there are none, or if values may change without their rows.</param>
 /// <param name="IsPartitioned">Whether its rows are in its parts.</param>
 /// <param name="PartOf">The numbers of the partitioned tables that it is a part of.</param>
-internal sealed record SourceTable(string Oid, string Schema, string Name, bool IsReadable, long Bytes, string Columns, string? Condition, string FileNode, string Identity, string? Key, bool IsPartitioned, IReadOnlyList<string> PartOf);
+internal sealed record SourceTable(string Oid, string Schema, string Name, bool IsReadable, long Bytes, string Columns, string? Condition, string FileNode, string Identity, string? Key, bool IsPartitioned, IReadOnlyList<string> PartOf)
+{
+    /// <summary>The column that says when a row was changed, in a backup by column; null if it has none.</summary>
+    public ChangeColumn? Change { get; init; }
+}
+
+/// <summary>A column that says when a row was changed.</summary>
+/// <param name="Column">It, quoted.</param>
+/// <param name="Type">What it knows.</param>
+internal sealed record ChangeColumn(string Column, TimeOfChange Type);

@@ -64,7 +64,7 @@ internal sealed class RowProof(IReadOnlyList<StoredBackup> chain, IReporter repo
         {
             if (table.Changes is not { } changes)
                 return table.RowDigest;
-            if (i == 0 || changes.Kept != changes.Had || table.Rows != changes.Kept)
+            if (i == 0 || changes.Kept != changes.Had || table.Rows != changes.Kept || table.Bytes > 0)
                 return null;
             if (chain[i - 1].Manifest!.Database!.Tables.FirstOrDefault(earlier => earlier.Identity == table.Identity) is not { } before || before.Rows != changes.Had)
                 return null;

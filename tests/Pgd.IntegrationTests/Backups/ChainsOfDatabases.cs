@@ -95,7 +95,7 @@ public sealed class ChainsOfDatabases : IAsyncLifetime
                 Export($"{made["id"]}", JsonNode.Parse(await SucceedAsync("export", $"{made["id"]}", "--to", Path.Combine(_folder.Path, $"exported{run}"), "--json"))!);
             else
                 await SucceedAsync("restore", $"{made["id"]}", "--to-url", Url("target"));
-            Assert.True(expected == Dump("target"), $"run {run}, {made["kind"]}, after {string.Join("; ", done)}:\n{FirstDifference(expected, Dump("target"))}");
+            Assert.True(expected == Dump("target"), $"run {run}, {made["kind"]}, after {string.Join("; ", done)}:\n{Dumps.FirstDifference(expected, Dump("target"))}");
         }
 
         Assert.True(kinds.GetValueOrDefault("incremental") > Runs / 4 && kinds.GetValueOrDefault("differential") > Runs / 8, string.Join(", ", kinds));
@@ -243,34 +243,7 @@ public sealed class ChainsOfDatabases : IAsyncLifetime
         Assert.True(log.Length == 0, $"{id}: {log}");
     }
 
-    // Rows in the order of their text: where they are in a file is nobody's business.
-    private string Dump(string database)
-    {
-        var (lines, rows) = (new List<string>(), (List<string>?)null);
-        foreach (var line in LabCommand.Run("env", "PGTZ=UTC", "/usr/lib/postgresql/15/bin/pg_dump", "--no-password", Url(database)).Split('\n'))
-        {
-            if (line.StartsWith("\\restrict", StringComparison.Ordinal) || line.StartsWith("\\unrestrict", StringComparison.Ordinal))
-                continue;
-            if (rows is not null && line == "\\.")
-            {
-                lines.AddRange(rows.Order(StringComparer.Ordinal));
-                rows = null;
-            }
-
-            (rows ?? lines).Add(line);
-            if (line.StartsWith("COPY ", StringComparison.Ordinal) && line.EndsWith("FROM stdin;", StringComparison.Ordinal))
-                rows = [];
-        }
-
-        return string.Join('\n', lines);
-    }
-
-    private static string FirstDifference(string expected, string actual)
-    {
-        var (one, other) = (expected.Split('\n'), actual.Split('\n'));
-        var at = Enumerable.Range(0, Math.Min(one.Length, other.Length)).FirstOrDefault(i => one[i] != other[i], Math.Min(one.Length, other.Length));
-        return $"expected {string.Join(" | ", one.Skip(at).Take(3))}\ngot {string.Join(" | ", other.Skip(at).Take(3))}";
-    }
+    private string Dump(string database) => Dumps.OfPostgres(Url(database));
 
     private async Task<string> SucceedAsync(params string[] arguments)
     {

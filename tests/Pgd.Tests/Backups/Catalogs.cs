@@ -122,7 +122,7 @@ public sealed class Catalogs : IDisposable
     {
         var earlier = new BackupManifest { Id = "x", Source = "s", SystemIdentifier = "1", CreatedAt = DateTimeOffset.UtcNow, Database = new() { Name = "d", Snapshot = then } };
 
-        var rows = EarlierRows.Of(earlier, now, out var told);
+        var rows = EarlierRows.Of([new("p/", earlier, new() { Id = "x", Status = BackupStatus.Complete })], now, out var told);
 
         Assert.Equal(whyNot is null, rows is not null);
         Assert.Contains(whyNot ?? "", told ?? "", StringComparison.Ordinal);

@@ -22,6 +22,9 @@ internal static class BackupCreate
         var incremental = new Option<bool>("--incremental") { Description = "Only what changed since the last one of any kind; full if there is none" };
         var fullEvery = new Option<string?>("--full-every") { HelpName = "DURATION", Description = "But all of it if the last full one is that old, such as 7d" };
         var longest = new Option<string?>("--max-chain") { HelpName = "N", Description = $"But all of it if the chain has that many backups (default {ChainRule.DefaultLength})" };
+        var changedBy = new Option<string?>("--changed-by") { HelpName = "COLUMN", Description = "Column with the time of a row's last change, by which what changed is found: for MariaDB and MySQL, and standbys of PostgreSQL. Give it with the full backups as well" };
+        var changedZone = new Option<string?>("--changed-zone") { HelpName = "ZONE", Description = "Zone of that column where its type has none: UTC, Europe/Berlin, +01:00" };
+        var changedMargin = new Option<string?>("--changed-margin") { HelpName = "DURATION", Description = "How long before it is there a change may have got its time, where the server cannot tell, such as 1h" };
         var repository = new Repository(reads: false);
         return new Verb(surface, "create", "Back up a branch from a snapshot, or a database of any server as it is at one moment. What is backed up goes on.",
             "backup create prod/main --repo /srv/backups",
@@ -29,9 +32,10 @@ internal static class BackupCreate
             "backup create prod/main --incremental --repo /srv/backups",
             "backup create prod/main --mode logical --incremental --full-every 7d --repo /srv/backups",
             "backup create prod/main --public-key /etc/pgd/backup.key.pub --repo /srv/backups",
+            "backup create --source mariadb://reader@db.example.com/shop --incremental --changed-by updated_at --repo /srv/backups",
             "backup create --source postgresql://reader@db.example.com/shop --password-stdin --repo s3://backups/pgd <password.txt",
             "backup create --source postgresql://replicator@db.example.com/postgres --mode physical --repo /srv/backups")
-            .With([.. target.Symbols, mode, table, schema, except, differential, incremental, fullEvery, longest, .. repository.Options])
+            .With([.. target.Symbols, mode, table, schema, except, differential, incremental, fullEvery, longest, changedBy, changedZone, changedMargin, .. repository.Options])
             .Does(async (run, cancellationToken) =>
             {
                 var selection = new TableSelection { Tables = run.Values(table), Schemas = run.Values(schema), Except = run.Values(except) };
@@ -48,7 +52,12 @@ internal static class BackupCreate
                 var length = ChainRule.DefaultLength;
                 if (run[longest] is { } number && !(int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out length) && length > 0))
                     throw new PgdException(ExitCode.Misuse, $"--max-chain cannot be \"{number}\": it is how many backups a chain has at most, with the full one");
-                var rule = new ChainRule { Kind = kind, FullEvery = run[fullEvery] is { } text && Duration.Parse(text) is var age && age > TimeSpan.Zero ? age : null, Length = length };
+                if (run[changedBy] is null && (run[changedZone] ?? run[changedMargin]) is not null)
+                    throw new PgdException(ExitCode.Misuse, "--changed-zone and --changed-margin are for a backup by column", "Name the column with the time of a row's last change: --changed-by updated_at");
+                if (physical && run[changedBy] is not null)
+                    throw new PgdException(ExitCode.Misuse, "--changed-by is for the rows of a database", "Leave it out for a physical backup, or add --mode logical.");
+                var by = run[changedBy] is not { } column ? null : new ChangedBy { Column = column, Zone = run[changedZone] is { } zone ? Moment.Zone(zone) : null, Margin = run[changedMargin] is { } margin ? Duration.Parse(margin) : null };
+                var rule = new ChainRule { ChangedBy = by, Kind = kind, FullEvery = run[fullEvery] is { } text && Duration.Parse(text) is var age && age > TimeSpan.Zero ? age : null, Length = length };
                 var backup = physical && !target.IsBranch(run) ? await run.Workspace.Backups.CreateAsync(await target.FindAsync(run, cancellationToken), rule, repository.Of(run), cancellationToken)
                     : physical ? await run.Workspace.Backups.CreateAsync(BranchName.Parse(branch!), rule, repository.Of(run), cancellationToken)
                     : branch is not null && target.IsBranch(run) ? await run.Workspace.Backups.CreateAsync(BranchName.Parse(branch), target.Database(run), target.Role(run), selection, rule, repository.Of(run), cancellationToken)
