@@ -1,8 +1,10 @@
+using Npgsql;
 using Pgd.Libpq;
 using Pgd.Linux;
 using Pgd.Postgres;
 using Pgd.Processes;
 using Pgd.Recovery;
+using Pgd.Replication;
 using Pgd.Runtime;
 using Pgd.State;
 using Pgd.Storage;
@@ -34,14 +36,24 @@ public sealed class Projects
         var name = BranchName.Of(request.Name, BranchName.Main);
         using var held = await _workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Project(name.Project, exclusive: true), LockRequest.Branch(name, exclusive: true)).ConfigureAwait(false);
         await RefuseExistingAsync(name).ConfigureAwait(false);
+        if (request.From is null)
+            return await MakeAsync(request, name, copy: null, cancellationToken).ConfigureAwait(false);
+        if (request.FromDump is not null || request.Adopt is not null)
+            throw new PgdException(ExitCode.Misuse, "a project is copied from a server, filled from a dump, or adopted", "Give one of --from, --from-dump and --adopt.");
+        var copy = await InitialCopy.OpenAsync(request.From, cancellationToken).ConfigureAwait(false);
+        await using var _ = copy.ConfigureAwait(false);
+        return await MakeAsync(request, name, copy, cancellationToken).ConfigureAwait(false);
+    }
 
+    private async Task<Project> MakeAsync(ProjectCreate request, BranchName name, InitialCopy? copy, CancellationToken cancellationToken)
+    {
         var adopted = request.Adopt is { } place ? Adoptable(request, place) : null;
         var pointInTime = request.PointInTime is { } asked && asked != TimeSpan.Zero ? asked : (TimeSpan?)null;
         if (adopted is not null && pointInTime is not null)
             throw ArchiveSwitch.NotOurs(name);
         var runtime = _workspace.Runtimes.Choose(request.Runtime ?? _workspace.Configuration.Runtime, request.Image);
         var ports = request.Ports ?? _workspace.Configuration.PortRange ?? PortRange.Default;
-        var programs = await runtime.ChooseAsync(adopted?.Major ?? request.PostgresMajor, request.Image, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
+        var programs = await runtime.ChooseAsync(adopted?.Major ?? request.PostgresMajor ?? copy?.Major, request.Image, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
 
         var project = new ProjectRecord
         {
@@ -55,6 +67,8 @@ public sealed class Projects
             LastPort = ports.Last,
             CreatedAt = DateTimeOffset.UtcNow,
         };
+        if (copy is not null && programs.Major < copy.Major)
+            throw new PgdException(ExitCode.Misuse, $"{request.From} is PostgreSQL {copy.Major}, and the project would be of {programs.Major}", $"Leave out --pg-version, or name {copy.Major} or a newer one.");
         using var dump = await OpenDumpAsync(request, programs.Major, cancellationToken).ConfigureAwait(false);
 
         var undo = new Undo(_workspace.Reporter);
@@ -78,7 +92,7 @@ public sealed class Projects
         }
 
         var main = await Ports.WithFreePortAsync(_workspace.Reporter, refused =>
-            DiskFull.TellAsync(_workspace.Root, () => MakeMainAsync(project, name, dump, refused, cancellationToken))).ConfigureAwait(false);
+            DiskFull.TellAsync(_workspace.Root, () => MakeMainAsync(project, name, dump, copy, refused, cancellationToken))).ConfigureAwait(false);
         if (pointInTime is not null)
         {
             undo.Push($"destroy {name}", () => _workspace.Branches.DestroyAsync(project, main));
@@ -298,6 +312,31 @@ public sealed class Projects
             HandOver(project, server, connection, cancellationToken);
     }
 
+    private async Task CopyAsync(InitialCopy copy, ProjectRecord project, BranchServer server, AdminConnection connection, CancellationToken cancellationToken)
+    {
+        // Owners and grantees, so that ownership, grants and row security are what they are in production. No one can log in as them, but whom the database belongs to.
+        var existing = connection.Query("select rolname::text from pg_roles", cancellationToken).Select(r => r[0]!).ToHashSet(StringComparer.Ordinal);
+        foreach (var role in copy.Roles.Where(role => !existing.Contains(role)))
+            connection.Execute($"create role {AdminConnection.QuoteIdentifier(role)} {(role == copy.Owner ? "login" : "nologin")}", cancellationToken);
+        if (copy.Database != "postgres")
+            Create(copy, connection, cancellationToken);
+        await copy.RunAsync(new ConnectionUrl { Host = server.Address.SocketFolder, Port = server.Address.Port, Database = copy.Database, User = project.Superuser }, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
+    }
+
+    private void Create(InitialCopy copy, AdminConnection connection, CancellationToken cancellationToken)
+    {
+        var statement = $"create database {AdminConnection.QuoteIdentifier(copy.Database)} owner {AdminConnection.QuoteIdentifier(copy.Owner)} template template0 encoding {AdminConnection.QuoteLiteral(copy.Encoding)}";
+        try
+        {
+            connection.Execute($"{statement} lc_collate {AdminConnection.QuoteLiteral(copy.Collate)} lc_ctype {AdminConnection.QuoteLiteral(copy.Type)}", cancellationToken);
+        }
+        catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.WrongObjectType or PostgresErrorCodes.InvalidParameterValue)
+        {
+            _workspace.Reporter.Warn($"the text of {copy.Database} is sorted by {copy.Collate} where it comes from, which this server does not have: here it is sorted by the server's own locale");
+            connection.Execute(statement, cancellationToken);
+        }
+    }
+
     /// <summary>A dump does not say whose the database was: it goes to the role that owns most of what is in it, so that the default connection can use it.</summary>
     private static void HandOver(ProjectRecord project, BranchServer server, AdminConnection connection, CancellationToken cancellationToken)
     {
@@ -320,7 +359,7 @@ public sealed class Projects
         connection.Execute($"drop role {AdminConnection.QuoteIdentifier(project.Name)}", cancellationToken);
     }
 
-    private async Task<BranchRecord> MakeMainAsync(ProjectRecord project, BranchName name, DumpFile? dump, HashSet<int> refused, CancellationToken cancellationToken)
+    private async Task<BranchRecord> MakeMainAsync(ProjectRecord project, BranchName name, DumpFile? dump, InitialCopy? copy, HashSet<int> refused, CancellationToken cancellationToken)
     {
         var id = Branches.NewId();
         var undo = new Undo(_workspace.Reporter);
@@ -351,7 +390,7 @@ public sealed class Projects
 
         using var connection = await server.StartAsync(open: false, listen: true, new Dictionary<string, string>(), cancellationToken).ConfigureAwait(false);
         // A dump of a whole cluster, or one made with --create, brings databases of its own.
-        var fill = dump is null or { Databases.Count: 0 };
+        var fill = copy is null && dump is null or { Databases.Count: 0 };
         if (fill)
         {
             var owner = AdminConnection.QuoteIdentifier(project.Name);
@@ -359,13 +398,15 @@ public sealed class Projects
             connection.Execute($"create database {owner} owner {owner}", cancellationToken);
         }
 
+        if (copy is not null)
+            await CopyAsync(copy, project, server, connection, cancellationToken).ConfigureAwait(false);
         if (dump is not null)
             await RestoreAsync(dump, project, server, connection, fill ? project.Name : "postgres", cancellationToken).ConfigureAwait(false);
         new Settlement(_workspace, server, branch).Rotate(connection, cancellationToken);
         server.OpenDoor(connection, cancellationToken);
         await server.ProveAsync(server.Url("postgres", project.Superuser), cancellationToken).ConfigureAwait(false);
         Fault.Here("project:proved");
-        var ready = branch with { Phase = BranchPhase.Ready };
+        var ready = branch with { Phase = BranchPhase.Ready, DataAsOf = copy?.DataAsOf };
         _workspace.State.Write(ready);
         undo.Keep();
         return ready;

@@ -1,3 +1,5 @@
+using Pgd.Libpq;
+
 namespace Pgd;
 
 /// <summary>What a new project should be.</summary>
@@ -38,6 +40,9 @@ public sealed record ProjectCreate
 
     /// <summary>A dump to fill it with: a file made by pg_dump or pg_dumpall (plain, custom, tar, directory), or <c>-</c> for <see cref="Input"/>.</summary>
     public string? FromDump { get; init; }
+
+    /// <summary>The database of another server that it becomes a copy of: as it is at one moment, with its name, its owner and the roles that something belongs to. Null for none.</summary>
+    public ConnectionUrl? From { get; init; }
 
     /// <summary>What <c>-</c> reads.</summary>
     public Stream? Input { get; init; }

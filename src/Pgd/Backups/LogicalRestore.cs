@@ -83,10 +83,13 @@ internal sealed partial class LogicalRestore(ConnectionUrl target, BackupReposit
             throw new PgdException(ExitCode.Exists, $"{target} has {string.Join(", ", taken.Take(3))}{(taken.Count > 3 ? $" and {taken.Count - 3} more" : "")} already", "Nothing was changed. Restore into an empty database.");
     }
 
-    // What pg_dump writes names its roles in these places only.
+    /// <summary>The roles that pg_dump's definitions name, which it does in these places only.</summary>
+    public static HashSet<string> RolesIn(string definitions) =>
+        RoleName().Matches(definitions).Select(match => match.Groups["role"].Value is ['"', .., '"'] quoted ? quoted[1..^1].Replace("\"\"", "\"", StringComparison.Ordinal) : match.Groups["role"].Value).Where(role => role != "PUBLIC").ToHashSet(StringComparer.Ordinal);
+
     private static async Task RequireRolesAsync(ScriptConnection connection, string definitions, CancellationToken cancellationToken)
     {
-        var named = RoleName().Matches(definitions).Select(match => match.Groups["role"].Value is ['"', .., '"'] quoted ? quoted[1..^1].Replace("\"\"", "\"", StringComparison.Ordinal) : match.Groups["role"].Value).Where(role => role != "PUBLIC").ToHashSet(StringComparer.Ordinal);
+        var named = RolesIn(definitions);
         var there = (await connection.QueryAsync("select rolname from pg_roles", cancellationToken).ConfigureAwait(false)).Select(row => row[0]!).ToHashSet(StringComparer.Ordinal);
         var missing = named.Except(there).Order(StringComparer.Ordinal).ToList();
         if (missing.Count > 0)
@@ -123,17 +126,21 @@ internal sealed partial class LogicalRestore(ConnectionUrl target, BackupReposit
     public static async Task ExecuteAsync(ScriptConnection connection, string definitions, CancellationToken cancellationToken)
     {
         foreach (var statement in SqlScript.Split(definitions))
-        {
-            // Every new database has it.
-            if (statement.Words is ["create", "schema", "public", ..])
-                continue;
-            // Some tables may come without the one that they are parts of, as was told when they were backed up.
-            if (Attaching().Match(statement.Text) is { Success: true } attaching && (await connection.QueryAsync("select pg_catalog.to_regclass($1)::text", cancellationToken, attaching.Groups["whole"].Value).ConfigureAwait(false))[0][0] is null)
-                continue;
-            var command = connection.CommandOf(statement);
-            await using var _ = command.ConfigureAwait(false);
-            await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
-        }
+            await ExecuteAsync(connection, statement, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Executes one statement of that.</summary>
+    public static async Task ExecuteAsync(ScriptConnection connection, SqlStatement statement, CancellationToken cancellationToken)
+    {
+        // Every new database has it.
+        if (statement.Words is ["create", "schema", "public", ..])
+            return;
+        // Some tables may come without the one that they are parts of, as was told when they were backed up.
+        if (Attaching().Match(statement.Text) is { Success: true } attaching && (await connection.QueryAsync("select pg_catalog.to_regclass($1)::text", cancellationToken, attaching.Groups["whole"].Value).ConfigureAwait(false))[0][0] is null)
+            return;
+        var command = connection.CommandOf(statement);
+        await using var _ = command.ConfigureAwait(false);
+        await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
     }
 
     private async Task RowsAsync(CancellationToken cancellationToken)

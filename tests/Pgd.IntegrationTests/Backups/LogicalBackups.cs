@@ -13,7 +13,7 @@ namespace Pgd.IntegrationTests.Backups;
 public sealed class LogicalBackups : IAsyncLifetime
 {
     // Everything that a dump gets wrong sooner or later.
-    private const string Definitions = """"
+    internal const string Definitions = """"
         create role app; create role "odd ""role""";
         create schema sales; create schema "Odd schema";
         create type sales.mood as enum ('sad', 'a "happy" one');

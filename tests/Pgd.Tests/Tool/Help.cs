@@ -43,7 +43,7 @@ public sealed class Help
             foreach (var example in examples)
             {
                 // What stands behind belongs to the shell.
-                var own = example.Split("dotnet pgd ")[^1].Split(" | ")[0].Split(" > ")[0].Split(" && ")[0];
+                var own = example.Split("dotnet pgd ")[^1].Split(" | ")[0].Split(" > ")[0].Split(" <")[0].Split(" && ")[0];
                 var parsed = Tree().Parse(own, Entry.Parsing);
                 Assert.True(parsed.Errors.Count == 0, $"{example}: {string.Join("; ", parsed.Errors)}");
             }

@@ -1,6 +1,8 @@
 using System.CommandLine;
 using System.Globalization;
+using Pgd.Libpq;
 using Pgd.Tool.CommandLine;
+using Pgd.Tool.Commands.Queries;
 using Pgd.Tool.Output;
 
 namespace Pgd.Tool.Commands.Projects;
@@ -20,18 +22,25 @@ internal static class ProjectCreate
         var network = Arguments.OneOf("--network", "Network of its branches' containers; internal leads nowhere but to this machine (default: bridge)", "bridge", "internal");
         var ports = new Option<string?>("--port-range") { HelpName = "FIRST-LAST", Description = $"Ports of its branches (default: {PortRange.Default.ToString()})" };
         var dump = new Option<string?>("--from-dump") { HelpName = "FILE|-", Description = "Fill it from a dump made by pg_dump or pg_dumpall; - reads standard input" };
+        var from = new Option<string?>("--from") { HelpName = "URL", Description = "Make it a copy of a database of another server, as it is at one moment: postgresql://USER@HOST/DATABASE" };
+        var password = new Option<bool>("--password-stdin") { Description = "Read the password of --from from the first line of standard input" };
         var pointInTime = Arguments.PointInTime();
 
         return new Verb(surface, "create", "Create a project and its first branch, \"main\".",
             "project create prod",
             "project create prod --pg-version 17 --storage btrfs",
-            "# Fill it from a running database, without a file in between",
+            "# Copy a running database, without a file in between",
+            "project create prod --from postgresql://reader@db.example.com/shop --password-stdin <password.txt",
+            "# The same through pg_dump",
             "pg_dump -Fc \"$PRODUCTION_URL\" | dotnet pgd project create prod --from-dump -",
             "# Branch from a cluster on ZFS that is already there, running or not",
             "dotnet pgd project create prod --adopt tank/postgres")
-            .With(name, version, storage, pool, runtime, image, network, ports, dump, adopt, superuser, pointInTime)
+            .With(name, version, storage, pool, runtime, image, network, ports, from, password, dump, adopt, superuser, pointInTime)
             .Does(async (run, cancellationToken) =>
             {
+                if (run[password] && run[from] is null)
+                    throw new PgdException(ExitCode.Misuse, "--password-stdin is for --from", "Add --from URL.");
+                var url = run[from] is { } address ? ConnectionUrl.Parse(address, QueryTarget.EnvironmentOf(run.Session)) : null;
                 var project = await run.Workspace.Projects.CreateAsync(new()
                 {
                     Name = BranchName.CheckProject(run[name]!),
@@ -45,6 +54,7 @@ internal static class ProjectCreate
                     Network = run[network],
                     Ports = run[ports] is { } range ? PortRange.Parse(range) : null,
                     FromDump = run[dump] is { } file and not "-" ? Path.GetFullPath(file, run.Session.WorkingDirectory) : run[dump],
+                    From = url is not null && run[password] ? url with { Password = QueryTarget.FirstLine(run.Session) } : url,
                     PointInTime = Arguments.Window(run[pointInTime]),
                     Input = run[dump] == "-" ? run.Session.Input() : null,
                 }, cancellationToken);
