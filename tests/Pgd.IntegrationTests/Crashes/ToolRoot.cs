@@ -175,8 +175,13 @@ internal sealed partial class ToolRoot : IDisposable
     /// <summary>Ends the servers that live in the root, and removes it, unless the test brought the folder.</summary>
     public void Dispose()
     {
-        foreach (var server in LabProcess.All().Where(process => process.IsServer && LabFolder.Contains(Folder, process.WorkingDirectory)))
-            server.Kill();
+        // Until all have ended: a volume that is made when this one is gone gets its number, and its server would take what is left of one of these for another of its own.
+        while (LabProcess.All().Where(process => process.IsServer && LabFolder.Contains(Folder, process.WorkingDirectory)).ToList() is { Count: > 0 } servers)
+        {
+            servers.ForEach(server => server.Kill());
+            Thread.Sleep(10);
+        }
+
         PasswordScan.RefuseIn(Folder);
         _fileSystem?.RemoveRoot(Folder);
     }
