@@ -186,6 +186,9 @@ internal sealed class LockFile(SafeFileHandle file, string path, string? subject
             // An empty file that stays locks as well as a new one.
         }
 
+        // A program that is just being started may have the descriptor for a moment, and with it the lock.
+        if (!file.IsClosed)
+            _ = Libc.Flock(file, Libc.LOCK_UN);
         file.Dispose();
     }
 
