@@ -38,7 +38,7 @@ internal sealed partial class Benchmark
         // Half of it compresses and half of it does not, as with most data.
         LabCommand.Run("psql", "--no-psqlrc", "--quiet", "--dbname", url, "--command", $"""
             create table accounts as select i as id, md5(i::text) as token, 'customer ' || i || ' of branch ' || i % 1000 as name, md5((i * 7)::text) || md5((i * 13)::text) as note, (i * 7919 % 1000003)::numeric / 100 as balance,
-                timestamptz '2026-01-01' + i * interval '7 seconds' as since from generate_series(1, {(scale * 100_000).ToString(CultureInfo.InvariantCulture)}) i
+                timestamptz '2026-01-01' + i * interval '7 seconds' as since from generate_series(1, {(scale * 100_000).ToString(CultureInfo.InvariantCulture)}::bigint) i
             """, "--command", "alter table accounts add primary key (id)");
         LabCommand.Run("psql", "--no-psqlrc", "--quiet", "--dbname", url, "--command", "vacuum freeze analyze", "--command", "checkpoint");
         var (root, copies) = ($"{folder}/root", $"{folder}/copies");
@@ -66,7 +66,8 @@ internal sealed partial class Benchmark
 
             // One in a hundred rows, all over the table.
             Shell($"psql -qX -d {url} -c 'update accounts set balance = balance + 1 where id % 1000 between {round * 10} and {(round * 10) + 9}' -c checkpoint");
-            count.Add(await QueryAsync(url, "select count(*) from only accounts"));
+            // Of the table and not of an index: what changed is found in the rows.
+            count.Add(await QueryAsync(url, "set enable_indexonlyscan = off; select count(*) from only accounts"));
             var later = $"(age(xmin) <= (select age('{since}'::xid)))";
             scan.Add(await QueryAsync(url, $"select count(*), count(*) filter (where not {later}) from only accounts"));
             withKeys.Add(scan.Values[^1] + await QueryAsync(url, $"copy (select id::text from only accounts where not {later}) to stdout"));
