@@ -201,6 +201,14 @@ internal sealed class LogicalSource : IAsyncDisposable
     /// <summary>What a server says in the middle of reading, in our words.</summary>
     public PgdException Refused(PostgresException e) => Refused(Url, e);
 
+    /// <summary>The definitions of a section as text that any connection executes.</summary>
+    public async Task<string> DefinitionsAsync(string program, string section, bool withOwners, bool isPartial, CancellationToken cancellationToken)
+    {
+        using var text = new MemoryStream();
+        await DefinitionsAsync(program, section, withOwners, isPartial, text, cancellationToken).ConfigureAwait(false);
+        return LogicalRestore.WithoutPsql(System.Text.Encoding.UTF8.GetString(text.GetBuffer(), 0, (int)text.Length));
+    }
+
     public ValueTask DisposeAsync() => _connection.DisposeAsync();
 
     // What the session, the role or the database set must not change what a backup says.

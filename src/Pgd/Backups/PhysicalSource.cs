@@ -129,7 +129,7 @@ internal sealed class PhysicalSource : IAsyncDisposable
     /// <param name="write">Writes them.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="PgdException">It ends in the middle, or what came is not what was sent (<see cref="ExitCode.Failed"/>).</exception>
-    public async Task<(WrittenParts Written, IReadOnlyList<string> Folders, byte[]? Manifest)> ReadAsync(byte[]? earlier, Func<IClusterFiles, Task<WrittenParts>> write, CancellationToken cancellationToken)
+    public async Task<(WrittenParts Written, IReadOnlyList<string> Folders, ServerManifest? Manifest)> ReadAsync(ServerManifest? earlier, Func<IClusterFiles, Task<WrittenParts>> write, CancellationToken cancellationToken)
     {
         List<string> arguments = ["--pgdata=-", "--format=tar", "--wal-method=fetch", "--checkpoint=fast", "--no-password", "--label=" + LogicalSource.Application];
         if (Major >= FirstWithManifest)
@@ -138,7 +138,7 @@ internal sealed class PhysicalSource : IAsyncDisposable
         using var file = earlier is null ? null : new FileStream(Path.Combine(Path.GetTempPath(), $"pgd-{Path.GetRandomFileName()}"), new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.Read, Options = FileOptions.DeleteOnClose, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite });
         if (file is not null)
         {
-            await file.WriteAsync(earlier, cancellationToken).ConfigureAwait(false);
+            await file.WriteAsync(earlier!.Text, cancellationToken).ConfigureAwait(false);
             await file.FlushAsync(cancellationToken).ConfigureAwait(false);
             arguments.Add($"--incremental={file.Name}");
         }
@@ -176,9 +176,9 @@ internal sealed class PhysicalSource : IAsyncDisposable
 
         if (read is not var (all, sent) || (sent.Manifest is null && Major >= FirstWithManifest))
             throw new PgdException(ExitCode.Failed, $"what pg_basebackup sent of {Url} has no end: {cut?.Message ?? $"{ServerManifest.File} is missing"}", "Take the backup again.", cut);
-        if (sent.Manifest is not null)
-            ServerManifest.Read(sent.Manifest).Prove(sent.Sent);
-        return (all, sent.Folders, sent.Manifest);
+        var said = sent.Manifest is { } text ? ServerManifest.Read(text) : null;
+        said?.Prove(sent.Sent);
+        return (all, sent.Folders, said);
     }
 
     public ValueTask DisposeAsync() => _slot.DisposeAsync();

@@ -18,7 +18,7 @@ internal static class ServerBackup
         await using var __ = begun.ConfigureAwait(false);
         reporter.Step($"backing up {name} to {catalog.Repository.Store.Url}");
         var said = await SaidOfAsync(begun.BuildsOn.Parent, catalog.Repository, cancellationToken).ConfigureAwait(false);
-        if (begun.BuildsOn.Parent is not null && await source.WhyNotInPartAsync(said is null ? null : ServerManifest.Read(said), cancellationToken).ConfigureAwait(false) is { } why)
+        if (begun.BuildsOn.Parent is not null && await source.WhyNotInPartAsync(said, cancellationToken).ConfigureAwait(false) is { } why)
         {
             // Only who can do something about it is told.
             if (source.Major >= PhysicalSource.FirstWithSummaries)
@@ -31,7 +31,7 @@ internal static class ServerBackup
         if (!written.Files.Exists(file => file.Path == Configuration))
             reporter.Warn($"{name} has its {Configuration} outside of its data directory, and so it is not in the backup: keep a copy of it");
         var manifestPart = manifest is null ? null
-            : await catalog.Repository.WriteAsync(begun.Prefix + ServerManifest.File, (stream, token) => stream.WriteAsync(manifest, token).AsTask(), compress: true, cancellationToken).ConfigureAwait(false);
+            : await catalog.Repository.WriteAsync(begun.Prefix + ServerManifest.File, (stream, token) => stream.WriteAsync(manifest.Text, token).AsTask(), compress: true, cancellationToken).ConfigureAwait(false);
         return await catalog.CommitAsync(begun, new BackupManifest
         {
             Id = begun.Id,
@@ -43,7 +43,7 @@ internal static class ServerBackup
             Superuser = source.Superuser,
             CreatedAt = begun.At,
             DataAsOf = source.DataAsOf,
-            Lsn = manifest is null ? null : ServerManifest.Read(manifest).Lsn,
+            Lsn = manifest?.Lsn,
             IsRecovering = source.IsStandby,
             // Its server may have libraries that ours lack.
             IsAdopted = true,
@@ -56,7 +56,7 @@ internal static class ServerBackup
     }
 
     // What the server said of the files of an earlier backup.
-    private static async Task<byte[]?> SaidOfAsync(StoredBackup? backup, BackupRepository repository, CancellationToken cancellationToken)
+    private static async Task<ServerManifest?> SaidOfAsync(StoredBackup? backup, BackupRepository repository, CancellationToken cancellationToken)
     {
         if (backup?.Manifest!.ServerManifest is not { } part)
             return null;
@@ -64,6 +64,6 @@ internal static class ServerBackup
         await using var _ = stored.ConfigureAwait(false);
         using var all = new MemoryStream();
         await stored.CopyToAsync(all, cancellationToken).ConfigureAwait(false);
-        return all.ToArray();
+        return ServerManifest.Read(all.ToArray());
     }
 }

@@ -13,8 +13,9 @@ internal sealed class ServerManifest
     private const string Algorithm = "CRC32C";
     private readonly Dictionary<string, (long Bytes, string Checksum)> _files = new(StringComparer.Ordinal);
 
-    private ServerManifest(JsonElement manifest)
+    private ServerManifest(byte[] text, JsonElement manifest)
     {
+        Text = text;
         foreach (var file in manifest.GetProperty("Files").EnumerateArray())
         {
             var path = file.TryGetProperty("Path", out var plain) ? plain.GetString()! : Encoding.UTF8.GetString(Convert.FromHexString(file.GetProperty("Encoded-Path").GetString()!));
@@ -26,6 +27,9 @@ internal sealed class ServerManifest
         var ranges = manifest.GetProperty("WAL-Ranges").EnumerateArray().ToList();
         (StartLsn, Lsn) = ranges.Count == 0 ? (null, null) : (ranges[0].GetProperty("Start-LSN").GetString(), ranges[^1].GetProperty("End-LSN").GetString());
     }
+
+    /// <summary>It, as the server wrote it.</summary>
+    public byte[] Text { get; }
 
     /// <summary>From where on its write-ahead log is needed: what is not in it was on the disk.</summary>
     public string? StartLsn { get; }
@@ -41,7 +45,7 @@ internal sealed class ServerManifest
             using var json = JsonDocument.Parse(manifest);
             // Its last line has the digest of all before.
             var end = manifest.AsSpan().LastIndexOf("\"Manifest-Checksum\""u8);
-            return Convert.ToHexStringLower(SHA256.HashData(manifest.AsSpan(0, Math.Max(end, 0)))) == json.RootElement.GetProperty("Manifest-Checksum").GetString() ? new(json.RootElement) : throw new FormatException("its checksum is wrong");
+            return Convert.ToHexStringLower(SHA256.HashData(manifest.AsSpan(0, Math.Max(end, 0)))) == json.RootElement.GetProperty("Manifest-Checksum").GetString() ? new(manifest, json.RootElement) : throw new FormatException("its checksum is wrong");
         }
         catch (Exception e) when (e is JsonException or FormatException or KeyNotFoundException or InvalidOperationException)
         {

@@ -1,4 +1,3 @@
-using System.Text;
 using Npgsql;
 using Pgd.Libpq;
 using Pgd.Postgres;
@@ -35,7 +34,7 @@ internal static class TableCopy
     /// <exception cref="PgdException">The target refuses a part of them (<see cref="ExitCode.Failed"/>), or has such a table (<see cref="ExitCode.Exists"/>). Nothing was changed then.</exception>
     public static async Task<long> RunAsync(LogicalSource source, string program, ConnectionUrl target, bool withOwners, CancellationToken cancellationToken)
     {
-        var (before, after) = (await DefinitionsAsync("pre-data").ConfigureAwait(false), await DefinitionsAsync("post-data").ConfigureAwait(false));
+        var (before, after) = (await source.DefinitionsAsync(program, "pre-data", withOwners, isPartial: true, cancellationToken).ConfigureAwait(false), await source.DefinitionsAsync(program, "post-data", withOwners, isPartial: true, cancellationToken).ConfigureAwait(false));
         var connection = await ScriptConnection.OpenAsync(target, "pgd restore", null, cancellationToken).ConfigureAwait(false);
         await using var _ = connection.ConfigureAwait(false);
         try
@@ -64,13 +63,6 @@ internal static class TableCopy
             const string unchanged = "Nothing was changed.";
             throw e.SqlState is PostgresErrorCodes.DuplicateTable ? new PgdException(ExitCode.Exists, $"{target} has it already: {e.MessageText}", $"{unchanged} Give it another name there: --rename-to NAME", e)
                 : new PgdException(ExitCode.Failed, $"{target} refused it: {e.MessageText}{(e.Detail is null ? "" : $" ({e.Detail})")}", $"{unchanged} --no-owner leaves roles out, and --rename-to what binds it to other tables.", e);
-        }
-
-        async Task<string> DefinitionsAsync(string section)
-        {
-            using var text = new MemoryStream();
-            await source.DefinitionsAsync(program, section, withOwners, isPartial: true, text, cancellationToken).ConfigureAwait(false);
-            return LogicalRestore.WithoutPsql(Encoding.UTF8.GetString(text.GetBuffer(), 0, (int)text.Length));
         }
     }
 }

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Globalization;
-using System.Text;
 using System.Text.RegularExpressions;
 using Npgsql;
 using Pgd.Backups;
@@ -70,14 +69,7 @@ internal sealed partial class InitialCopy : IAsyncDisposable
             var session = await source.ShareAsync(cancellationToken).ConfigureAwait(false);
             await using var _ = session.ConfigureAwait(false);
             var said = (await session.QueryAsync("select pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate, datctype from pg_database where datname = current_database()", cancellationToken).ConfigureAwait(false))[0];
-            return new(source, await DefinitionsAsync("pre-data").ConfigureAwait(false), await DefinitionsAsync("post-data").ConfigureAwait(false), said);
-
-            async Task<string> DefinitionsAsync(string section)
-            {
-                using var text = new MemoryStream();
-                await source.DefinitionsAsync(program, section, withOwners: true, isPartial: false, text, cancellationToken).ConfigureAwait(false);
-                return LogicalRestore.WithoutPsql(System.Text.Encoding.UTF8.GetString(text.GetBuffer(), 0, (int)text.Length));
-            }
+            return new(source, await source.DefinitionsAsync(program, "pre-data", withOwners: true, isPartial: false, cancellationToken).ConfigureAwait(false), await source.DefinitionsAsync(program, "post-data", withOwners: true, isPartial: false, cancellationToken).ConfigureAwait(false), said);
         }
         catch
         {
@@ -189,20 +181,22 @@ internal sealed partial class InitialCopy : IAsyncDisposable
             await into.QueryAsync($"truncate only {name}", cancellationToken).ConfigureAwait(false);
         }
 
-        await into.CopyInAsync($"copy {name}{columns} from stdin{(isFrozen ? " (freeze)" : "")}", async rows =>
-        {
-            try
-            {
-                await LogicalDump.CopyAsync(from, statement, isLarge: piece.Bytes > LogicalDump.LargeBytes, rows, cancellationToken).ConfigureAwait(false);
-            }
-            catch (PostgresException e)
-            {
-                throw _source.Refused(e);
-            }
-        }, cancellationToken).ConfigureAwait(false);
+        await RelayAsync(from, statement, into, $"copy {name}{columns} from stdin{(isFrozen ? " (freeze)" : "")}", isLarge: piece.Bytes > LogicalDump.LargeBytes, cancellationToken).ConfigureAwait(false);
         if (isFrozen)
             await into.QueryAsync("commit", cancellationToken).ConfigureAwait(false);
     }
+
+    private Task RelayAsync(ScriptConnection from, string copyOut, ScriptConnection into, string copyIn, bool isLarge, CancellationToken cancellationToken) => into.CopyInAsync(copyIn, async rows =>
+    {
+        try
+        {
+            await LogicalDump.CopyAsync(from, copyOut, isLarge, rows, cancellationToken).ConfigureAwait(false);
+        }
+        catch (PostgresException e)
+        {
+            throw _source.Refused(e);
+        }
+    }, cancellationToken);
 
     // They are there, empty, with their owners: pg_dump's definitions make them. Their content comes in pieces, as rows of one table, and not in a round trip for each.
     private async Task LargeObjectsAsync(ConnectionUrl target, CancellationToken cancellationToken)
@@ -222,17 +216,7 @@ internal sealed partial class InitialCopy : IAsyncDisposable
                 union all select oid, piece + 1, lo_get(oid, (piece + 1) * {LargeObjectPiece}, {LargeObjectPiece}) from pieces where length(content) = {LargeObjectPiece})
             select * from pieces where length(content) > 0) to stdout
             """);
-        await into.CopyInAsync("copy pieces from stdin", async rows =>
-        {
-            try
-            {
-                await LogicalDump.CopyAsync(from, copy, isLarge: true, rows, cancellationToken).ConfigureAwait(false);
-            }
-            catch (PostgresException e)
-            {
-                throw _source.Refused(e);
-            }
-        }, cancellationToken).ConfigureAwait(false);
+        await RelayAsync(from, copy, into, "copy pieces from stdin", isLarge: true, cancellationToken).ConfigureAwait(false);
         await into.QueryAsync($"select count(*)::text from (select lo_put(oid, piece * {LargeObjectPiece}, content) from pieces offset 0) as put", cancellationToken).ConfigureAwait(false);
     }
 

@@ -34,11 +34,13 @@ public sealed class CopiedProjects : IDisposable
         var writing = WriteAsync(end.Token);
         var workspace = new Workspace(new HostConfiguration { Root = _root.Folder, Storage = "reflink", Runtime = "native", PortRange = _root.Ports, PostgresBinaries = [Lab.Current.Servers.Folder(major)] }, SilentReporter.Instance);
 
+        var begun = DateTimeOffset.UtcNow;
         var project = await workspace.Projects.CreateAsync(new() { Name = "prod", From = new() { Host = "127.0.0.1", Port = _source.Port, Database = "shop", User = "postgres" }, PostgresMajor = major }, default);
         await end.CancelAsync();
         Assert.True(await writing > 0);
 
         Assert.Equal(major, project.PostgresMajor);
+        Assert.InRange((await workspace.Branches.GetAsync(Main, default)).DataAsOf!.Value, begun, DateTimeOffset.UtcNow);
         Assert.Equal("owner \"of\" it/login", await CopyAsync("select pg_get_userbyid(datdba) || '/' || case when rolcanlogin then 'login' end from pg_database join pg_roles r on r.oid = datdba where datname = 'shop'"));
         Assert.Equal("true", await CopyAsync("select (sum(one.n) = (select sum(n) from two))::text from one"));
         Assert.Equal("42 / 5000 / 2100000 / 9001 / 3", await CopyAsync("select answer() || ' / ' || (select * from sales.frozen) || ' / ' || length(lo_get(4711)) || ' / ' || nextval('sales.orders_id_seq') || ' / ' || (select count(*) from pg_constraint where contype in ('p', 'u', 'f') and connamespace = 'sales'::regnamespace)"));
