@@ -143,27 +143,40 @@ internal static class RowChain
             var (prefix, targets) = (chain[i].Prefix, wanted[i]);
             foreach (var together in chain[i].Manifest!.Database!.Tables.GroupBy(table => table.Part).Where(part => part.Any(targets.ContainsKey)).OrderBy(part => part.Key, StringComparer.Ordinal))
             {
-                var stored = await open(prefix + together.Key, cancellationToken).ConfigureAwait(false);
-                await using var _ = stored.ConfigureAwait(false);
-                var (part, position) = (new PartReader(stored, what => damaged(prefix + together.Key, what)), 0L);
-                foreach (var there in together.OrderBy(table => table.Offset).ThenBy(table => table.AllBytes))
+                await ReadPartAsync(prefix + together.Key, together, targets, open, damaged, async (there, now, part) =>
                 {
-                    if (there.Offset != position)
-                        throw part.Damaged($"the rows of {there.Schema}.{there.Name} do not begin where the manifest says");
-                    position += there.AllBytes;
-                    if (!targets.TryGetValue(there, out var now))
-                    {
-                        await part.CopyAsync(Stream.Null, there.AllBytes, cancellationToken).ConfigureAwait(false);
-                        continue;
-                    }
-
                     await table(there, now, part, (done, total)).ConfigureAwait(false);
                     done += there.AllBytes;
-                }
-
-                await part.EndAsync(cancellationToken).ConfigureAwait(false);
+                }, cancellationToken).ConfigureAwait(false);
             }
         }
+    }
+
+    /// <summary>Reads the tables of one object, in their order there.</summary>
+    /// <param name="key">The object.</param>
+    /// <param name="together">All that are in it.</param>
+    /// <param name="wanted">Those that are needed, each with what it is in the last backup.</param>
+    /// <param name="open">Opens it.</param>
+    /// <param name="damaged">What is wrong with it.</param>
+    /// <param name="table">Gets a table that is needed, as it is there and in the last backup, and must read all that it has.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public static async Task ReadPartAsync(string key, IEnumerable<BackedUpTable> together, IReadOnlyDictionary<BackedUpTable, BackedUpTable> wanted, Func<string, CancellationToken, Task<Stream>> open, Func<string, string, PgdException> damaged, Func<BackedUpTable, BackedUpTable, PartReader, Task> table, CancellationToken cancellationToken)
+    {
+        var stored = await open(key, cancellationToken).ConfigureAwait(false);
+        await using var _ = stored.ConfigureAwait(false);
+        var (part, position) = (new PartReader(stored, what => damaged(key, what)), 0L);
+        foreach (var there in together.OrderBy(table => table.Offset).ThenBy(table => table.AllBytes))
+        {
+            if (there.Offset != position)
+                throw part.Damaged($"the rows of {there.Schema}.{there.Name} do not begin where the manifest says");
+            position += there.AllBytes;
+            if (wanted.TryGetValue(there, out var now))
+                await table(there, now, part).ConfigureAwait(false);
+            else
+                await part.CopyAsync(Stream.Null, there.AllBytes, cancellationToken).ConfigureAwait(false);
+        }
+
+        await part.EndAsync(cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>For each backup, which of its tables are needed, and for which of the last one.</summary>

@@ -156,25 +156,11 @@ internal sealed partial class LogicalRestore(ConnectionUrl target, BackupReposit
                 var connection = await ConnectAsync(token).ConfigureAwait(false);
                 await using var _ = connection.ConfigureAwait(false);
                 await connection.QueryAsync(RowSettings, token).ConfigureAwait(false);
-                var stored = await repository.ReadAsync(prefix + group.Key, compressed: true, token).ConfigureAwait(false);
-                await using var __ = stored.ConfigureAwait(false);
-                var (part, position) = (new PartReader(stored, what => Damaged(prefix + group.Key, what)), 0L);
-                foreach (var table in group.OrderBy(table => table.Offset).ThenBy(table => table.AllBytes))
+                await RowChain.ReadPartAsync(prefix + group.Key, group, targets, (key, inner) => repository.ReadAsync(key, compressed: true, inner), Damaged, async (table, now, part) =>
                 {
-                    if (table.Offset != position)
-                        throw Damaged(prefix + group.Key, $"the rows of {table.Schema}.{table.Name} do not begin where the manifest says");
-                    position += table.AllBytes;
-                    if (!targets.TryGetValue(table, out var now))
-                    {
-                        await part.CopyAsync(Stream.Null, table.AllBytes, token).ConfigureAwait(false);
-                        continue;
-                    }
-
                     await TableAsync(connection, table, now, part, token).ConfigureAwait(false);
                     reporter.Progress($"restoring {target.Database}", Interlocked.Add(ref done, table.AllBytes), total);
-                }
-
-                await part.EndAsync(token).ConfigureAwait(false);
+                }, token).ConfigureAwait(false);
             }).ConfigureAwait(false);
         }
     }
