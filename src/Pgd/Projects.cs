@@ -325,15 +325,14 @@ public sealed class Projects
 
     private void Create(InitialCopy copy, AdminConnection connection, CancellationToken cancellationToken)
     {
-        var statement = $"create database {AdminConnection.QuoteIdentifier(copy.Database)} owner {AdminConnection.QuoteIdentifier(copy.Owner)} template template0 encoding {AdminConnection.QuoteLiteral(copy.Encoding)}";
         try
         {
-            connection.Execute($"{statement} lc_collate {AdminConnection.QuoteLiteral(copy.Collate)} lc_ctype {AdminConnection.QuoteLiteral(copy.Type)}", cancellationToken);
+            connection.Execute(copy.Definition(copy.Database, copy.Owner, isSortedAlike: true), cancellationToken);
         }
         catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.WrongObjectType or PostgresErrorCodes.InvalidParameterValue)
         {
-            _workspace.Reporter.Warn($"the text of {copy.Database} is sorted by {copy.Collate} where it comes from, which this server does not have: here it is sorted by the server's own locale");
-            connection.Execute(statement, cancellationToken);
+            _workspace.Reporter.Warn(copy.SortedOtherwise);
+            connection.Execute(copy.Definition(copy.Database, copy.Owner, isSortedAlike: false), cancellationToken);
         }
     }
 

@@ -55,22 +55,31 @@ internal sealed class LogicalSource : IAsyncDisposable
     /// <summary>The partitioned tables that are meant, whose rows are in their parts.</summary>
     public required IReadOnlyList<SourceTable> Partitioned { get; init; }
 
+    /// <summary>The tables that are not meant.</summary>
+    public required IReadOnlyList<SourceTable> Others { get; init; }
+
     /// <summary>The cluster's number; one of its address where the server does not tell.</summary>
     public required string SystemIdentifier { get; init; }
 
     /// <exception cref="PgdException">It does not answer, may not be read (with what to grant), or does not have what is asked for.</exception>
-    public static Task<LogicalSource> OpenAsync(ConnectionUrl url, TableSelection selection, CancellationToken cancellationToken) => OpenAsync(url, selection, changedBy: null, cancellationToken);
+    public static Task<LogicalSource> OpenAsync(ConnectionUrl url, TableSelection selection, CancellationToken cancellationToken) => OpenAsync(url, selection, changedBy: null, snapshot: null, cancellationToken);
+
+    /// <summary>The same at a moment that another session keeps until this returns, such as the one from which a slot goes on.</summary>
+    /// <exception cref="PgdException">As above.</exception>
+    public static Task<LogicalSource> OpenAsync(ConnectionUrl url, TableSelection selection, string snapshot, CancellationToken cancellationToken) => OpenAsync(url, selection, changedBy: null, snapshot, cancellationToken);
 
     /// <summary>The same, for a backup by a column.</summary>
     /// <exception cref="PgdException">The column is none that says when a row was changed, or the role may not see who is at work (<see cref="ExitCode.Unsafe"/>); …</exception>
-    public static async Task<LogicalSource> OpenAsync(ConnectionUrl url, TableSelection selection, ChangedBy? changedBy, CancellationToken cancellationToken)
+    public static Task<LogicalSource> OpenAsync(ConnectionUrl url, TableSelection selection, ChangedBy? changedBy, CancellationToken cancellationToken) => OpenAsync(url, selection, changedBy, snapshot: null, cancellationToken);
+
+    private static async Task<LogicalSource> OpenAsync(ConnectionUrl url, TableSelection selection, ChangedBy? changedBy, string? snapshot, CancellationToken cancellationToken)
     {
         var connection = await ScriptConnection.OpenAsync(url, Application, null, cancellationToken).ConfigureAwait(false);
         try
         {
             // Before the moment: who ends between the two is in it, and who is still at work is known.
             var (low, before) = changedBy is null ? default : await LowWatermarkAsync(url, connection, changedBy, cancellationToken).ConfigureAwait(false);
-            await BeginAsync(connection, null, cancellationToken).ConfigureAwait(false);
+            await BeginAsync(connection, snapshot, cancellationToken).ConfigureAwait(false);
             var said = (await AskAsync(url, connection, """
                 select current_setting('server_version_num'), pg_export_snapshot(), txid_current_snapshot()::text, (clock_timestamp() at time zone 'UTC')::text,
                     (case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end)::text,
@@ -79,7 +88,8 @@ internal sealed class LogicalSource : IAsyncDisposable
                 """, cancellationToken).ConfigureAwait(false))[0];
             if (int.Parse(said[0]!, CultureInfo.InvariantCulture) / 10_000 is var major && major < OldestMajor)
                 throw new PgdException(ExitCode.Unsafe, $"{url} is PostgreSQL {major}, and versions from {OldestMajor} on can be backed up");
-            var (tables, partitioned) = Chosen(await TablesAsync(url, connection, cancellationToken).ConfigureAwait(false), selection);
+            var all = await TablesAsync(url, connection, cancellationToken).ConfigureAwait(false);
+            var (tables, partitioned) = Chosen(all, selection);
             RefuseUnreadable(url, tables);
             if (changedBy is not null)
                 tables = await WithChangesAsync(url, connection, tables, changedBy, cancellationToken).ConfigureAwait(false);
@@ -91,7 +101,7 @@ internal sealed class LogicalSource : IAsyncDisposable
             // A standby numbers no transactions, but by a column it can be told as well.
             if (changedBy is not null && said[5] is null)
                 said[5] = $"{(await AskAsync(url, connection, "select timeline_id::text from pg_control_checkpoint()", cancellationToken).ConfigureAwait(false))[0][0]}/{said[6]}";
-            return new(url, connection, said, tables) { ChangedBy = changedBy is null ? null : new(changedBy.Column, low), LsnBefore = before, Partitioned = partitioned, SystemIdentifier = await SystemIdentifierAsync(url, connection, cancellationToken).ConfigureAwait(false) };
+            return new(url, connection, said, tables) { ChangedBy = changedBy is null ? null : new(changedBy.Column, low), LsnBefore = before, Partitioned = partitioned, Others = [.. all.ExceptBy(tables.Concat(partitioned).Select(table => table.Oid), table => table.Oid)], SystemIdentifier = await SystemIdentifierAsync(url, connection, cancellationToken).ConfigureAwait(false) };
         }
         catch
         {
@@ -184,13 +194,14 @@ internal sealed class LogicalSource : IAsyncDisposable
     public static string QuotedName(string schema, string name) => $"{AdminConnection.QuoteIdentifier(schema)}.{AdminConnection.QuoteIdentifier(name)}";
 
     /// <summary>Definitions, as pg_dump writes them at the same moment.</summary>
-    public Task DefinitionsAsync(string program, string section, bool withOwners, bool isPartial, Stream target, CancellationToken cancellationToken)
+    public Task DefinitionsAsync(string program, string section, bool withOwners, bool isPartial, Stream target, CancellationToken cancellationToken) =>
+        DefinitionsAsync(program, section, withOwners, isPartial ? [.. Tables.Concat(Partitioned).Select(table => "--table=" + QuotedName(table.Schema, table.Name))] : [], target, cancellationToken);
+
+    private Task DefinitionsAsync(string program, string section, bool withOwners, IReadOnlyList<string> which, Stream target, CancellationToken cancellationToken)
     {
-        List<string> arguments = ["--no-password", "--encoding=UTF8", "--section=" + section, "--snapshot=" + _snapshot, "--lock-wait-timeout=" + LockTimeout, "--no-subscriptions", "--no-tablespaces"];
+        List<string> arguments = ["--no-password", "--encoding=UTF8", "--section=" + section, "--snapshot=" + _snapshot, "--lock-wait-timeout=" + LockTimeout, "--no-subscriptions", "--no-tablespaces", .. which];
         if (!withOwners)
             arguments.AddRange(["--no-owner", "--no-privileges"]);
-        if (isPartial)
-            arguments.AddRange(Tables.Concat(Partitioned).Select(table => "--table=" + QuotedName(table.Schema, table.Name)));
         var start = DumpProgram.Start(program, arguments);
         Url.ApplyTo(start.Environment);
         start.Environment["PGAPPNAME"] = Application;
@@ -202,10 +213,17 @@ internal sealed class LogicalSource : IAsyncDisposable
     public PgdException Refused(PostgresException e) => Refused(Url, e);
 
     /// <summary>The definitions of a section as text that any connection executes.</summary>
-    public async Task<string> DefinitionsAsync(string program, string section, bool withOwners, bool isPartial, CancellationToken cancellationToken)
+    public Task<string> DefinitionsAsync(string program, string section, bool withOwners, bool isPartial, CancellationToken cancellationToken) =>
+        TextAsync(text => DefinitionsAsync(program, section, withOwners, isPartial, text, cancellationToken));
+
+    /// <summary>The same of all that the database has but some relations.</summary>
+    public Task<string> DefinitionsWithoutAsync(string program, string section, bool withOwners, IEnumerable<string> relations, CancellationToken cancellationToken) =>
+        TextAsync(text => DefinitionsAsync(program, section, withOwners, [.. relations.Select(relation => "--exclude-table=" + relation)], text, cancellationToken));
+
+    private static async Task<string> TextAsync(Func<Stream, Task> write)
     {
         using var text = new MemoryStream();
-        await DefinitionsAsync(program, section, withOwners, isPartial, text, cancellationToken).ConfigureAwait(false);
+        await write(text).ConfigureAwait(false);
         return LogicalRestore.WithoutPsql(System.Text.Encoding.UTF8.GetString(text.GetBuffer(), 0, (int)text.Length));
     }
 
@@ -249,7 +267,7 @@ internal sealed class LogicalSource : IAsyncDisposable
                 select c.oid, n.oid as schema, n.nspname, c.relname, c.relfilenode, c.relkind, c.relispartition, x.condition
                 from pg_class c join pg_namespace n on n.oid = c.relnamespace
                 left join (select unnest(extconfig) as oid, unnest(extcondition) as condition from pg_extension) x on x.oid = c.oid
-                where c.relkind in ('r', 'p') and c.relpersistence <> 't' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+                where c.relkind in ('r', 'p') and c.relpersistence <> 't' and n.nspname !~ '^pg_' and n.nspname not in ('information_schema', 'pgd_replicate')
                     and (x.oid is not null or not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e'))
             ), columns(atttypid) as (
                 select distinct a.atttypid from pg_attribute a join meant m on m.oid = a.attrelid where a.attnum > 0 and not a.attisdropped
@@ -405,6 +423,12 @@ internal sealed class LogicalSource : IAsyncDisposable
 /// <param name="PartOf">The numbers of the partitioned tables that it is a part of.</param>
 internal sealed record SourceTable(string Oid, string Schema, string Name, bool IsReadable, long Bytes, string Columns, string? Condition, string FileNode, string Identity, string? Key, bool IsPartitioned, IReadOnlyList<string> PartOf)
 {
+    /// <summary>Its name, to be put into a statement.</summary>
+    public string QuotedName => LogicalSource.QuotedName(Schema, Name);
+
+    /// <summary>Which of its rows are meant, as a condition; null for all.</summary>
+    public string? Rows { get; init; }
+
     /// <summary>The column that says when a row was changed, in a backup by column; null if it has none.</summary>
     public ChangeColumn? Change { get; init; }
 }

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Globalization;
+using System.IO.Hashing;
 using System.Text.RegularExpressions;
 using Npgsql;
 using Pgd.Backups;
@@ -18,16 +19,29 @@ internal sealed partial class InitialCopy : IAsyncDisposable
 {
     private const string Application = "pgd copy";
     private const int MostWorkers = 8, FirstWithRanges = 14, LargeObjectPiece = 1 << 20;
+    private const long SmallBytes = 1 << 20;
 
     private readonly LogicalSource _source;
     private readonly string _before, _after;
 
-    private InitialCopy(LogicalSource source, string before, string after, string?[] said)
+    private InitialCopy(LogicalSource source, IReadOnlyList<SourceTable> tables, string before, string after, string?[] said)
     {
-        (_source, _before, _after) = (source, before, after);
+        (_source, Tables, _before, _after) = (source, tables, before, after);
         (Owner, Encoding, Collate, Type) = (said[0]!, said[1]!, said[2]!, said[3]!);
         Roles = [.. LogicalRestore.RolesIn(before + after).Append(Owner).Distinct(StringComparer.Ordinal)];
     }
+
+    /// <summary>How many sessions there may be on each side.</summary>
+    public int Jobs { get; set; } = DefaultJobs;
+
+    /// <summary>That many if nobody says: as many as there are processors here, as each relays what another one reads.</summary>
+    public static int DefaultJobs => Math.Clamp(Environment.ProcessorCount, 2, MostWorkers);
+
+    /// <summary>What is copied, the largest first.</summary>
+    public IReadOnlyList<SourceTable> Tables { get; }
+
+    /// <summary>What the database has and is not copied, with what cannot be without it.</summary>
+    public IReadOnlyList<string> LeftOut { get; private init; } = [];
 
     /// <summary>Of a table that is larger, several sessions read a piece each.</summary>
     public long PieceBytes { get; set; } = 256L << 20;
@@ -60,16 +74,29 @@ internal sealed partial class InitialCopy : IAsyncDisposable
     /// <exception cref="PgdException">
     /// It does not answer (<see cref="ExitCode.Failed"/>), something of it may not be read (<see cref="ExitCode.Unsafe"/>, with what to grant), pg_dump is missing or too old (<see cref="ExitCode.MachineLacks"/>).
     /// </exception>
-    public static async Task<InitialCopy> OpenAsync(ConnectionUrl url, CancellationToken cancellationToken)
+    public static async Task<InitialCopy> OpenAsync(ConnectionUrl url, CancellationToken cancellationToken) =>
+        await OpenAsync(await LogicalSource.OpenAsync(url, TableSelection.All, cancellationToken).ConfigureAwait(false), static _ => null, withOwners: true, cancellationToken).ConfigureAwait(false);
+
+    /// <summary>The same of what is open already.</summary>
+    /// <param name="source">The database, with the tables that are meant; closed with the copy, and also if there is none.</param>
+    /// <param name="rows">Which rows of a table are meant, as a condition; null for all.</param>
+    /// <param name="withOwners">Whether everything belongs to whom it belongs to there, with the rights that were granted.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <exception cref="PgdException">As above.</exception>
+    public static async Task<InitialCopy> OpenAsync(LogicalSource source, Func<SourceTable, string?> rows, bool withOwners, CancellationToken cancellationToken)
     {
-        var source = await LogicalSource.OpenAsync(url, TableSelection.All, cancellationToken).ConfigureAwait(false);
         try
         {
             var program = (await DumpClients.FindAsync(cancellationToken).ConfigureAwait(false)).DumpOf(source.Major);
             var session = await source.ShareAsync(cancellationToken).ConfigureAwait(false);
             await using var _ = session.ConfigureAwait(false);
             var said = (await session.QueryAsync("select pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate, datctype from pg_database where datname = current_database()", cancellationToken).ConfigureAwait(false))[0];
-            return new(source, await source.DefinitionsAsync(program, "pre-data", withOwners: true, isPartial: false, cancellationToken).ConfigureAwait(false), await source.DefinitionsAsync(program, "post-data", withOwners: true, isPartial: false, cancellationToken).ConfigureAwait(false), said);
+            var without = await WithoutAsync(session, source.Others, cancellationToken).ConfigureAwait(false);
+            var before = Ours().Replace(await source.DefinitionsWithoutAsync(program, "pre-data", withOwners, without.Relations, cancellationToken).ConfigureAwait(false), "");
+            var after = Ours().Replace(await source.DefinitionsWithoutAsync(program, "post-data", withOwners, without.Relations, cancellationToken).ConfigureAwait(false), "");
+            foreach (var (table, constraint) in without.References)
+                after = Regex.Replace(after, $@"^ALTER TABLE (ONLY )?{Regex.Escape(table)}\s+ADD CONSTRAINT {Regex.Escape(constraint)} FOREIGN KEY [^;]*;\n", "", RegexOptions.Multiline | RegexOptions.CultureInvariant);
+            return new(source, [.. source.Tables.Select(table => table with { Rows = rows(table) })], before, after, said) { LeftOut = [.. without.Relations, .. without.References.Select(reference => $"the foreign key {reference.Constraint} of {reference.Table}")] };
         }
         catch
         {
@@ -78,25 +105,69 @@ internal sealed partial class InitialCopy : IAsyncDisposable
         }
     }
 
+    // pg_dump leaves out what it is told to, and not what cannot be without it.
+    private static async Task<(List<string> Relations, List<(string Table, string Constraint)> References)> WithoutAsync(ScriptConnection session, IReadOnlyList<SourceTable> others, CancellationToken cancellationToken)
+    {
+        var bookkeeping = await session.QueryAsync("select quote_ident(n.nspname) || '.' || quote_ident(c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = $1 and c.relkind = 'r'", cancellationToken, ReplicaRecord.Schema).ConfigureAwait(false);
+        if (others.Count == 0)
+            return (bookkeeping.ConvertAll(row => row[0]!), []);
+        var oids = string.Join(',', others.Select(table => table.Oid));
+        var dependent = await session.QueryAsync($"""
+            with recursive gone as (
+                select unnest('{"{" + oids + "}"}'::oid[]) as oid
+                union
+                select r.ev_class from gone g join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = g.oid and d.classid = 'pg_rewrite'::regclass join pg_rewrite r on r.oid = d.objid
+            ) select quote_ident(n.nspname) || '.' || quote_ident(c.relname) from gone join pg_class c on c.oid = gone.oid join pg_namespace n on n.oid = c.relnamespace order by 1
+            """, cancellationToken).ConfigureAwait(false);
+        var references = await session.QueryAsync($"""
+            select quote_ident(n.nspname) || '.' || quote_ident(c.relname), quote_ident(k.conname) from pg_constraint k join pg_class c on c.oid = k.conrelid join pg_namespace n on n.oid = c.relnamespace
+            where k.contype = 'f' and k.conparentid = 0 and k.confrelid in ({oids}) and k.conrelid not in ({oids}) order by 1, 2
+            """, cancellationToken).ConfigureAwait(false);
+        return ([.. dependent.Concat(bookkeeping).Select(row => row[0]!)], references.ConvertAll(row => (row[0]!, row[1]!)));
+    }
+
+    /// <summary>The statement that makes a database for it.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="owner">To whom it belongs; null for whoever makes it.</param>
+    /// <param name="isSortedAlike">Whether its text is sorted as it is there, which takes that locale; else by the server's own.</param>
+    public string Definition(string name, string? owner, bool isSortedAlike) =>
+        $"create database {AdminConnection.QuoteIdentifier(name)}{(owner is null ? "" : $" owner {AdminConnection.QuoteIdentifier(owner)}")} template template0 encoding {AdminConnection.QuoteLiteral(Encoding)}"
+        + (isSortedAlike ? $" lc_collate {AdminConnection.QuoteLiteral(Collate)} lc_ctype {AdminConnection.QuoteLiteral(Type)}" : "");
+
+    /// <summary>What to tell of a database that is not sorted as it is there.</summary>
+    public string SortedOtherwise => $"the text of {Database} is sorted by {Collate} where it comes from, which this server does not have: here it is sorted by the server's own locale";
+
     /// <summary>Copies it.</summary>
     /// <param name="target">An empty database that has its roles, and a role that may do everything there.</param>
     /// <param name="reporter">Hears how far it is.</param>
     /// <param name="cancellationToken">Ends it; the database is then half full.</param>
     /// <exception cref="PgdException">Either server refuses something, or is lost (<see cref="ExitCode.Failed"/>).</exception>
-    public async Task RunAsync(ConnectionUrl target, IReporter reporter, CancellationToken cancellationToken)
+    public Task RunAsync(ConnectionUrl target, IReporter reporter, CancellationToken cancellationToken) => RunAsync(target, journal: null, reporter, cancellationToken);
+
+    /// <summary>The same, going on after one that was interrupted.</summary>
+    /// <param name="target">A database that is empty but for what the journal names.</param>
+    /// <param name="journal">What is done already. Rows are believed only if they are those of this moment.</param>
+    /// <param name="reporter">Hears how far it is.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <exception cref="PgdException">As above.</exception>
+    public async Task RunAsync(ConnectionUrl target, CopyJournal? journal, IReporter reporter, CancellationToken cancellationToken)
     {
         try
         {
             var connection = await ConnectAsync(target, cancellationToken).ConfigureAwait(false);
             await using var _ = connection.ConfigureAwait(false);
+            if (journal is not null)
+                await RequireSameDefinitionsAsync(connection, journal, cancellationToken).ConfigureAwait(false);
+            var script = new DefinitionScript(target, Application, Jobs, journal, reporter);
             reporter.Step($"copying the definitions of {Database}");
-            await LogicalRestore.ExecuteAsync(connection, _before, cancellationToken).ConfigureAwait(false);
+            await script.ExecuteAsync(connection, _before, cancellationToken).ConfigureAwait(false);
             Fault.Here("copy:definitions");
-            await RowsAsync(target, reporter, cancellationToken).ConfigureAwait(false);
+            await RowsAsync(target, journal, reporter, cancellationToken).ConfigureAwait(false);
             Fault.Here("copy:rows");
-            await LargeObjectsAsync(target, cancellationToken).ConfigureAwait(false);
+            await LargeObjectsAsync(target, journal, cancellationToken).ConfigureAwait(false);
+            Fault.Here("copy:large-objects");
             reporter.Step($"building indexes and constraints of {Database}");
-            await BuildAsync(connection, target, cancellationToken).ConfigureAwait(false);
+            await script.BuildAsync(connection, _after, cancellationToken).ConfigureAwait(false);
             Fault.Here("copy:built");
             // Last: what was inserted meanwhile did not come, but a value that was given out must not be given out again.
             foreach (var sequence in await _source.SequencesAsync(ofTheTablesOnly: false, cancellationToken).ConfigureAwait(false))
@@ -111,7 +182,7 @@ internal sealed partial class InitialCopy : IAsyncDisposable
         }
         catch (NpgsqlException e)
         {
-            throw new PgdException(ExitCode.Failed, $"a connection was lost while {_source.Url} was copied: {ScriptConnection.Innermost(e)}", "Nothing of it is left. Try again.", e);
+            throw new PgdException(ExitCode.Failed, $"a connection was lost while {_source.Url} was copied: {ScriptConnection.Innermost(e)}", journal is null ? "Nothing of it is left. Try again." : "Run the same again: it goes on where it was.", e);
         }
     }
 
@@ -119,14 +190,30 @@ internal sealed partial class InitialCopy : IAsyncDisposable
 
     private static Task<ScriptConnection> ConnectAsync(ConnectionUrl target, CancellationToken cancellationToken) => ScriptConnection.OpenAsync(target, Application, null, cancellationToken);
 
-    private static int Workers(int most) => Math.Min(Math.Min(Math.Max(2, Environment.ProcessorCount), MostWorkers), most);
-
-    private async Task RowsAsync(ConnectionUrl target, IReporter reporter, CancellationToken cancellationToken)
+    // What was made from other definitions cannot be completed by these. Large objects come and go.
+    private async Task RequireSameDefinitionsAsync(ScriptConnection connection, CopyJournal journal, CancellationToken cancellationToken)
     {
-        var pieces = await PiecesAsync(cancellationToken).ConfigureAwait(false);
+        var step = "definitions " + XxHash128.HashToUInt128(System.Text.Encoding.UTF8.GetBytes(LargeObjectLine().Replace(_before, "") + _after)).ToString("x32", CultureInfo.InvariantCulture);
+        if (journal.IsDone(step))
+            return;
+        if (journal.WasBegun)
+            throw new PgdException(ExitCode.Exists, $"{_source.Url} was redefined, or is to be copied otherwise, since the copy that was begun", "Nothing was changed. Begin anew: --drop-existing");
+        await journal.MarkAsync(connection, [step], cancellationToken).ConfigureAwait(false);
+    }
+
+    private static string StepOf(SourceTable table) => $"rows {table.QuotedName}";
+
+    private async Task RowsAsync(ConnectionUrl target, CopyJournal? journal, IReporter reporter, CancellationToken cancellationToken)
+    {
+        if (journal?.WasBegun ?? false)
+            await ProveAsync(target, journal, reporter, cancellationToken).ConfigureAwait(false);
+        var pieces = await PiecesAsync(journal, cancellationToken).ConfigureAwait(false);
+        if (journal?.WasBegun ?? false)
+            await EmptyAsync(target, pieces, cancellationToken).ConfigureAwait(false);
+        var left = new ConcurrentDictionary<string, int>(pieces.GroupBy(piece => piece.Table.Oid).Select(table => KeyValuePair.Create(table.Key, table.Count())), StringComparer.Ordinal);
         var (total, done) = (pieces.Sum(piece => piece.Bytes), 0L);
         var queue = new ConcurrentQueue<Piece>(pieces.OrderByDescending(piece => piece.Bytes));
-        await Parallel.ForEachAsync(Enumerable.Range(0, Workers(pieces.Count)), new ParallelOptions { MaxDegreeOfParallelism = MostWorkers, CancellationToken = cancellationToken }, async (_, token) =>
+        await Parallel.ForEachAsync(Enumerable.Range(0, Math.Min(Jobs, pieces.Count)), new ParallelOptions { MaxDegreeOfParallelism = Math.Max(1, Jobs), CancellationToken = cancellationToken }, async (_, token) =>
         {
             var from = await _source.ShareAsync(token).ConfigureAwait(false);
             await using var __ = from.ConfigureAwait(false);
@@ -135,18 +222,67 @@ internal sealed partial class InitialCopy : IAsyncDisposable
             await into.QueryAsync(LogicalRestore.RowSettings, token).ConfigureAwait(false);
             while (queue.TryDequeue(out var piece))
             {
-                await CopyAsync(from, into, piece, token).ConfigureAwait(false);
+                await CopyAsync(from, into, piece, journal, token).ConfigureAwait(false);
+                if (piece.Range is not null && left.AddOrUpdate(piece.Table.Oid, 0, static (_, count) => count - 1) == 0 && journal is not null)
+                    await journal.MarkAsync(into, [StepOf(piece.Table)], token).ConfigureAwait(false);
+                Fault.Here("copy:table");
                 reporter.Progress($"copying {Database}", Interlocked.Add(ref done, piece.Bytes), total);
             }
         }).ConfigureAwait(false);
     }
 
-    private async Task<List<Piece>> PiecesAsync(CancellationToken cancellationToken)
+    // Of a table that comes in pieces, some may be there.
+    private static async Task EmptyAsync(ConnectionUrl target, List<Piece> pieces, CancellationToken cancellationToken)
+    {
+        var connection = await ConnectAsync(target, cancellationToken).ConfigureAwait(false);
+        await using var _ = connection.ConfigureAwait(false);
+        foreach (var table in pieces.Select(piece => piece.Table).Where(table => table.Condition is null).Distinct())
+            await connection.QueryAsync($"truncate only {table.QuotedName} cascade", cancellationToken).ConfigureAwait(false);
+    }
+
+    // What an earlier run copied is of another moment. It stays where the rows are the same, and else it is copied again.
+    private async Task ProveAsync(ConnectionUrl target, CopyJournal journal, IReporter reporter, CancellationToken cancellationToken)
+    {
+        var (done, kept) = (Tables.Where(table => journal.IsDone(StepOf(table))).ToList(), 0);
+        if (done.Count == 0)
+            return;
+        reporter.Step($"comparing {done.Count} {(done.Count == 1 ? "table" : "tables")} that were copied before");
+        await Parallel.ForEachAsync(done, new ParallelOptions { MaxDegreeOfParallelism = Math.Max(1, Jobs), CancellationToken = cancellationToken }, async (table, token) =>
+        {
+            var from = await _source.ShareAsync(token).ConfigureAwait(false);
+            await using var _ = from.ConfigureAwait(false);
+            var into = await LogicalSource.SessionAsync(target, token).ConfigureAwait(false);
+            await using var __ = into.ConfigureAwait(false);
+            var row = $"row({table.Columns})::text";
+            string Digest(string? rows) => $"select concat_ws(' ', count(*), sum(hashtextextended({row}, 0)::numeric), sum(hashtextextended({row}, 1)::numeric)) from only {table.QuotedName}{Where(rows, table.Condition)}";
+            var (there, here) = (from.QueryAsync(Digest(table.Rows), token), into.QueryAsync(Digest(null), token));
+            await Task.WhenAll(there, here).ConfigureAwait(false);
+            if ((await there.ConfigureAwait(false))[0][0] == (await here.ConfigureAwait(false))[0][0])
+            {
+                Interlocked.Increment(ref kept);
+                return;
+            }
+
+            var writer = await ConnectAsync(target, token).ConfigureAwait(false);
+            await using var ___ = writer.ConfigureAwait(false);
+            await journal.ForgetAsync(writer, StepOf(table), token).ConfigureAwait(false);
+        }).ConfigureAwait(false);
+        reporter.Step($"{kept} of them {(kept == 1 ? "is" : "are")} as at the source; the others are copied again");
+    }
+
+    private static string Where(params IEnumerable<string?> conditions)
+    {
+        // What an extension says of its table begins with the word.
+        var all = conditions.Where(condition => !string.IsNullOrEmpty(condition)).Select(condition => $"({(condition!.TrimStart().StartsWith("where", StringComparison.OrdinalIgnoreCase) ? condition.TrimStart()[5..] : condition)})").ToList();
+        return all.Count == 0 ? "" : " where " + string.Join(" and ", all);
+    }
+
+    private async Task<List<Piece>> PiecesAsync(CopyJournal? journal, CancellationToken cancellationToken)
     {
         var pieces = new List<Piece>();
         var session = await _source.ShareAsync(cancellationToken).ConfigureAwait(false);
         await using var _ = session.ConfigureAwait(false);
-        foreach (var table in _source.Tables)
+        foreach (var table in Tables.Where(table => !(journal?.IsDone(StepOf(table)) ?? false)))
         {
             // Without columns nothing is to be had by range, and before that version each piece would read all of the table.
             if (table.Bytes <= PieceBytes || _source.Major < FirstWithRanges || table.Columns.Length == 0 || table.Condition is not null)
@@ -161,29 +297,29 @@ internal sealed partial class InitialCopy : IAsyncDisposable
             {
                 // The last one has no end: the table may have grown.
                 var (first, end) = (pages * i / count, pages * (i + 1) / count);
-                pieces.Add(new(table, string.Create(CultureInfo.InvariantCulture, $"where ctid >= '({first},0)'") + (i == count - 1 ? "" : string.Create(CultureInfo.InvariantCulture, $" and ctid < '({end},0)'")), table.Bytes / count));
+                pieces.Add(new(table, string.Create(CultureInfo.InvariantCulture, $"ctid >= '({first},0)'") + (i == count - 1 ? "" : string.Create(CultureInfo.InvariantCulture, $" and ctid < '({end},0)'")), table.Bytes / count));
             }
         }
 
         return pieces;
     }
 
-    private async Task CopyAsync(ScriptConnection from, ScriptConnection into, Piece piece, CancellationToken cancellationToken)
+    private async Task CopyAsync(ScriptConnection from, ScriptConnection into, Piece piece, CopyJournal? journal, CancellationToken cancellationToken)
     {
-        var (table, name) = (piece.Table, LogicalSource.QuotedName(piece.Table.Schema, piece.Table.Name));
+        var table = piece.Table;
         var columns = table.Columns.Length == 0 ? "" : $" ({table.Columns})";
-        var statement = piece.Range is null && string.IsNullOrEmpty(table.Condition) ? LogicalDump.CopyOf(name, table.Columns) : $"copy (select {table.Columns} from only {name} {piece.Range ?? table.Condition}) to stdout";
-        // A table that comes in one piece is written as rows that are old already: nobody has to visit them again for that. What an extension put there stays.
-        var isFrozen = piece.Range is null && table.Condition is null;
+        var where = Where(piece.Range, table.Rows, table.Condition);
+        var statement = where.Length == 0 ? LogicalDump.CopyOf(table.QuotedName, table.Columns) : $"copy (select {table.Columns} from only {table.QuotedName}{where}) to stdout";
+        // A table that comes in one piece is written as rows that are old already: nobody has to visit them again for that. What an extension put there stays; and a new file for each of many small tables is no gain.
+        var isWhole = piece.Range is null && table.Condition is null;
+        var isFrozen = isWhole && piece.Bytes > SmallBytes;
+        await into.QueryAsync("begin", cancellationToken).ConfigureAwait(false);
         if (isFrozen)
-        {
-            await into.QueryAsync("begin", cancellationToken).ConfigureAwait(false);
-            await into.QueryAsync($"truncate only {name}", cancellationToken).ConfigureAwait(false);
-        }
-
-        await RelayAsync(from, statement, into, $"copy {name}{columns} from stdin{(isFrozen ? " (freeze)" : "")}", isLarge: piece.Bytes > LogicalDump.LargeBytes, cancellationToken).ConfigureAwait(false);
-        if (isFrozen)
-            await into.QueryAsync("commit", cancellationToken).ConfigureAwait(false);
+            await into.QueryAsync($"truncate only {table.QuotedName}", cancellationToken).ConfigureAwait(false);
+        await RelayAsync(from, statement, into, $"copy {table.QuotedName}{columns} from stdin{(isFrozen ? " (freeze)" : "")}", isLarge: piece.Bytes > LogicalDump.LargeBytes, cancellationToken).ConfigureAwait(false);
+        if (journal is not null && piece.Range is null)
+            await journal.MarkAsync(into, [StepOf(table)], cancellationToken).ConfigureAwait(false);
+        await into.QueryAsync("commit", cancellationToken).ConfigureAwait(false);
     }
 
     private Task RelayAsync(ScriptConnection from, string copyOut, ScriptConnection into, string copyIn, bool isLarge, CancellationToken cancellationToken) => into.CopyInAsync(copyIn, async rows =>
@@ -199,17 +335,24 @@ internal sealed partial class InitialCopy : IAsyncDisposable
     }, cancellationToken);
 
     // They are there, empty, with their owners: pg_dump's definitions make them. Their content comes in pieces, as rows of one table, and not in a round trip for each.
-    private async Task LargeObjectsAsync(ConnectionUrl target, CancellationToken cancellationToken)
+    private async Task LargeObjectsAsync(ConnectionUrl target, CopyJournal? journal, CancellationToken cancellationToken)
     {
         var from = await _source.ShareAsync(cancellationToken).ConfigureAwait(false);
         await using var _ = from.ConfigureAwait(false);
         var into = await ConnectAsync(target, cancellationToken).ConfigureAwait(false);
         await using var __ = into.ConfigureAwait(false);
-        var there = (await into.QueryAsync("select exists (select from pg_largeobject_metadata)::text", cancellationToken).ConfigureAwait(false))[0][0] == "true";
-        if (!there)
+        if ((await into.QueryAsync("select exists (select from pg_largeobject_metadata)::text", cancellationToken).ConfigureAwait(false))[0][0] != "true")
             return;
         await into.QueryAsync(LogicalRestore.RowSettings, cancellationToken).ConfigureAwait(false);
-        await into.QueryAsync("create temp table pieces (oid oid, piece bigint, content bytea)", cancellationToken).ConfigureAwait(false);
+        await into.QueryAsync("begin", cancellationToken).ConfigureAwait(false);
+        await into.QueryAsync("create temp table pieces (oid oid, piece bigint, content bytea) on commit drop", cancellationToken).ConfigureAwait(false);
+        // Of another moment, if an earlier run left any.
+        if (journal?.WasBegun ?? false)
+        {
+            var there = (await from.QueryAsync("select coalesce(string_agg(oid::text, ','), '') from pg_largeobject_metadata", cancellationToken).ConfigureAwait(false))[0][0]!;
+            await into.QueryAsync($"select count(case when oid = any ('{"{" + there + "}"}') then lo_truncate(lo_open(oid, x'20000'::int), 0) else lo_unlink(oid) end)::text from pg_largeobject_metadata", cancellationToken).ConfigureAwait(false);
+        }
+
         var copy = string.Create(CultureInfo.InvariantCulture, $"""
             copy (with recursive pieces (oid, piece, content) as (
                 select oid, 0::bigint, lo_get(oid, 0, {LargeObjectPiece}) from pg_largeobject_metadata
@@ -218,50 +361,15 @@ internal sealed partial class InitialCopy : IAsyncDisposable
             """);
         await RelayAsync(from, copy, into, "copy pieces from stdin", isLarge: true, cancellationToken).ConfigureAwait(false);
         await into.QueryAsync($"select count(*)::text from (select lo_put(oid, piece * {LargeObjectPiece}, content) from pieces offset 0) as put", cancellationToken).ConfigureAwait(false);
+        await into.QueryAsync("commit", cancellationToken).ConfigureAwait(false);
     }
 
-    // What stands together and builds an index is built side by side; all else comes as it was written.
-    private async Task BuildAsync(ScriptConnection connection, ConnectionUrl target, CancellationToken cancellationToken)
-    {
-        var statements = SqlScript.Split(_after).ToList();
-        var settings = statements.TakeWhile(statement => statement.Words is ["set" or "select", ..]).ToList();
-        for (var i = 0; i < statements.Count;)
-        {
-            var builds = statements.Skip(i).TakeWhile(statement => BuildsIndex().IsMatch(statement.Text)).ToList();
-            if (builds.Count < 2)
-            {
-                await LogicalRestore.ExecuteAsync(connection, statements[i++], cancellationToken).ConfigureAwait(false);
-                continue;
-            }
+    [GeneratedRegex(@"^(SELECT pg_catalog\.lo_create|ALTER LARGE OBJECT|GRANT .* ON LARGE OBJECT|REVOKE .* ON LARGE OBJECT).*\n|^--.*\n|^\s*\n", RegexOptions.Multiline)]
+    private static partial Regex LargeObjectLine();
 
-            i += builds.Count;
-            var (queue, deadlocked) = (new ConcurrentQueue<SqlStatement>(builds), new ConcurrentQueue<SqlStatement>());
-            await Parallel.ForEachAsync(Enumerable.Range(0, Workers(builds.Count)), new ParallelOptions { MaxDegreeOfParallelism = MostWorkers, CancellationToken = cancellationToken }, async (_, token) =>
-            {
-                var worker = await ConnectAsync(target, token).ConfigureAwait(false);
-                await using var __ = worker.ConfigureAwait(false);
-                foreach (var setting in settings)
-                    await LogicalRestore.ExecuteAsync(worker, setting, token).ConfigureAwait(false);
-                while (queue.TryDequeue(out var build))
-                {
-                    try
-                    {
-                        await LogicalRestore.ExecuteAsync(worker, build, token).ConfigureAwait(false);
-                    }
-                    catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.DeadlockDetected)
-                    {
-                        // A partitioned table and its parts lock each other; alone it gets through.
-                        deadlocked.Enqueue(build);
-                    }
-                }
-            }).ConfigureAwait(false);
-            foreach (var build in deadlocked)
-                await LogicalRestore.ExecuteAsync(connection, build, cancellationToken).ConfigureAwait(false);
-        }
-    }
-
-    [GeneratedRegex(@"^\s*(CREATE (UNIQUE )?INDEX |ALTER TABLE ONLY .+\s+ADD CONSTRAINT .+ (PRIMARY KEY|UNIQUE)\b)", RegexOptions.Singleline)]
-    private static partial Regex BuildsIndex();
+    // What we make for replication is none of its definitions.
+    [GeneratedRegex("""^(CREATE|ALTER) PUBLICATION "?pgd_[0-9a-f]{8}\b[^;]*;\n|^(CREATE SCHEMA|ALTER SCHEMA) pgd_replicate\b[^;]*;\n""", RegexOptions.Multiline)]
+    private static partial Regex Ours();
 
     /// <summary>What one session reads at a time.</summary>
     private sealed record Piece(SourceTable Table, string? Range, long Bytes);

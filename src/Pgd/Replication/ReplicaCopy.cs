@@ -1,0 +1,210 @@
+using System.Globalization;
+using Npgsql;
+using Pgd.Backups;
+using Pgd.Libpq;
+using Pgd.Linux;
+using Pgd.Postgres;
+
+namespace Pgd.Replication;
+
+/// <summary>Makes the copy of a database on another server, and with it what keeps it in sync: a publication and a slot that begins at the moment that is copied. After whatever end, the same again goes on.</summary>
+/// <param name="source">The database.</param>
+/// <param name="target">The one that becomes its copy.</param>
+/// <param name="choice">What of it is meant.</param>
+/// <param name="options">How.</param>
+/// <param name="reporter">Hears how far it is.</param>
+internal sealed class ReplicaCopy(ConnectionUrl source, ConnectionUrl target, DatabaseChoice choice, ReplicationInit options, IReporter reporter)
+{
+    private const int Attempts = 3;
+
+    // Any number: who has it works on the database.
+    private const long LockKey = 0x7067_6472_6570_6c69;
+
+    /// <summary>Makes it.</summary>
+    /// <returns>What was copied; with nothing in it if it was complete already.</returns>
+    public async Task<CopiedDatabase> RunAsync(CancellationToken cancellationToken)
+    {
+        if (options.DropExisting)
+            await DropAsync(cancellationToken).ConfigureAwait(false);
+        await EnsureDatabaseAsync(cancellationToken).ConfigureAwait(false);
+        var replica = await DatabaseReplica.OpenAsync(source, target, cancellationToken).ConfigureAwait(false);
+        await using var _ = replica.ConfigureAwait(false);
+        await LockAsync(replica, cancellationToken).ConfigureAwait(false);
+        var words = choice.ToString() + (options.Follow ? "" : " (once)") + (options.WithOwners ? "" : " (no owners)");
+        var record = await ReplicaRecord.FindAsync(replica.Into, cancellationToken).ConfigureAwait(false);
+        if (record is null)
+        {
+            await RequireEmptyAsync(replica, cancellationToken).ConfigureAwait(false);
+            record = await ReplicaRecord.BeginAsync(replica.Into, replica.Name, words, cancellationToken).ConfigureAwait(false);
+            Fault.Here("init:record");
+        }
+
+        if (record.Name != replica.Name)
+            throw new PgdException(ExitCode.Exists, $"{target} is the copy of another database than {source}", "Name another database as --target, or have this one dropped: --drop-existing");
+        if (record.Choice != words)
+            throw new PgdException(ExitCode.Exists, $"{target} is a copy of {record.Choice}, and not of {words}", "Say the same as then, or begin anew: --drop-existing");
+        if (record.IsCopied)
+            return new(source.Database, target.Database, 0, 0, record.DataAsOf, WasThere: true, []);
+        var (slot, copy) = await OpenAsync(replica, cancellationToken).ConfigureAwait(false);
+        await using var __ = copy.ConfigureAwait(false);
+        if (slot is not null)
+            await slot.DisposeAsync().ConfigureAwait(false);
+        record = await record.OfAsync(replica.Into, slot?.Lsn, copy.DataAsOf, cancellationToken).ConfigureAwait(false);
+        Fault.Here("init:slot");
+        if (copy.LeftOut.Count > 0)
+            reporter.Step($"without {string.Join(", ", copy.LeftOut.Take(5))}{(copy.LeftOut.Count > 5 ? $" and {copy.LeftOut.Count - 5} more" : "")}");
+        if (options.WithOwners)
+            await SourceRoles.MakeAsync(replica, [.. copy.Roles], reporter, cancellationToken).ConfigureAwait(false);
+        Fault.Here("init:roles");
+        copy.Jobs = options.Jobs ?? InitialCopy.DefaultJobs;
+        await copy.RunAsync(target, await CopyJournal.ReadAsync(replica.Into, cancellationToken).ConfigureAwait(false), reporter, cancellationToken).ConfigureAwait(false);
+        await SourceRoles.DatabaseAsync(replica, options.WithOwners, reporter, cancellationToken).ConfigureAwait(false);
+        Fault.Here("init:database");
+        await record.CompleteAsync(replica.Into, cancellationToken).ConfigureAwait(false);
+        Fault.Here("init:complete");
+        return new(source.Database, target.Database, copy.Tables.Count, copy.Tables.Sum(table => table.Bytes), copy.DataAsOf, WasThere: false, copy.LeftOut);
+    }
+
+    /// <summary>Keeps others from working on a target, for as long as the session lasts.</summary>
+    /// <exception cref="PgdException">Somebody does (<see cref="ExitCode.Locked"/>).</exception>
+    public static async Task LockAsync(DatabaseReplica replica, CancellationToken cancellationToken)
+    {
+        if ((await replica.AskTargetAsync("select pg_try_advisory_lock($1::bigint)::text", cancellationToken, LockKey.ToString(CultureInfo.InvariantCulture)).ConfigureAwait(false))[0][0] != "true")
+            throw new PgdException(ExitCode.Locked, $"another dotnet pgd replicate is at work on {replica.Target}", "Wait for it.");
+    }
+
+    // The list of what is published has to be there before the slot, and what is copied is known after it: if a table came or went in between, once more.
+    private async Task<(ReplicationSlot? Slot, InitialCopy Copy)> OpenAsync(DatabaseReplica replica, CancellationToken cancellationToken)
+    {
+        if (!options.Follow)
+            return (null, await CopyOfAsync(await LogicalSource.OpenAsync(source, choice.Tables, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false));
+        for (var attempt = 1; ; attempt++)
+        {
+            List<SourceTable> meant;
+            var before = await LogicalSource.OpenAsync(source, choice.Tables, cancellationToken).ConfigureAwait(false);
+            await using (before.ConfigureAwait(false))
+                meant = [.. before.Tables.Select(table => table with { Rows = choice.RowsOf(table) })];
+            var published = await Publication.MakeAsync(replica, meant, cancellationToken).ConfigureAwait(false);
+            Fault.Here("init:publication");
+            var slot = await ReplicationSlot.CreateAsync(replica, reporter, cancellationToken).ConfigureAwait(false);
+            try
+            {
+                var shared = await LogicalSource.OpenAsync(source, choice.Tables, slot.Snapshot, cancellationToken).ConfigureAwait(false);
+                var now = shared.Tables.Select(table => (table.QuotedName, table.Oid)).ToHashSet();
+                if (now.SetEquals(meant.Select(table => (table.QuotedName, table.Oid))) && (await Publication.TablesAsync(replica, cancellationToken).ConfigureAwait(false))!.SetEquals(published))
+                    return (slot, await CopyOfAsync(shared, cancellationToken).ConfigureAwait(false));
+                await shared.DisposeAsync().ConfigureAwait(false);
+                await slot.DisposeAsync().ConfigureAwait(false);
+                if (attempt == Attempts)
+                    throw new PgdException(ExitCode.Locked, $"tables of {source} come and go", "Begin when nobody redefines them.");
+            }
+            catch
+            {
+                await slot.DisposeAsync().ConfigureAwait(false);
+                throw;
+            }
+        }
+    }
+
+    private Task<InitialCopy> CopyOfAsync(LogicalSource opened, CancellationToken cancellationToken) => InitialCopy.OpenAsync(opened, choice.RowsOf, options.WithOwners, cancellationToken);
+
+    private static async Task RequireEmptyAsync(DatabaseReplica replica, CancellationToken cancellationToken)
+    {
+        var there = await replica.AskTargetAsync("""
+            select n.nspname || '.' || c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+            where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+                and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
+            order by 1
+            """, cancellationToken).ConfigureAwait(false);
+        if (there.Count > 0)
+            throw new PgdException(ExitCode.Exists, $"{replica.Target} is not empty: it has {string.Join(", ", there.Take(3).Select(row => row[0]))}{(there.Count > 3 ? $" and {there.Count - 3} more" : "")}", "Nothing was changed. Name an empty database, or one that is not there yet; or have it dropped and made anew: --drop-existing");
+    }
+
+    private async Task EnsureDatabaseAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            var there = await ScriptConnection.OpenAsync(target, DatabaseReplica.Application, null, cancellationToken).ConfigureAwait(false);
+            await there.DisposeAsync().ConfigureAwait(false);
+            return;
+        }
+        catch (PgdException e) when (e.ExitCode == ExitCode.NotFound)
+        {
+            // It is made.
+        }
+
+        var from = await ScriptConnection.OpenAsync(source, DatabaseReplica.Application, null, cancellationToken).ConfigureAwait(false);
+        await using var _ = from.ConfigureAwait(false);
+        var said = (await from.QueryAsync("select pg_encoding_to_char(encoding), datcollate, datctype from pg_database where datname = current_database()", cancellationToken).ConfigureAwait(false))[0];
+        var maintenance = await MaintenanceAsync(cancellationToken).ConfigureAwait(false);
+        await using var __ = maintenance.ConfigureAwait(false);
+        var statement = $"create database {AdminConnection.QuoteIdentifier(target.Database)} template template0 encoding {AdminConnection.QuoteLiteral(said[0]!)}";
+        try
+        {
+            try
+            {
+                await maintenance.QueryAsync($"{statement} lc_collate {AdminConnection.QuoteLiteral(said[1]!)} lc_ctype {AdminConnection.QuoteLiteral(said[2]!)}", cancellationToken).ConfigureAwait(false);
+            }
+            catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.WrongObjectType or PostgresErrorCodes.InvalidParameterValue)
+            {
+                reporter.Warn($"the text of {source.Database} is sorted by {said[1]} at the source, which the target does not have: there it is sorted by the server's own locale");
+                await maintenance.QueryAsync(statement, cancellationToken).ConfigureAwait(false);
+            }
+        }
+        catch (PostgresException e)
+        {
+            throw DatabaseReplica.Refused(target, e);
+        }
+    }
+
+    // Of a database that is dropped, the name of another one leads to the server.
+    private async Task<ScriptConnection> MaintenanceAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await ScriptConnection.OpenAsync(target with { Database = "postgres" }, DatabaseReplica.Application, null, cancellationToken).ConfigureAwait(false);
+        }
+        catch (PgdException e) when (e.ExitCode == ExitCode.NotFound)
+        {
+            return await ScriptConnection.OpenAsync(target with { Database = "template1" }, DatabaseReplica.Application, null, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private async Task DropAsync(CancellationToken cancellationToken)
+    {
+        DatabaseReplica replica;
+        try
+        {
+            replica = await DatabaseReplica.OpenAsync(source, target, cancellationToken).ConfigureAwait(false);
+        }
+        catch (PgdException e) when (e.ExitCode == ExitCode.NotFound && e.Message.Contains(target.ToString(), StringComparison.Ordinal))
+        {
+            return;
+        }
+
+        await using (replica.ConfigureAwait(false))
+        {
+            if (target.Database is "postgres" or "template1")
+                throw new PgdException(ExitCode.Unsafe, $"{target} is not dropped: the server's own programs use the database {target.Database}", "Name another database as --target.");
+            await LockAsync(replica, cancellationToken).ConfigureAwait(false);
+            var others = await replica.AskTargetAsync("select format('process %s%s', pid, case when usename is not null then format(' of %s (%s)', usename, coalesce(nullif(application_name, ''), 'no name')) end) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend' order by pid limit 5", cancellationToken).ConfigureAwait(false);
+            if (others.Count > 0)
+                throw new PgdException(ExitCode.Unsafe, $"{target} is not dropped: others are connected to it: {string.Join(", ", others.Select(row => row[0]))}", "Nothing was changed. Have them end their work first.");
+            reporter.Step($"dropping {target.Database} at {target.Host}");
+            await Subscription.RemoveAsync(replica, cancellationToken).ConfigureAwait(false);
+            await ReplicationSlot.RemoveAsync(replica, cancellationToken).ConfigureAwait(false);
+            await Publication.RemoveAsync(replica, cancellationToken).ConfigureAwait(false);
+        }
+
+        var maintenance = await MaintenanceAsync(cancellationToken).ConfigureAwait(false);
+        await using var _ = maintenance.ConfigureAwait(false);
+        try
+        {
+            await maintenance.QueryAsync($"drop database if exists {AdminConnection.QuoteIdentifier(target.Database)}", cancellationToken).ConfigureAwait(false);
+        }
+        catch (PostgresException e)
+        {
+            throw DatabaseReplica.Refused(target, e);
+        }
+    }
+}

@@ -1,0 +1,57 @@
+using System.Globalization;
+using Pgd.Libpq;
+using Pgd.Postgres;
+
+namespace Pgd.Replication;
+
+/// <summary>What a target knows of its copy: a schema of ours in it, which goes when the copy is cut off from its source. Everything else is asked of the servers' own catalogs.</summary>
+/// <param name="Name">The name of all that was made for it on either side.</param>
+/// <param name="Lsn">The position of the source's write-ahead log from which its slot goes on; null for a copy that is not to be kept in sync.</param>
+/// <param name="DataAsOf">The source's clock at the moment of the copy.</param>
+/// <param name="IsCopied">Whether the copy is complete.</param>
+/// <param name="Choice">What of the source is meant, in words that differ when that differs.</param>
+internal sealed record ReplicaRecord(string Name, string? Lsn, DateTimeOffset? DataAsOf, bool IsCopied, string Choice)
+{
+    /// <summary>The schema.</summary>
+    public const string Schema = "pgd_replicate";
+
+    /// <summary>Reads it.</summary>
+    /// <returns>Null if there is none.</returns>
+    public static async Task<ReplicaRecord?> FindAsync(ScriptConnection target, CancellationToken cancellationToken)
+    {
+        if ((await target.QueryAsync("select to_regclass($1)::text", cancellationToken, $"{Schema}.replica").ConfigureAwait(false))[0][0] is null)
+            return null;
+        return await target.QueryAsync($"select name, lsn::text, (data_as_of at time zone 'UTC')::text, copied::text, choice from {Schema}.replica", cancellationToken).ConfigureAwait(false) is [var row, ..]
+            ? new(row[0]!, row[1], row[2] is { } time ? DateTimeOffset.Parse(time, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal) : null, row[3] == "true", row[4]!) : null;
+    }
+
+    /// <summary>Writes a new one, into a database that has none.</summary>
+    public static async Task<ReplicaRecord> BeginAsync(ScriptConnection target, string name, string choice, CancellationToken cancellationToken)
+    {
+        await target.QueryAsync("begin", cancellationToken).ConfigureAwait(false);
+        await target.QueryAsync($"create schema {Schema}", cancellationToken).ConfigureAwait(false);
+        await target.QueryAsync($"comment on schema {Schema} is 'What dotnet pgd replicate knows of this copy. It goes with replicate cutover and replicate cleanup.'", cancellationToken).ConfigureAwait(false);
+        await target.QueryAsync($"create table {Schema}.replica (name text primary key, lsn pg_lsn, data_as_of timestamptz, copied boolean not null default false, choice text not null)", cancellationToken).ConfigureAwait(false);
+        await target.QueryAsync($"create table {Schema}.done (step text primary key)", cancellationToken).ConfigureAwait(false);
+        await target.QueryAsync($"insert into {Schema}.replica (name, choice) values ($1, $2)", cancellationToken, name, choice).ConfigureAwait(false);
+        await target.QueryAsync("commit", cancellationToken).ConfigureAwait(false);
+        return new(name, null, null, false, choice);
+    }
+
+    /// <summary>Writes down of which moment the copy is that is being made.</summary>
+    public async Task<ReplicaRecord> OfAsync(ScriptConnection target, string? lsn, DateTimeOffset dataAsOf, CancellationToken cancellationToken)
+    {
+        await target.QueryAsync($"update {Schema}.replica set lsn = $1::pg_lsn, data_as_of = $2::timestamptz", cancellationToken, lsn, dataAsOf.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss.ffffff+00", CultureInfo.InvariantCulture)).ConfigureAwait(false);
+        return this with { Lsn = lsn, DataAsOf = dataAsOf };
+    }
+
+    /// <summary>Writes down that it is complete.</summary>
+    public async Task<ReplicaRecord> CompleteAsync(ScriptConnection target, CancellationToken cancellationToken)
+    {
+        await target.QueryAsync($"update {Schema}.replica set copied = true", cancellationToken).ConfigureAwait(false);
+        return this with { IsCopied = true };
+    }
+
+    /// <summary>Removes it.</summary>
+    public static Task RemoveAsync(ScriptConnection target, CancellationToken cancellationToken) => target.QueryAsync($"drop schema if exists {Schema} cascade", cancellationToken);
+}
