@@ -9,6 +9,7 @@ using Pgd.Tool.Commands.Migrations;
 using Pgd.Tool.Commands.Previews;
 using Pgd.Tool.Commands.Projects;
 using Pgd.Tool.Commands.Queries;
+using Pgd.Tool.Commands.Replication;
 using Pgd.Tool.Commands.Servers;
 using Pgd.Tool.Commands.Snapshots;
 using Pgd.Tool.Commands.Wal;
@@ -33,7 +34,7 @@ internal static class CommandTree
 
         Command[] commands =
         [
-            ProjectNoun.Command(surface), BranchNoun.Command(surface), SnapshotNoun.Command(surface), DatabaseNoun.Command(surface), BackupNoun.Command(surface), WalNoun.Command(surface), MigrateNoun.Command(surface), PrNoun.Command(surface),
+            ProjectNoun.Command(surface), BranchNoun.Command(surface), SnapshotNoun.Command(surface), DatabaseNoun.Command(surface), BackupNoun.Command(surface), WalNoun.Command(surface), ReplicateNoun.Command(surface), MigrateNoun.Command(surface), PrNoun.Command(surface),
             SqlRun.Command(surface), ConsoleRun.Command(surface),
             ServerStart.Command(surface), ServerStop.Command(surface), ServerRestart.Command(surface),
             StatusShow.Command(surface), DoctorRun.Command(surface), SetupRun.Command(surface), ResumeRun.Command(surface), GarbageCollection.Command(surface), Completion.Command(surface),

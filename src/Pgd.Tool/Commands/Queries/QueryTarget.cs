@@ -120,10 +120,16 @@ internal sealed class QueryTarget
     /// <summary>The password on standard input, byte by byte: what comes behind it is for somebody else.</summary>
     public static string FirstLine(Session session)
     {
-        var (line, input) = (new List<byte>(), session.Input());
+        var password = Line(session.Input());
+        return password.Length > 0 ? password : throw new PgdException(ExitCode.Misuse, "--password-stdin found no password: standard input is empty", "Pipe it: … --password-stdin <password.txt");
+    }
+
+    /// <summary>The next line of a stream, byte by byte; empty at its end.</summary>
+    public static string Line(Stream input)
+    {
+        var line = new List<byte>();
         for (int read; (read = input.ReadByte()) is not (-1 or '\n');)
             line.Add((byte)read);
-        var password = Encoding.UTF8.GetString([.. line]).TrimEnd('\r');
-        return password.Length > 0 ? password : throw new PgdException(ExitCode.Misuse, "--password-stdin found no password: standard input is empty", "Pipe it: … --password-stdin <password.txt");
+        return Encoding.UTF8.GetString([.. line]).TrimEnd('\r');
     }
 }

@@ -1,0 +1,181 @@
+using Npgsql;
+using Pgd.Backups;
+using Pgd.Libpq;
+using Pgd.Postgres;
+
+namespace Pgd.Replication;
+
+/// <summary>
+/// Which databases, tables and rows of a server are meant. A database is named by a pattern, a table by <c>database.table</c> (in whatever schema it is) or <c>database.schema.table</c>, of which each part is a pattern:
+/// a name, one with <c>*</c> and <c>?</c>, a regular expression between slashes (<c>shop./^order/</c>), or a name in double quotes. What matches nothing is an error, so that nothing is left out by a slip.
+/// </summary>
+public sealed record ReplicationFilter
+{
+    private const string RowExample = "Write DATABASE.SCHEMA.TABLE: CONDITION, for example 'shop.sales.orders: created_at > now() - interval ''30 days'''";
+
+    /// <summary>All of the database that the connection names.</summary>
+    public static ReplicationFilter None { get; } = new();
+
+    /// <summary>Databases that are meant.</summary>
+    public IReadOnlyList<string> IncludeDatabases { get; init; } = [];
+
+    /// <summary>Databases that are not meant in spite of that; alone they mean all others.</summary>
+    public IReadOnlyList<string> ExcludeDatabases { get; init; } = [];
+
+    /// <summary>Tables that are meant, and no others of their databases.</summary>
+    public IReadOnlyList<string> IncludeTables { get; init; } = [];
+
+    /// <summary>Tables that are not meant in spite of that.</summary>
+    public IReadOnlyList<string> ExcludeTables { get; init; } = [];
+
+    /// <summary>Which rows of a table are meant: <c>database.schema.table: condition</c>.</summary>
+    public IReadOnlyList<string> Rows { get; init; } = [];
+
+    /// <summary>Whether all databases are meant that can be connected to.</summary>
+    public bool AllDatabases { get; init; }
+
+    /// <summary>Takes a list with commas apart; a comma inside of double quotes or of a regular expression is a part of its pattern.</summary>
+    public static IReadOnlyList<string> List(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        return [.. NamePattern.Split(text, ',').Select(pattern => pattern.Trim()).Where(pattern => pattern.Length > 0)];
+    }
+
+    /// <summary>The databases that are meant, by name. Where nothing is said of databases it is the connection's own.</summary>
+    /// <exception cref="PgdException">
+    /// A pattern matches nothing, or nothing is left (<see cref="ExitCode.NotFound"/>); a pattern is none (<see cref="ExitCode.Misuse"/>); the server does not answer (<see cref="ExitCode.Failed"/>).
+    /// </exception>
+    internal async Task<IReadOnlyList<string>> DatabasesAsync(ConnectionUrl source, CancellationToken cancellationToken)
+    {
+        var (tables, except, rows) = (IncludeTables.Select(TablePattern.Parse).ToList(), ExcludeTables.Select(TablePattern.Parse).ToList(), Rows.Select(row => TablePattern.Parse(ConditionOf(row).Table)).ToList());
+        var (isNamed, there) = (IncludeDatabases.Count + IncludeTables.Count > 0, await ThereAsync(source, cancellationToken).ConfigureAwait(false));
+        var meant = AllDatabases || (!isNamed && ExcludeDatabases.Count > 0) ? there.ToHashSet(StringComparer.Ordinal)
+            : isNamed ? IncludeDatabases.SelectMany(Named).ToHashSet(StringComparer.Ordinal)
+            : [source.Database];
+        var known = new Dictionary<string, IReadOnlyList<(string Schema, string Name)>>(StringComparer.Ordinal);
+        foreach (var pattern in tables)
+            meant.UnionWith(await WithTablesAsync(pattern, there).ConfigureAwait(false));
+        meant.ExceptWith(ExcludeDatabases.SelectMany(Named));
+        if (meant.Count == 0)
+            throw new PgdException(ExitCode.NotFound, $"no database of {source} is left: each that is included is excluded as well", $"There are {string.Join(", ", there)}");
+        foreach (var pattern in except.Concat(rows))
+            await WithTablesAsync(pattern, meant).ConfigureAwait(false);
+        return [.. meant.Order(StringComparer.Ordinal)];
+
+        IEnumerable<string> Named(string text)
+        {
+            var pattern = new NamePattern(text);
+            var matching = there.Where(pattern.IsMatch).ToList();
+            return matching.Count > 0 ? matching : throw new PgdException(ExitCode.NotFound, $"no database of {source} matches {text}", $"There are {string.Join(", ", there)}");
+        }
+
+        // Of several databases one with such a table does; of one the selection of its tables tells what there is.
+        async Task<IReadOnlyList<string>> WithTablesAsync(TablePattern pattern, IEnumerable<string> among)
+        {
+            var matching = among.Where(pattern.Database.IsMatch).ToList();
+            if (matching.Count == 0)
+                throw new PgdException(ExitCode.NotFound, $"no database of {source} that is meant matches {pattern.Database.Text} of {pattern.Text}", $"There are {string.Join(", ", among.Order(StringComparer.Ordinal))}");
+            if (!pattern.IsOfSeveral)
+                return matching;
+            var with = new List<string>();
+            foreach (var database in matching)
+            {
+                if (!known.TryGetValue(database, out var all))
+                    known[database] = all = await TablesAsync(source with { Database = database }, cancellationToken).ConfigureAwait(false);
+                if (new TableSelection { Tables = [pattern.Tables], Elsewhere = [pattern.Tables] }.Choose(all, table => table).Count > 0)
+                    with.Add(database);
+            }
+
+            return with.Count > 0 ? with : throw new PgdException(ExitCode.NotFound, $"no table of {string.Join(", ", matching)} matches {pattern.Text}", "List them with: dotnet pgd sql run --source URL \"select schemaname, tablename from pg_tables\"");
+        }
+    }
+
+    /// <summary>The tables of one of its databases that are meant.</summary>
+    internal TableSelection Of(string database)
+    {
+        var (tables, except) = (Patterns(IncludeTables), Patterns(ExcludeTables));
+        return new()
+        {
+            Tables = [.. tables.Select(pattern => pattern.Tables)],
+            Except = [.. except.Select(pattern => pattern.Tables)],
+            Elsewhere = [.. tables.Concat(except).Where(pattern => pattern.IsOfSeveral).Select(pattern => pattern.Tables)],
+        };
+
+        List<TablePattern> Patterns(IReadOnlyList<string> texts) => [.. texts.Select(TablePattern.Parse).Where(pattern => pattern.Database.IsMatch(database))];
+    }
+
+    /// <summary>
+    /// The conditions that the rows of a source's tables have to meet, by the numbers of the tables, with <c>now()</c> and its like replaced by what they are there at its moment: every session, and a publication, chooses the same rows.
+    /// </summary>
+    /// <exception cref="PgdException">A condition is for no table that is meant (<see cref="ExitCode.NotFound"/>), or the server does not understand it (<see cref="ExitCode.Misuse"/>, with what it says).</exception>
+    internal async Task<IReadOnlyDictionary<string, string>> ConditionsAsync(LogicalSource source, CancellationToken cancellationToken)
+    {
+        var found = new Dictionary<string, string>(StringComparer.Ordinal);
+        var meant = Rows.Select(ConditionOf).Select(row => (Pattern: TablePattern.Parse(row.Table), row.Condition)).Where(row => row.Pattern.Database.IsMatch(source.Url.Database)).ToList();
+        if (meant.Count == 0)
+            return found;
+        var session = await source.ShareAsync(cancellationToken).ConfigureAwait(false);
+        await using var _ = session.ConfigureAwait(false);
+        foreach (var (pattern, condition) in meant)
+        {
+            var frozen = await FrozenCondition.FreezeAsync(session, condition, cancellationToken).ConfigureAwait(false);
+            var selection = new TableSelection { Tables = [pattern.Tables], Elsewhere = pattern.IsOfSeveral ? [pattern.Tables] : [] };
+            var named = selection.Choose([.. source.Tables, .. source.Partitioned], table => (table.Schema, table.Name)).Select(table => table.Oid).ToHashSet(StringComparer.Ordinal);
+            // Who names a partitioned table means its parts.
+            foreach (var table in source.Tables.Where(table => named.Contains(table.Oid) || table.PartOf.Any(named.Contains)))
+            {
+                await TryAsync(session, table, frozen, cancellationToken).ConfigureAwait(false);
+                found[table.Oid] = found.TryGetValue(table.Oid, out var other) ? $"{other} and ({frozen})" : $"({frozen})";
+            }
+        }
+
+        return found;
+    }
+
+    private static async Task TryAsync(ScriptConnection session, SourceTable table, string condition, CancellationToken cancellationToken)
+    {
+        await session.QueryAsync("savepoint trying", cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await session.QueryAsync($"explain select from only {LogicalSource.QuotedName(table.Schema, table.Name)} where ({condition})", cancellationToken).ConfigureAwait(false);
+        }
+        catch (PostgresException e)
+        {
+            throw new PgdException(ExitCode.Misuse, $"the row filter of {table.Schema}.{table.Name} does not work: {e.MessageText}", e.Hint ?? RowExample, e);
+        }
+
+        await session.QueryAsync("release savepoint trying", cancellationToken).ConfigureAwait(false);
+    }
+
+    private static (string Table, string Condition) ConditionOf(string row) =>
+        NamePattern.Split(row, ':', most: 2) is [var table, var condition] && table.Trim().Length > 0 && condition.Trim().Length > 0 ? (table.Trim(), condition.Trim())
+            : throw new PgdException(ExitCode.Misuse, $"\"{row}\" is no row filter", RowExample);
+
+    // Those that a provider keeps for itself let nobody in.
+    private static async Task<IReadOnlyList<string>> ThereAsync(ConnectionUrl source, CancellationToken cancellationToken) =>
+        await NamesAsync(source, "select datname from pg_database where datallowconn and not datistemplate and datname not in ('rdsadmin', 'cloudsqladmin', 'azure_maintenance', 'azure_sys') order by datname", row => row[0]!, cancellationToken).ConfigureAwait(false);
+
+    private static Task<IReadOnlyList<(string Schema, string Name)>> TablesAsync(ConnectionUrl database, CancellationToken cancellationToken) =>
+        NamesAsync(database, "select n.nspname, c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relkind in ('r', 'p') and c.relpersistence <> 't' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'", row => (row[0]!, row[1]!), cancellationToken);
+
+    private static async Task<IReadOnlyList<T>> NamesAsync<T>(ConnectionUrl url, string sql, Func<string?[], T> of, CancellationToken cancellationToken)
+    {
+        var connection = await ScriptConnection.OpenAsync(url, LogicalSource.Application, null, cancellationToken).ConfigureAwait(false);
+        await using var _ = connection.ConfigureAwait(false);
+        return [.. (await connection.QueryAsync(sql, cancellationToken).ConfigureAwait(false)).Select(of)];
+    }
+
+    /// <summary>Tables of a database.</summary>
+    private sealed record TablePattern(string Text, NamePattern Database, string Tables)
+    {
+        /// <summary>Whether it may be of several databases.</summary>
+        public bool IsOfSeveral => Database.Name is null;
+
+        public static TablePattern Parse(string text)
+        {
+            var parts = NamePattern.Split(text, '.');
+            return parts.Count is 2 or 3 && parts.All(part => part.Length > 0) ? new(text, new(parts[0]), string.Join('.', parts.Skip(1)))
+                : throw new PgdException(ExitCode.Misuse, $"{text} does not name a table", "Write DATABASE.TABLE or DATABASE.SCHEMA.TABLE, with * and ? where several are meant; a name with a dot or a comma in double quotes.");
+        }
+    }
+}
