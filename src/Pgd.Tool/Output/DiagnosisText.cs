@@ -24,7 +24,7 @@ internal static class DiagnosisText
 
     public static void Write(Inspection inspection, Sheet sheet) => Write(inspection.Findings, sheet);
 
-    private static void Write(IReadOnlyList<Finding> findings, Sheet sheet)
+    public static void Write(IReadOnlyList<Finding> findings, Sheet sheet)
     {
         var width = findings.Select(finding => finding.Check.Length).DefaultIfEmpty().Max();
         foreach (var finding in findings)

@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Pgd.Backups;
 using Pgd.Configuration;
+using Pgd.Replication;
 using Pgd.Schema;
 
 namespace Pgd.Tool.Output;
@@ -11,7 +12,7 @@ namespace Pgd.Tool.Output;
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     WriteIndented = true,
-    Converters = [typeof(PortRangeJson), typeof(DurationJson), typeof(CamelCaseEnum<BranchStatus>), typeof(CamelCaseEnum<SnapshotStatus>), typeof(CamelCaseEnum<DatabaseStrategy>), typeof(CamelCaseEnum<BackupMode>), typeof(CamelCaseEnum<BackupKind>), typeof(CamelCaseEnum<BackupStatus>), typeof(CamelCaseEnum<VerificationLevel>), typeof(CamelCaseEnum<Severity>), typeof(CamelCaseEnum<SchemaKind>), typeof(CamelCaseEnum<SchemaChange>), typeof(CamelCaseEnum<SetupOutcome>), typeof(CamelCaseEnum<DataFileSystem>)])]
+    Converters = [typeof(PortRangeJson), typeof(DurationJson), typeof(CamelCaseEnum<BranchStatus>), typeof(CamelCaseEnum<SnapshotStatus>), typeof(CamelCaseEnum<DatabaseStrategy>), typeof(CamelCaseEnum<BackupMode>), typeof(CamelCaseEnum<BackupKind>), typeof(CamelCaseEnum<BackupStatus>), typeof(CamelCaseEnum<VerificationLevel>), typeof(CamelCaseEnum<Severity>), typeof(CamelCaseEnum<SchemaKind>), typeof(CamelCaseEnum<SchemaChange>), typeof(CamelCaseEnum<ReplicationState>), typeof(CamelCaseEnum<SetupOutcome>), typeof(CamelCaseEnum<DataFileSystem>)])]
 [JsonSerializable(typeof(Project))]
 [JsonSerializable(typeof(IReadOnlyList<Project>))]
 [JsonSerializable(typeof(Branch))]
@@ -37,6 +38,12 @@ namespace Pgd.Tool.Output;
 [JsonSerializable(typeof(WriteAheadLogVerified))]
 [JsonSerializable(typeof(WriteAheadLogCleaned))]
 [JsonSerializable(typeof(LogPushed))]
+[JsonSerializable(typeof(IReadOnlyList<ValidatedDatabase>))]
+[JsonSerializable(typeof(IReadOnlyList<CopiedDatabase>))]
+[JsonSerializable(typeof(IReadOnlyList<SyncedDatabase>))]
+[JsonSerializable(typeof(IReadOnlyList<ReplicationStatus>))]
+[JsonSerializable(typeof(IReadOnlyList<SwitchedDatabase>))]
+[JsonSerializable(typeof(IReadOnlyList<CleanedUp>))]
 [JsonSerializable(typeof(Deleted))]
 [JsonSerializable(typeof(Connection))]
 [JsonSerializable(typeof(LogLines))]

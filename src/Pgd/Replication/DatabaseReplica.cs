@@ -56,6 +56,10 @@ internal sealed class DatabaseReplica : IAsyncDisposable
         try
         {
             into = await ScriptConnection.OpenAsync(target, Application, null, cancellationToken).ConfigureAwait(false);
+            // What the role or the database has set must not change what we ask; and a source that was made read-only for a cutover is opened again by us.
+            const string settings = "select set_config('search_path', 'pg_catalog', false), set_config('default_transaction_read_only', 'off', false), set_config('statement_timeout', '0', false), set_config('idle_in_transaction_session_timeout', '0', false), set_config('TimeZone', 'UTC', false), set_config('DateStyle', 'ISO, YMD', false)";
+            await AskAsync(from, source, settings, [], cancellationToken).ConfigureAwait(false);
+            await AskAsync(into, target, settings, [], cancellationToken).ConfigureAwait(false);
             await RefuseSameAsync(source, target, from, into, cancellationToken).ConfigureAwait(false);
             var (there, here) = (await EndAsync(source, from, cancellationToken).ConfigureAwait(false), await EndAsync(target, into, cancellationToken).ConfigureAwait(false));
             if (here.Major < there.Major)
@@ -68,6 +72,20 @@ internal sealed class DatabaseReplica : IAsyncDisposable
             if (into is not null)
                 await into.DisposeAsync().ConfigureAwait(false);
             throw;
+        }
+    }
+
+    /// <summary>The same where the target need not be there yet: then its server tells what it can.</summary>
+    /// <exception cref="PgdException">As above.</exception>
+    public static async Task<(DatabaseReplica Replica, bool IsThere)> OpenWithServerAsync(ConnectionUrl source, ConnectionUrl target, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return (await OpenAsync(source, target, cancellationToken).ConfigureAwait(false), true);
+        }
+        catch (PgdException e) when (e.ExitCode == ExitCode.NotFound && e.Message.Contains(target.ToString(), StringComparison.Ordinal))
+        {
+            return (await OpenAsync(source, target with { Database = source.Database == "postgres" ? "template1" : "postgres" }, cancellationToken).ConfigureAwait(false), false);
         }
     }
 

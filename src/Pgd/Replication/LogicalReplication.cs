@@ -1,4 +1,7 @@
+using System.Globalization;
 using Pgd.Libpq;
+using Pgd.Linux;
+using Pgd.Postgres;
 
 namespace Pgd.Replication;
 
@@ -6,54 +9,168 @@ namespace Pgd.Replication;
 public sealed class LogicalReplication
 {
     private readonly ConnectionUrl _source, _target;
+    private readonly ReplicationFilter _filter;
     private readonly IReporter _reporter;
 
     /// <summary>Names the two servers. Nothing is asked yet.</summary>
-    /// <param name="source">Where the databases are; the one that it names, if a filter names none.</param>
-    /// <param name="target">Where their copies are: of the same names, but for that of a single one.</param>
+    /// <param name="source">Where the databases are; the one that it names, if the filter names none.</param>
+    /// <param name="target">Where their copies are: of the same names, but for that of a single one, which may have another.</param>
+    /// <param name="filter">What of it is meant; the same in every step.</param>
     /// <param name="reporter">Hears how far long work is.</param>
-    public LogicalReplication(ConnectionUrl source, ConnectionUrl target, IReporter reporter)
+    public LogicalReplication(ConnectionUrl source, ConnectionUrl target, ReplicationFilter filter, IReporter reporter)
     {
         ArgumentNullException.ThrowIfNull(source);
         ArgumentNullException.ThrowIfNull(target);
+        ArgumentNullException.ThrowIfNull(filter);
         ArgumentNullException.ThrowIfNull(reporter);
-        (_source, _target, _reporter) = (source, target, reporter);
+        (_source, _target, _filter, _reporter) = (source, target, filter, reporter);
     }
+
+    /// <summary>Looks for what keeps the databases from being replicated, and for what will not come along. Nothing is changed.</summary>
+    /// <exception cref="PgdException">A server does not answer or refuses.</exception>
+    public Task<IReadOnlyList<ValidatedDatabase>> ValidateAsync(CancellationToken cancellationToken) => EachAsync(
+        async (source, target) => new ValidatedDatabase(source.Database, target.Database, await Preflight.OfAsync(source, target, _filter, follows: true, isDropped: false, cancellationToken).ConfigureAwait(false)), cancellationToken);
 
     /// <summary>Copies what is meant, with a slot from which <see cref="SyncAsync"/> goes on. What was complete stays; what was interrupted goes on.</summary>
     /// <exception cref="PgdException">
     /// A server does not answer or refuses (<see cref="ExitCode.Failed"/>), a right or a setting is missing (<see cref="ExitCode.Unsafe"/>, with what to type), the target is not empty, or is the copy of something else (<see cref="ExitCode.Exists"/>),
     /// somebody is at work on it (<see cref="ExitCode.Locked"/>).
     /// </exception>
-    public async Task<IReadOnlyList<CopiedDatabase>> InitAsync(ReplicationInit options, CancellationToken cancellationToken)
+    public Task<IReadOnlyList<CopiedDatabase>> InitAsync(ReplicationInit options, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(options);
-        return [await new ReplicaCopy(_source, _target, DatabaseChoice.All, options, _reporter).RunAsync(cancellationToken).ConfigureAwait(false)];
+        return EachAsync((source, target) => new ReplicaCopy(source, target, _filter, options, _reporter).RunAsync(cancellationToken), cancellationToken);
+    }
+
+    /// <summary>The databases of the target that are there and would be dropped to copy anew.</summary>
+    /// <exception cref="PgdException">A server does not answer or refuses.</exception>
+    public async Task<IReadOnlyList<ExistingDatabase>> ExistingAsync(CancellationToken cancellationToken)
+    {
+        var there = await EachAsync(async (_, target) =>
+        {
+            try
+            {
+                var connection = await ScriptConnection.OpenAsync(target, DatabaseReplica.Application, null, cancellationToken).ConfigureAwait(false);
+                await using var __ = connection.ConfigureAwait(false);
+                var said = (await connection.QueryAsync("select pg_database_size(current_database())::text, (select count(*) from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relkind = 'r' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema')::text", cancellationToken).ConfigureAwait(false))[0];
+                return new ExistingDatabase(target.Database, long.Parse(said[0]!, CultureInfo.InvariantCulture), int.Parse(said[1]!, CultureInfo.InvariantCulture));
+            }
+            catch (PgdException e) when (e.ExitCode == ExitCode.NotFound)
+            {
+                return null;
+            }
+        }, cancellationToken).ConfigureAwait(false);
+        return [.. there.OfType<ExistingDatabase>()];
     }
 
     /// <summary>Has the copies follow their sources from the moment of the copy on. One that does already goes on.</summary>
     /// <param name="publisher">How the target reaches the source, if not as this machine does; null if it does.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="PgdException">There is no complete copy (<see cref="ExitCode.NotFound"/>), its slot is gone (<see cref="ExitCode.Failed"/>), a right is missing (<see cref="ExitCode.Unsafe"/>, with what to type).</exception>
-    public async Task<IReadOnlyList<SyncedDatabase>> SyncAsync(ConnectionUrl? publisher, CancellationToken cancellationToken)
+    public Task<IReadOnlyList<SyncedDatabase>> SyncAsync(ConnectionUrl? publisher, CancellationToken cancellationToken) => EachAsync(async replica =>
     {
-        var replica = await DatabaseReplica.OpenAsync(_source, _target, cancellationToken).ConfigureAwait(false);
-        await using var _ = replica.ConfigureAwait(false);
         await ReplicaCopy.LockAsync(replica, cancellationToken).ConfigureAwait(false);
-        var record = await ReplicaRecord.FindAsync(replica.Into, cancellationToken).ConfigureAwait(false);
-        if (record is not { IsCopied: true } || record.Name != replica.Name)
-            throw new PgdException(ExitCode.NotFound, $"{replica.Target} is no complete copy of {replica.Source}", "Copy it first: dotnet pgd replicate init");
+        var record = await ReplicaRecord.RequireAsync(replica, cancellationToken).ConfigureAwait(false);
         if (record.Lsn is null)
             throw new PgdException(ExitCode.Unsafe, $"{replica.Target} was copied without a slot (--no-sync), so nobody knows what has changed since", "Copy it anew: dotnet pgd replicate init --drop-existing");
-        var slot = await replica.AskSourceAsync("select active::text, coalesce(to_jsonb(s)->>'wal_status', '') from pg_replication_slots s where slot_name = $1", cancellationToken, replica.Name).ConfigureAwait(false);
-        if (slot.Count == 0 || slot[0][1] == "lost")
-            throw new PgdException(ExitCode.Failed, $"the slot {replica.Name} of {replica.Source} {(slot.Count == 0 ? "is gone" : "has lost write-ahead log that the copy needs (max_slot_wal_keep_size)")}: what changed since cannot be had", "Copy it anew: dotnet pgd replicate init --drop-existing");
+        await ReplicationSlot.RequireAsync(replica, cancellationToken).ConfigureAwait(false);
         var was = await Subscription.IsEnabledAsync(replica, cancellationToken).ConfigureAwait(false);
         if (was is null)
-            await Subscription.MakeAsync(replica, (publisher ?? _source) with { Database = _source.Database }, cancellationToken).ConfigureAwait(false);
+            await Subscription.MakeAsync(replica, (publisher ?? replica.Source) with { Database = replica.Source.Database }, cancellationToken).ConfigureAwait(false);
         else if (was == false)
             await replica.AskTargetAsync($"alter subscription {replica.Name} enable", cancellationToken).ConfigureAwait(false);
-        return [new(_source.Database, _target.Database, replica.Name, WasThere: was == true)];
+        Fault.Here("sync:made");
+        await Subscription.BeginsAsync(replica, _reporter, cancellationToken).ConfigureAwait(false);
+        return new SyncedDatabase(replica.Source.Database, replica.Target.Database, replica.Name, WasThere: was == true);
+    }, cancellationToken);
+
+    /// <summary>How the copies are.</summary>
+    /// <param name="patience">How long to wait for a change to get from the source to the copy.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <exception cref="PgdException">A server does not answer or refuses.</exception>
+    public Task<IReadOnlyList<ReplicationStatus>> GetStatusAsync(TimeSpan patience, CancellationToken cancellationToken) =>
+        EachAsync(replica => ReplicationStatus.AskAsync(replica, patience, cancellationToken), cancellationToken);
+
+    /// <summary>Makes the copies the ones that are written to: the sources become read-only, and stay so. What fails before the copy is ready opens the source again.</summary>
+    /// <param name="maxPause">How long nobody may be able to write to a database.</param>
+    /// <param name="isRehearsal">Whether to say only what would be done.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <exception cref="PgdException">A copy does not follow, or is too far behind (<see cref="ExitCode.Unsafe"/>); it took too long (<see cref="ExitCode.BudgetExceeded"/>).</exception>
+    public Task<IReadOnlyList<SwitchedDatabase>> CutOverAsync(TimeSpan maxPause, bool isRehearsal, CancellationToken cancellationToken) => EachAsync(async replica =>
+    {
+        await ReplicaCopy.LockAsync(replica, cancellationToken).ConfigureAwait(false);
+        var cutover = new Cutover(replica, maxPause, _reporter);
+        return isRehearsal ? await cutover.RehearseAsync(cancellationToken).ConfigureAwait(false) : await cutover.RunAsync(cancellationToken).ConfigureAwait(false);
+    }, cancellationToken);
+
+    /// <summary>Takes a cutover back that was begun and interrupted: the sources are written to again.</summary>
+    /// <exception cref="PgdException">None was begun, or a copy is on its own already (<see cref="ExitCode.Unsafe"/>).</exception>
+    public Task UndoCutOverAsync(CancellationToken cancellationToken) => EachAsync(async replica =>
+    {
+        await ReplicaCopy.LockAsync(replica, cancellationToken).ConfigureAwait(false);
+        await new Cutover(replica, TimeSpan.Zero, _reporter).UndoAsync(cancellationToken).ConfigureAwait(false);
+        return replica.Name;
+    }, cancellationToken);
+
+    /// <summary>Cuts copies off from their sources, and removes all that was made for them on either side. The copies stay, with all that they have.</summary>
+    /// <exception cref="PgdException">A server does not answer or refuses.</exception>
+    public Task<IReadOnlyList<CleanedUp>> CleanUpAsync(CancellationToken cancellationToken) => EachAsync(async replica =>
+    {
+        await ReplicaCopy.LockAsync(replica, cancellationToken).ConfigureAwait(false);
+        if (await ReplicaRecord.FindAsync(replica.Into, cancellationToken).ConfigureAwait(false) is { Cutover: ReplicaRecord.Frozen })
+            throw new PgdException(ExitCode.Unsafe, $"{replica.Source} is read-only for a cutover that has not ended", "Have it end: dotnet pgd replicate cutover; or take it back: dotnet pgd replicate cutover --undo");
+        return await CleanUpAsync(replica, cancellationToken).ConfigureAwait(false);
+    }, cancellationToken);
+
+    private static async Task<CleanedUp> CleanUpAsync(DatabaseReplica replica, CancellationToken cancellationToken)
+    {
+        var removed = new List<string>();
+        if (await Subscription.IsEnabledAsync(replica, cancellationToken).ConfigureAwait(false) is not null)
+        {
+            await Subscription.RemoveAsync(replica, cancellationToken).ConfigureAwait(false);
+            removed.Add($"the subscription {replica.Name} of {replica.Target.Database}");
+        }
+
+        Fault.Here("cleanup:subscription");
+        if (await replica.AskSourceAsync("select from pg_replication_slots where slot_name = $1", cancellationToken, replica.Name).ConfigureAwait(false) is { Count: > 0 })
+        {
+            await ReplicationSlot.RemoveWhenFreeAsync(replica, cancellationToken).ConfigureAwait(false);
+            removed.Add($"the slot {replica.Name} of {replica.Source.Database}");
+        }
+
+        Fault.Here("cleanup:slot");
+        if (await Publication.TablesAsync(replica, cancellationToken).ConfigureAwait(false) is not null)
+        {
+            await Publication.RemoveAsync(replica, cancellationToken).ConfigureAwait(false);
+            removed.Add($"the publication {replica.Name} of {replica.Source.Database}");
+        }
+
+        Fault.Here("cleanup:publication");
+        // Another source's is not ours to take.
+        if (await ReplicaRecord.FindAsync(replica.Into, cancellationToken).ConfigureAwait(false) is { } record && record.Name == replica.Name)
+        {
+            await ReplicaRecord.RemoveAsync(replica.Into, cancellationToken).ConfigureAwait(false);
+            removed.Add($"the schema {ReplicaRecord.Schema} of {replica.Target.Database}");
+        }
+
+        return new(replica.Source.Database, replica.Target.Database, removed);
+    }
+
+    private Task<IReadOnlyList<T>> EachAsync<T>(Func<DatabaseReplica, Task<T>> work, CancellationToken cancellationToken) => EachAsync(async (source, target) =>
+    {
+        var replica = await DatabaseReplica.OpenAsync(source, target, cancellationToken).ConfigureAwait(false);
+        await using var _ = replica.ConfigureAwait(false);
+        return await work(replica).ConfigureAwait(false);
+    }, cancellationToken);
+
+    private async Task<IReadOnlyList<T>> EachAsync<T>(Func<ConnectionUrl, ConnectionUrl, Task<T>> work, CancellationToken cancellationToken)
+    {
+        var databases = await _filter.DatabasesAsync(_source, cancellationToken).ConfigureAwait(false);
+        var done = new List<T>();
+        // Of a single one the copy may have another name.
+        foreach (var database in databases)
+            done.Add(await work(_source with { Database = database }, databases.Count == 1 && database == _source.Database ? _target : _target with { Database = database }).ConfigureAwait(false));
+        return done;
     }
 }
 
@@ -89,3 +206,15 @@ public sealed record CopiedDatabase(string Source, string Target, int Tables, lo
 /// <param name="Name">The name of its publication, slot and subscription.</param>
 /// <param name="WasThere">Whether it did before.</param>
 public sealed record SyncedDatabase(string Source, string Target, string Name, bool WasThere);
+
+/// <summary>A copy that was cut off.</summary>
+/// <param name="Source">The source's name.</param>
+/// <param name="Target">The copy's name.</param>
+/// <param name="Removed">What was removed.</param>
+public sealed record CleanedUp(string Source, string Target, IReadOnlyList<string> Removed);
+
+/// <summary>A database of the target that is there.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Bytes">Its size.</param>
+/// <param name="Tables">How many tables it has.</param>
+public sealed record ExistingDatabase(string Name, long Bytes, int Tables);

@@ -11,7 +11,7 @@ internal static class Publication
 
     /// <summary>The tables that a database has and that can be published: not those whose changes are not in the write-ahead log, and not those of extensions.</summary>
     private const string Publishable = """
-        select quote_ident(n.nspname) || '.' || quote_ident(c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        select n.nspname, c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
         where c.relkind = 'r' and c.relpersistence = 'p' and n.nspname !~ '^pg_' and n.nspname not in ('information_schema', 'pgd_replicate')
             and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
         """;
@@ -20,7 +20,7 @@ internal static class Publication
     /// <returns>Those that are: what of them cannot be is left out.</returns>
     public static async Task<IReadOnlySet<string>> MakeAsync(DatabaseReplica replica, IReadOnlyList<SourceTable> tables, CancellationToken cancellationToken)
     {
-        var able = (await replica.AskSourceAsync(Publishable, cancellationToken).ConfigureAwait(false)).Select(row => row[0]!).ToHashSet(StringComparer.Ordinal);
+        var able = (await PublishableAsync(replica, cancellationToken).ConfigureAwait(false)).ToHashSet(StringComparer.Ordinal);
         var meant = tables.Where(table => able.Contains(table.QuotedName)).ToList();
         await replica.AskSourceAsync("begin", cancellationToken).ConfigureAwait(false);
         await replica.AskSourceAsync($"set local lock_timeout = '{LockTimeout}'", cancellationToken).ConfigureAwait(false);
@@ -36,12 +36,12 @@ internal static class Publication
     {
         if ((await replica.AskSourceAsync("select from pg_publication where pubname = $1", cancellationToken, replica.Name).ConfigureAwait(false)).Count == 0)
             return null;
-        return (await replica.AskSourceAsync("select quote_ident(schemaname) || '.' || quote_ident(tablename) from pg_publication_tables where pubname = $1", cancellationToken, replica.Name).ConfigureAwait(false)).Select(row => row[0]!).ToHashSet(StringComparer.Ordinal);
+        return (await replica.AskSourceAsync("select schemaname, tablename from pg_publication_tables where pubname = $1", cancellationToken, replica.Name).ConfigureAwait(false)).Select(row => LogicalSource.QuotedName(row[0]!, row[1]!)).ToHashSet(StringComparer.Ordinal);
     }
 
     /// <summary>Removes it; nothing happens if there is none.</summary>
     public static Task RemoveAsync(DatabaseReplica replica, CancellationToken cancellationToken) => replica.AskSourceAsync($"drop publication if exists {replica.Name}", cancellationToken);
 
     /// <summary>The tables that could be published and were not when the copy was made, or are not any more.</summary>
-    public static async Task<IReadOnlyList<string>> PublishableAsync(DatabaseReplica replica, CancellationToken cancellationToken) => [.. (await replica.AskSourceAsync(Publishable + " order by 1", cancellationToken).ConfigureAwait(false)).Select(row => row[0]!)];
+    public static async Task<IReadOnlyList<string>> PublishableAsync(DatabaseReplica replica, CancellationToken cancellationToken) => [.. (await replica.AskSourceAsync(Publishable + " order by 1, 2", cancellationToken).ConfigureAwait(false)).Select(row => LogicalSource.QuotedName(row[0]!, row[1]!))];
 }

@@ -10,10 +10,10 @@ namespace Pgd.Replication;
 /// <summary>Makes the copy of a database on another server, and with it what keeps it in sync: a publication and a slot that begins at the moment that is copied. After whatever end, the same again goes on.</summary>
 /// <param name="source">The database.</param>
 /// <param name="target">The one that becomes its copy.</param>
-/// <param name="choice">What of it is meant.</param>
+/// <param name="filter">What of it is meant.</param>
 /// <param name="options">How.</param>
 /// <param name="reporter">Hears how far it is.</param>
-internal sealed class ReplicaCopy(ConnectionUrl source, ConnectionUrl target, DatabaseChoice choice, ReplicationInit options, IReporter reporter)
+internal sealed class ReplicaCopy(ConnectionUrl source, ConnectionUrl target, ReplicationFilter filter, ReplicationInit options, IReporter reporter)
 {
     private const int Attempts = 3;
 
@@ -25,12 +25,17 @@ internal sealed class ReplicaCopy(ConnectionUrl source, ConnectionUrl target, Da
     public async Task<CopiedDatabase> RunAsync(CancellationToken cancellationToken)
     {
         if (options.DropExisting)
+        {
+            // What would not go on then is not dropped.
+            Preflight.Require(source, await Preflight.OfAsync(source, target, filter, options.Follow, isDropped: true, cancellationToken).ConfigureAwait(false));
             await DropAsync(cancellationToken).ConfigureAwait(false);
+        }
+
         await EnsureDatabaseAsync(cancellationToken).ConfigureAwait(false);
         var replica = await DatabaseReplica.OpenAsync(source, target, cancellationToken).ConfigureAwait(false);
         await using var _ = replica.ConfigureAwait(false);
         await LockAsync(replica, cancellationToken).ConfigureAwait(false);
-        var words = choice.ToString() + (options.Follow ? "" : " (once)") + (options.WithOwners ? "" : " (no owners)");
+        var words = filter.WordsOf(source.Database) + (options.Follow ? "" : " (once)") + (options.WithOwners ? "" : " (no owners)");
         var record = await ReplicaRecord.FindAsync(replica.Into, cancellationToken).ConfigureAwait(false);
         if (record is null)
         {
@@ -76,39 +81,80 @@ internal sealed class ReplicaCopy(ConnectionUrl source, ConnectionUrl target, Da
     // The list of what is published has to be there before the slot, and what is copied is known after it: if a table came or went in between, once more.
     private async Task<(ReplicationSlot? Slot, InitialCopy Copy)> OpenAsync(DatabaseReplica replica, CancellationToken cancellationToken)
     {
+        var tables = filter.Of(source.Database);
         if (!options.Follow)
-            return (null, await CopyOfAsync(await LogicalSource.OpenAsync(source, choice.Tables, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false));
+        {
+            var once = await LogicalSource.OpenAsync(source, tables, cancellationToken).ConfigureAwait(false);
+            var copy = await CopyOfAsync(once, null, cancellationToken).ConfigureAwait(false);
+            await RequireReadyAsync(replica, copy.Tables, cancellationToken).ConfigureAwait(false);
+            return (null, copy);
+        }
+
         for (var attempt = 1; ; attempt++)
         {
-            List<SourceTable> meant;
-            var before = await LogicalSource.OpenAsync(source, choice.Tables, cancellationToken).ConfigureAwait(false);
+            IReadOnlyDictionary<string, string> rows;
+            IReadOnlySet<string> published;
+            HashSet<(string, string)> meant;
+            var before = await LogicalSource.OpenAsync(source, tables, cancellationToken).ConfigureAwait(false);
             await using (before.ConfigureAwait(false))
-                meant = [.. before.Tables.Select(table => table with { Rows = choice.RowsOf(table) })];
-            var published = await Publication.MakeAsync(replica, meant, cancellationToken).ConfigureAwait(false);
+            {
+                rows = await filter.ConditionsAsync(before, cancellationToken).ConfigureAwait(false);
+                meant = Identities(before);
+                IReadOnlyList<SourceTable> all = [.. before.Tables.Select(table => table with { Rows = rows.GetValueOrDefault(table.Oid) })];
+                // What is published wrongly makes others fail, in production.
+                if (attempt == 1)
+                    await RequireReadyAsync(replica, all, cancellationToken).ConfigureAwait(false);
+                published = await Publication.MakeAsync(replica, all, cancellationToken).ConfigureAwait(false);
+            }
+
             Fault.Here("init:publication");
             var slot = await ReplicationSlot.CreateAsync(replica, reporter, cancellationToken).ConfigureAwait(false);
             try
             {
-                var shared = await LogicalSource.OpenAsync(source, choice.Tables, slot.Snapshot, cancellationToken).ConfigureAwait(false);
-                var now = shared.Tables.Select(table => (table.QuotedName, table.Oid)).ToHashSet();
-                if (now.SetEquals(meant.Select(table => (table.QuotedName, table.Oid))) && (await Publication.TablesAsync(replica, cancellationToken).ConfigureAwait(false))!.SetEquals(published))
-                    return (slot, await CopyOfAsync(shared, cancellationToken).ConfigureAwait(false));
+                var shared = await LogicalSource.OpenAsync(source, tables, slot.Snapshot, cancellationToken).ConfigureAwait(false);
+                if (Identities(shared).SetEquals(meant) && (await Publication.TablesAsync(replica, cancellationToken).ConfigureAwait(false))!.SetEquals(published))
+                    return (slot, await CopyOfAsync(shared, rows, cancellationToken).ConfigureAwait(false));
                 await shared.DisposeAsync().ConfigureAwait(false);
-                await slot.DisposeAsync().ConfigureAwait(false);
-                if (attempt == Attempts)
-                    throw new PgdException(ExitCode.Locked, $"tables of {source} come and go", "Begin when nobody redefines them.");
             }
             catch
             {
                 await slot.DisposeAsync().ConfigureAwait(false);
                 throw;
             }
+
+            await slot.DisposeAsync().ConfigureAwait(false);
+            if (attempt == Attempts)
+                throw new PgdException(ExitCode.Locked, $"tables of {source} come and go", "Begin when nobody redefines them.");
         }
+
+        static HashSet<(string, string)> Identities(LogicalSource opened) => [.. opened.Tables.Select(table => (table.QuotedName, table.Oid))];
     }
 
-    private Task<InitialCopy> CopyOfAsync(LogicalSource opened, CancellationToken cancellationToken) => InitialCopy.OpenAsync(opened, choice.RowsOf, options.WithOwners, cancellationToken);
+    private async Task RequireReadyAsync(DatabaseReplica replica, IReadOnlyList<SourceTable> tables, CancellationToken cancellationToken)
+    {
+        var findings = await new Preflight(replica, tables).RunAsync(options.Follow, hasTarget: true, cancellationToken).ConfigureAwait(false);
+        foreach (var warning in findings.Where(finding => finding.Severity == Severity.Warning))
+            reporter.Warn(warning.Text);
+        Preflight.Require(source, findings);
+    }
 
-    private static async Task RequireEmptyAsync(DatabaseReplica replica, CancellationToken cancellationToken)
+    private async Task<InitialCopy> CopyOfAsync(LogicalSource opened, IReadOnlyDictionary<string, string>? rows, CancellationToken cancellationToken)
+    {
+        try
+        {
+            rows ??= await filter.ConditionsAsync(opened, cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            await opened.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+
+        return await InitialCopy.OpenAsync(opened, table => rows.GetValueOrDefault(table.Oid), options.WithOwners, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>What a database has that is not an extension's; null if it is empty.</summary>
+    public static async Task<string?> WhatIsThereAsync(DatabaseReplica replica, CancellationToken cancellationToken)
     {
         var there = await replica.AskTargetAsync("""
             select n.nspname || '.' || c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -116,8 +162,13 @@ internal sealed class ReplicaCopy(ConnectionUrl source, ConnectionUrl target, Da
                 and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
             order by 1
             """, cancellationToken).ConfigureAwait(false);
-        if (there.Count > 0)
-            throw new PgdException(ExitCode.Exists, $"{replica.Target} is not empty: it has {string.Join(", ", there.Take(3).Select(row => row[0]))}{(there.Count > 3 ? $" and {there.Count - 3} more" : "")}", "Nothing was changed. Name an empty database, or one that is not there yet; or have it dropped and made anew: --drop-existing");
+        return there.Count == 0 ? null : $"{string.Join(", ", there.Take(3).Select(row => row[0]))}{(there.Count > 3 ? $" and {there.Count - 3} more" : "")}";
+    }
+
+    private static async Task RequireEmptyAsync(DatabaseReplica replica, CancellationToken cancellationToken)
+    {
+        if (await WhatIsThereAsync(replica, cancellationToken).ConfigureAwait(false) is { } there)
+            throw new PgdException(ExitCode.Exists, $"{replica.Target} is not empty: it has {there}", "Nothing was changed. Name an empty database, or one that is not there yet; or have it dropped and made anew: --drop-existing");
     }
 
     private async Task EnsureDatabaseAsync(CancellationToken cancellationToken)
@@ -192,7 +243,7 @@ internal sealed class ReplicaCopy(ConnectionUrl source, ConnectionUrl target, Da
                 throw new PgdException(ExitCode.Unsafe, $"{target} is not dropped: others are connected to it: {string.Join(", ", others.Select(row => row[0]))}", "Nothing was changed. Have them end their work first.");
             reporter.Step($"dropping {target.Database} at {target.Host}");
             await Subscription.RemoveAsync(replica, cancellationToken).ConfigureAwait(false);
-            await ReplicationSlot.RemoveAsync(replica, cancellationToken).ConfigureAwait(false);
+            await ReplicationSlot.RemoveWhenFreeAsync(replica, cancellationToken).ConfigureAwait(false);
             await Publication.RemoveAsync(replica, cancellationToken).ConfigureAwait(false);
         }
 

@@ -10,8 +10,13 @@ namespace Pgd.Replication;
 /// <param name="DataAsOf">The source's clock at the moment of the copy.</param>
 /// <param name="IsCopied">Whether the copy is complete.</param>
 /// <param name="Choice">What of the source is meant, in words that differ when that differs.</param>
-internal sealed record ReplicaRecord(string Name, string? Lsn, DateTimeOffset? DataAsOf, bool IsCopied, string Choice)
+/// <param name="Cutover">How far a cutover is: <c>frozen</c> from before the source is made read-only, <c>switched</c> from when the copy is on its own; null if none was begun.</param>
+/// <param name="ReadOnlyWas">Whether transactions of the source's database were read-only before that, if that was set for it.</param>
+internal sealed record ReplicaRecord(string Name, string? Lsn, DateTimeOffset? DataAsOf, bool IsCopied, string Choice, string? Cutover, string? ReadOnlyWas)
 {
+    /// <summary>The two states of a cutover.</summary>
+    public const string Frozen = "frozen", Switched = "switched";
+
     /// <summary>The schema.</summary>
     public const string Schema = "pgd_replicate";
 
@@ -21,8 +26,17 @@ internal sealed record ReplicaRecord(string Name, string? Lsn, DateTimeOffset? D
     {
         if ((await target.QueryAsync("select to_regclass($1)::text", cancellationToken, $"{Schema}.replica").ConfigureAwait(false))[0][0] is null)
             return null;
-        return await target.QueryAsync($"select name, lsn::text, (data_as_of at time zone 'UTC')::text, copied::text, choice from {Schema}.replica", cancellationToken).ConfigureAwait(false) is [var row, ..]
-            ? new(row[0]!, row[1], row[2] is { } time ? DateTimeOffset.Parse(time, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal) : null, row[3] == "true", row[4]!) : null;
+        return await target.QueryAsync($"select name, lsn::text, (data_as_of at time zone 'UTC')::text, copied::text, choice, cutover, read_only_was from {Schema}.replica", cancellationToken).ConfigureAwait(false) is [var row, ..]
+            ? new(row[0]!, row[1], row[2] is { } time ? DateTimeOffset.Parse(time, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal) : null, row[3] == "true", row[4]!, row[5], row[6]) : null;
+    }
+
+    /// <summary>Reads the record of a complete copy.</summary>
+    /// <exception cref="PgdException">The target is none of that source (<see cref="ExitCode.NotFound"/>).</exception>
+    public static async Task<ReplicaRecord> RequireAsync(DatabaseReplica replica, CancellationToken cancellationToken)
+    {
+        var record = await FindAsync(replica.Into, cancellationToken).ConfigureAwait(false);
+        return record is { IsCopied: true } && record.Name == replica.Name ? record
+            : throw new PgdException(ExitCode.NotFound, $"{replica.Target} is no complete copy of {replica.Source}", "Copy it first: dotnet pgd replicate init");
     }
 
     /// <summary>Writes a new one, into a database that has none.</summary>
@@ -31,11 +45,11 @@ internal sealed record ReplicaRecord(string Name, string? Lsn, DateTimeOffset? D
         await target.QueryAsync("begin", cancellationToken).ConfigureAwait(false);
         await target.QueryAsync($"create schema {Schema}", cancellationToken).ConfigureAwait(false);
         await target.QueryAsync($"comment on schema {Schema} is 'What dotnet pgd replicate knows of this copy. It goes with replicate cutover and replicate cleanup.'", cancellationToken).ConfigureAwait(false);
-        await target.QueryAsync($"create table {Schema}.replica (name text primary key, lsn pg_lsn, data_as_of timestamptz, copied boolean not null default false, choice text not null)", cancellationToken).ConfigureAwait(false);
+        await target.QueryAsync($"create table {Schema}.replica (name text primary key, lsn pg_lsn, data_as_of timestamptz, copied boolean not null default false, choice text not null, cutover text, read_only_was text)", cancellationToken).ConfigureAwait(false);
         await target.QueryAsync($"create table {Schema}.done (step text primary key)", cancellationToken).ConfigureAwait(false);
         await target.QueryAsync($"insert into {Schema}.replica (name, choice) values ($1, $2)", cancellationToken, name, choice).ConfigureAwait(false);
         await target.QueryAsync("commit", cancellationToken).ConfigureAwait(false);
-        return new(name, null, null, false, choice);
+        return new(name, null, null, false, choice, null, null);
     }
 
     /// <summary>Writes down of which moment the copy is that is being made.</summary>
@@ -50,6 +64,13 @@ internal sealed record ReplicaRecord(string Name, string? Lsn, DateTimeOffset? D
     {
         await target.QueryAsync($"update {Schema}.replica set copied = true", cancellationToken).ConfigureAwait(false);
         return this with { IsCopied = true };
+    }
+
+    /// <summary>Writes down how far a cutover is.</summary>
+    public async Task<ReplicaRecord> AtAsync(ScriptConnection target, string? cutover, string? readOnlyWas, CancellationToken cancellationToken)
+    {
+        await target.QueryAsync($"update {Schema}.replica set cutover = $1, read_only_was = $2", cancellationToken, cutover, readOnlyWas).ConfigureAwait(false);
+        return this with { Cutover = cutover, ReadOnlyWas = readOnlyWas };
     }
 
     /// <summary>Removes it.</summary>

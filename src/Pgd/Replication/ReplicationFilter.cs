@@ -104,6 +104,14 @@ public sealed record ReplicationFilter
         List<TablePattern> Patterns(IReadOnlyList<string> texts) => [.. texts.Select(TablePattern.Parse).Where(pattern => pattern.Database.IsMatch(database))];
     }
 
+    /// <summary>What of one of its databases is meant, in words that differ when that differs.</summary>
+    internal string WordsOf(string database)
+    {
+        var tables = Of(database);
+        List<string> words = [.. tables.Tables, .. tables.Except.Select(table => $"not {table}"), .. Rows.Where(row => TablePattern.Parse(ConditionOf(row).Table).Database.IsMatch(database)).Order(StringComparer.Ordinal)];
+        return words.Count == 0 ? "all of it" : string.Join(", ", words);
+    }
+
     /// <summary>
     /// The conditions that the rows of a source's tables have to meet, by the numbers of the tables, with <c>now()</c> and its like replaced by what they are there at its moment: every session, and a publication, chooses the same rows.
     /// </summary>

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Npgsql;
 using Npgsql.Replication;
 using Npgsql.Replication.Internal;
@@ -12,7 +13,7 @@ namespace Pgd.Replication;
 internal sealed class ReplicationSlot : IAsyncDisposable
 {
     // Who has a number already and has not ended is waited for, and an open transaction may stay open for hours.
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5), Silence = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5), Silence = TimeSpan.FromSeconds(5), Farewell = TimeSpan.FromSeconds(10);
     private const int FirstWithIdleTimeout = 14;
     private readonly LogicalReplicationConnection _connection;
 
@@ -30,7 +31,7 @@ internal sealed class ReplicationSlot : IAsyncDisposable
     /// </exception>
     public static async Task<ReplicationSlot> CreateAsync(DatabaseReplica replica, IReporter reporter, CancellationToken cancellationToken)
     {
-        await RemoveAsync(replica, cancellationToken).ConfigureAwait(false);
+        await RemoveWhenFreeAsync(replica, cancellationToken).ConfigureAwait(false);
         var builder = replica.Source.ToNpgsql();
         builder.ApplicationName = DatabaseReplica.Application;
         // It says nothing until all sessions have the snapshot.
@@ -66,6 +67,16 @@ internal sealed class ReplicationSlot : IAsyncDisposable
         }
     }
 
+    /// <summary>Refuses a source that has not got it any more.</summary>
+    /// <exception cref="PgdException">It is gone, or has lost what it kept (<see cref="ExitCode.Failed"/>).</exception>
+    public static async Task RequireAsync(DatabaseReplica replica, CancellationToken cancellationToken)
+    {
+        // What there is of it differs by version.
+        var slot = await replica.AskSourceAsync("select coalesce(to_jsonb(s)->>'wal_status', '') from pg_replication_slots s where slot_name = $1", cancellationToken, replica.Name).ConfigureAwait(false);
+        if (slot is not [[not "lost"]])
+            throw new PgdException(ExitCode.Failed, $"the slot {replica.Name} of {replica.Source} {(slot.Count == 0 ? "is gone" : "has lost write-ahead log that the copy needs (max_slot_wal_keep_size)")}: what changed since cannot be had", "Copy it anew: dotnet pgd replicate init --drop-existing");
+    }
+
     /// <summary>Removes it; nothing happens if there is none.</summary>
     /// <exception cref="PgdException">Somebody uses it (<see cref="ExitCode.Locked"/>).</exception>
     public static async Task RemoveAsync(DatabaseReplica replica, CancellationToken cancellationToken)
@@ -75,6 +86,19 @@ internal sealed class ReplicationSlot : IAsyncDisposable
             throw new PgdException(ExitCode.Locked, $"the slot {replica.Name} of {replica.Source} is in use (by the process {pid} there)", "If it is another dotnet pgd replicate, wait for it. If it is a subscription that nobody wants any more: dotnet pgd replicate cleanup");
         if (left.Count > 0)
             await replica.AskSourceAsync("select pg_drop_replication_slot($1)::text", cancellationToken, replica.Name).ConfigureAwait(false);
+    }
+
+    /// <summary>Removes it as soon as the one who just used it has noticed that it is over.</summary>
+    /// <exception cref="PgdException">Somebody goes on using it (<see cref="ExitCode.Locked"/>).</exception>
+    public static async Task RemoveWhenFreeAsync(DatabaseReplica replica, CancellationToken cancellationToken)
+    {
+        for (var began = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(began) < Farewell; await Task.Delay(50, cancellationToken).ConfigureAwait(false))
+        {
+            if (await replica.AskSourceAsync("select from pg_replication_slots where slot_name = $1 and active", cancellationToken, replica.Name).ConfigureAwait(false) is [])
+                break;
+        }
+
+        await RemoveAsync(replica, cancellationToken).ConfigureAwait(false);
     }
 
     public ValueTask DisposeAsync() => _connection.DisposeAsync();

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Npgsql;
 using Pgd.Libpq;
 using Pgd.Postgres;
@@ -7,6 +8,8 @@ namespace Pgd.Replication;
 /// <summary>What brings the changes of a source into its copy: a subscription that goes on exactly where the copy ends.</summary>
 internal static class Subscription
 {
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+
     /// <summary>Whether it is there; null if it is not.</summary>
     public static async Task<bool?> IsEnabledAsync(DatabaseReplica replica, CancellationToken cancellationToken) =>
         await replica.AskTargetAsync("select subenabled::text from pg_subscription where subname = $1 and subdbid = (select oid from pg_database where datname = current_database())", cancellationToken, replica.Name).ConfigureAwait(false) is [var row, ..] ? row[0] == "true" : null;
@@ -39,6 +42,19 @@ internal static class Subscription
                 _ => DatabaseReplica.Refused(replica.Target, e),
             };
         }
+    }
+
+    /// <summary>Waits until it is at work: the target's server looks for new ones every few seconds.</summary>
+    public static async Task BeginsAsync(DatabaseReplica replica, IReporter reporter, CancellationToken cancellationToken)
+    {
+        reporter.Step($"waiting for {replica.Target.Database} to follow");
+        for (var began = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(began) < Patience; await Task.Delay(100, cancellationToken).ConfigureAwait(false))
+        {
+            if (await replica.AskSourceAsync("select from pg_replication_slots where slot_name = $1 and active", cancellationToken, replica.Name).ConfigureAwait(false) is { Count: > 0 })
+                return;
+        }
+
+        reporter.Warn($"{replica.Target.Database} does not fetch changes yet; dotnet pgd replicate status says more");
     }
 
     /// <summary>Removes it from the target, and nothing else: not the slot of the source. Nothing happens if there is none.</summary>

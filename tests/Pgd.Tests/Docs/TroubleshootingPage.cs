@@ -17,6 +17,7 @@ public sealed class TroubleshootingPage
         [ExitCode.NoRoom] = ("no room", "Disk, memory, ports, or a limit of the configuration. `dotnet pgd gc` deletes branches whose time is up, `dotnet pgd snapshot cleanup` old snapshots."),
         [ExitCode.Unsafe] = ("refused, because it would be unsafe", "Nothing was changed. The message says what would be lost or spoiled."),
         [ExitCode.MigrationFailed] = ("a migration failed", "The branch itself is fine: look at it with `dotnet pgd branch psql PROJECT/BRANCH`."),
+        [ExitCode.BudgetExceeded] = ("over the limit", "What was measured is more than what was allowed. Nothing is half-done."),
         [ExitCode.Locked] = ("locked by another operation", "`--wait-lock 10m` waits longer. Locks are the operating system's: they end with the process that holds them, so none is ever left over."),
         [ExitCode.Partial] = ("done in part", "What is left is named. Correct what hindered it, and run the same again."),
     };
