@@ -62,17 +62,21 @@ internal sealed class LogicalSource : IAsyncDisposable
     public required string SystemIdentifier { get; init; }
 
     /// <exception cref="PgdException">It does not answer, may not be read (with what to grant), or does not have what is asked for.</exception>
-    public static Task<LogicalSource> OpenAsync(ConnectionUrl url, TableSelection selection, CancellationToken cancellationToken) => OpenAsync(url, selection, changedBy: null, snapshot: null, cancellationToken);
+    public static Task<LogicalSource> OpenAsync(ConnectionUrl url, TableSelection selection, CancellationToken cancellationToken) => OpenAsync(url, selection, changedBy: null, snapshot: null, keepsLocks: true, cancellationToken);
 
-    /// <summary>The same at a moment that another session keeps until this returns, such as the one from which a slot goes on.</summary>
+    /// <summary>The same without locks: who reads a table looks afterward whether it is still the one of the moment (<see cref="ReadAsync"/>). Nobody who wants to truncate or redefine another one waits.</summary>
+    /// <param name="url">The database.</param>
+    /// <param name="selection">Which of its tables.</param>
+    /// <param name="snapshot">A moment that another session keeps until this returns, such as the one from which a slot goes on; null for now.</param>
+    /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="PgdException">As above.</exception>
-    public static Task<LogicalSource> OpenAsync(ConnectionUrl url, TableSelection selection, string snapshot, CancellationToken cancellationToken) => OpenAsync(url, selection, changedBy: null, snapshot, cancellationToken);
+    public static Task<LogicalSource> OpenUnlockedAsync(ConnectionUrl url, TableSelection selection, string? snapshot, CancellationToken cancellationToken) => OpenAsync(url, selection, changedBy: null, snapshot, keepsLocks: false, cancellationToken);
 
     /// <summary>The same, for a backup by a column.</summary>
     /// <exception cref="PgdException">The column is none that says when a row was changed, or the role may not see who is at work (<see cref="ExitCode.Unsafe"/>); …</exception>
-    public static Task<LogicalSource> OpenAsync(ConnectionUrl url, TableSelection selection, ChangedBy? changedBy, CancellationToken cancellationToken) => OpenAsync(url, selection, changedBy, snapshot: null, cancellationToken);
+    public static Task<LogicalSource> OpenAsync(ConnectionUrl url, TableSelection selection, ChangedBy? changedBy, CancellationToken cancellationToken) => OpenAsync(url, selection, changedBy, snapshot: null, keepsLocks: true, cancellationToken);
 
-    private static async Task<LogicalSource> OpenAsync(ConnectionUrl url, TableSelection selection, ChangedBy? changedBy, string? snapshot, CancellationToken cancellationToken)
+    private static async Task<LogicalSource> OpenAsync(ConnectionUrl url, TableSelection selection, ChangedBy? changedBy, string? snapshot, bool keepsLocks, CancellationToken cancellationToken)
     {
         var connection = await ScriptConnection.OpenAsync(url, Application, null, cancellationToken).ConfigureAwait(false);
         try
@@ -93,10 +97,15 @@ internal sealed class LogicalSource : IAsyncDisposable
             RefuseUnreadable(url, tables);
             if (changedBy is not null)
                 tables = await WithChangesAsync(url, connection, tables, changedBy, cancellationToken).ConfigureAwait(false);
-            await LockAsync(url, connection, tables, cancellationToken).ConfigureAwait(false);
-            await RefuseRewrittenAsync(url, connection, tables, cancellationToken).ConfigureAwait(false);
+            if (keepsLocks)
+            {
+                await LockAsync(url, connection, tables, cancellationToken).ConfigureAwait(false);
+                if (await RewrittenAsync(url, connection, tables, cancellationToken).ConfigureAwait(false) is { } rewritten)
+                    throw Rewritten(url, rewritten);
+            }
+
             // Asked only now: that takes a lock too.
-            var sizes = (await AskAsync(url, connection, $"select oid::text, pg_table_size(oid)::text from pg_class where oid in ({string.Join(',', tables.Select(table => table.Oid).DefaultIfEmpty("0"))})", cancellationToken).ConfigureAwait(false)).ToDictionary(row => row[0]!, row => long.Parse(row[1]!, CultureInfo.InvariantCulture), StringComparer.Ordinal);
+            var sizes = (await AskAsync(url, connection, $"select oid::text, coalesce(pg_table_size(oid), 0)::text from pg_class where oid in ({string.Join(',', tables.Select(table => table.Oid).DefaultIfEmpty("0"))})", cancellationToken).ConfigureAwait(false)).ToDictionary(row => row[0]!, row => long.Parse(row[1]!, CultureInfo.InvariantCulture), StringComparer.Ordinal);
             tables = [.. tables.Select(table => table with { Bytes = sizes[table.Oid] }).OrderByDescending(table => table.Bytes)];
             // A standby numbers no transactions, but by a column it can be told as well.
             if (changedBy is not null && said[5] is null)
@@ -143,6 +152,33 @@ internal sealed class LogicalSource : IAsyncDisposable
                 : e is PostgresException other ? Refused(Url, other) : e;
         }
     }
+
+    /// <summary>Reads a table in one of its sessions, and lets go of it.</summary>
+    /// <returns>Whether it was there: one that was truncated or rewritten since the moment looks empty.</returns>
+    /// <exception cref="PgdException">Somebody redefines it (<see cref="ExitCode.Locked"/>).</exception>
+    public async Task<bool> ReadAsync(ScriptConnection session, SourceTable table, Func<Task> read, CancellationToken cancellationToken)
+    {
+        bool isThere;
+        await session.QueryAsync("savepoint reading", cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await read().ConfigureAwait(false);
+            isThere = await RewrittenAsync(Url, session, [table], cancellationToken).ConfigureAwait(false) is null;
+        }
+        catch (PostgresException e)
+        {
+            await session.QueryAsync("rollback to savepoint reading", cancellationToken).ConfigureAwait(false);
+            throw Refused(e);
+        }
+
+        // What was locked since goes with it.
+        await session.QueryAsync("rollback to savepoint reading", cancellationToken).ConfigureAwait(false);
+        return isThere;
+    }
+
+    /// <summary>What to tell of a table that is not there any more as it was.</summary>
+    public static PgdException Rewritten(ConnectionUrl url, SourceTable table) =>
+        new(ExitCode.Locked, $"{QuotedName(table.Schema, table.Name)} of {url} was truncated or rewritten since the moment that is read", "Begin again.");
 
     /// <summary>Where sequences stand, and whether they were used. They are no part of the moment: they never go back, so later values are right.</summary>
     public async Task<IReadOnlyList<BackedUpSequence>> SequencesAsync(bool ofTheTablesOnly, CancellationToken cancellationToken)
@@ -303,11 +339,10 @@ internal sealed class LogicalSource : IAsyncDisposable
     }
 
     // Who truncates or rewrites a table after the moment and before the lock leaves it empty for those who look at it as it was.
-    private static async Task RefuseRewrittenAsync(ConnectionUrl url, ScriptConnection connection, IReadOnlyList<SourceTable> tables, CancellationToken cancellationToken)
+    private static async Task<SourceTable?> RewrittenAsync(ConnectionUrl url, ScriptConnection connection, IReadOnlyList<SourceTable> tables, CancellationToken cancellationToken)
     {
         var now = (await AskAsync(url, connection, $"select oid::text, pg_relation_filenode(oid)::text from pg_class where oid in ({string.Join(',', tables.Select(table => table.Oid).DefaultIfEmpty("0"))})", cancellationToken).ConfigureAwait(false)).ToDictionary(row => row[0]!, row => row[1], StringComparer.Ordinal);
-        if (tables.FirstOrDefault(table => now.GetValueOrDefault(table.Oid) != table.FileNode) is { } rewritten)
-            throw new PgdException(ExitCode.Locked, $"{QuotedName(rewritten.Schema, rewritten.Name)} of {url} was truncated or rewritten at the moment of the backup", "Begin again.");
+        return tables.FirstOrDefault(table => now.GetValueOrDefault(table.Oid) != table.FileNode);
     }
 
     private static async Task<(DateTimeOffset Low, string Log)> LowWatermarkAsync(ConnectionUrl url, ScriptConnection connection, ChangedBy by, CancellationToken cancellationToken)

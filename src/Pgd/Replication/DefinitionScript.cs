@@ -74,14 +74,23 @@ internal sealed partial class DefinitionScript(ConnectionUrl target, string appl
         }
     }
 
+    /// <summary>Takes back that some of them were done, in the transaction that is open.</summary>
+    public static async Task ForgetAsync(ScriptConnection transaction, CopyJournal journal, string definitions, Func<SqlStatement, bool> which, CancellationToken cancellationToken)
+    {
+        foreach (var step in Steps(definitions, new(StringComparer.Ordinal)).Where(step => which(step.Statement) && journal.IsDone(step.Key)))
+            await journal.ForgetAsync(transaction, step.Key, cancellationToken).ConfigureAwait(false);
+    }
+
     private bool IsDone(Step step) => journal?.IsDone(step.Key) ?? false;
 
-    private List<Step> Steps(string definitions) => [.. SqlScript.Split(definitions).Select(statement =>
+    private List<Step> Steps(string definitions) => Steps(definitions, _seen);
+
+    private static List<Step> Steps(string definitions, Dictionary<string, int> seen) => [.. SqlScript.Split(definitions).Select(statement =>
     {
         // The same text may come twice.
         var digest = XxHash128.HashToUInt128(Encoding.UTF8.GetBytes(statement.Text)).ToString("x32", CultureInfo.InvariantCulture);
-        _seen[digest] = _seen.GetValueOrDefault(digest) + 1;
-        return new Step(statement, string.Create(CultureInfo.InvariantCulture, $"{digest}.{_seen[digest]}"));
+        seen[digest] = seen.GetValueOrDefault(digest) + 1;
+        return new Step(statement, string.Create(CultureInfo.InvariantCulture, $"{digest}.{seen[digest]}"));
     })];
 
     // What may be refused without harm is alone: a transaction ends with its first error.

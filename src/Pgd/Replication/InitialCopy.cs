@@ -18,10 +18,11 @@ namespace Pgd.Replication;
 internal sealed partial class InitialCopy : IAsyncDisposable
 {
     private const string Application = "pgd copy";
-    private const int MostWorkers = 8, FirstWithRanges = 14, LargeObjectPiece = 1 << 20;
+    private const int MostWorkers = 8, MostAttempts = 30, FirstWithRanges = 14, LargeObjectPiece = 1 << 20;
     private const long SmallBytes = 1 << 20;
 
     private readonly LogicalSource _source;
+    private readonly ConcurrentDictionary<string, SourceTable> _gone = new(StringComparer.Ordinal);
     private readonly string _before, _after;
 
     private InitialCopy(LogicalSource source, IReadOnlyList<SourceTable> tables, string before, string after, string?[] said)
@@ -70,12 +71,12 @@ internal sealed partial class InitialCopy : IAsyncDisposable
     /// <summary>What of its text is a letter.</summary>
     public string Type { get; }
 
-    /// <summary>Opens it, and reads its definitions. From here on it is of one moment, and its tables cannot be redefined until it is closed.</summary>
+    /// <summary>Opens it, and reads its definitions. From here on it is of one moment.</summary>
     /// <exception cref="PgdException">
     /// It does not answer (<see cref="ExitCode.Failed"/>), something of it may not be read (<see cref="ExitCode.Unsafe"/>, with what to grant), pg_dump is missing or too old (<see cref="ExitCode.MachineLacks"/>).
     /// </exception>
     public static async Task<InitialCopy> OpenAsync(ConnectionUrl url, CancellationToken cancellationToken) =>
-        await OpenAsync(await LogicalSource.OpenAsync(url, TableSelection.All, cancellationToken).ConfigureAwait(false), static _ => null, withOwners: true, cancellationToken).ConfigureAwait(false);
+        await OpenAsync(await LogicalSource.OpenUnlockedAsync(url, TableSelection.All, snapshot: null, cancellationToken).ConfigureAwait(false), static _ => null, withOwners: true, cancellationToken).ConfigureAwait(false);
 
     /// <summary>The same of what is open already.</summary>
     /// <param name="source">The database, with the tables that are meant; closed with the copy, and also if there is none.</param>
@@ -92,10 +93,9 @@ internal sealed partial class InitialCopy : IAsyncDisposable
             await using var _ = session.ConfigureAwait(false);
             var said = (await session.QueryAsync("select pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate, datctype from pg_database where datname = current_database()", cancellationToken).ConfigureAwait(false))[0];
             var without = await WithoutAsync(session, source.Others, cancellationToken).ConfigureAwait(false);
-            var before = Ours().Replace(await source.DefinitionsWithoutAsync(program, "pre-data", withOwners, without.Relations, cancellationToken).ConfigureAwait(false), "");
-            var after = Ours().Replace(await source.DefinitionsWithoutAsync(program, "post-data", withOwners, without.Relations, cancellationToken).ConfigureAwait(false), "");
-            foreach (var (table, constraint) in without.References)
-                after = Regex.Replace(after, $@"^ALTER TABLE (ONLY )?{Regex.Escape(table)}\s+ADD CONSTRAINT {Regex.Escape(constraint)} FOREIGN KEY [^;]*;\n", "", RegexOptions.Multiline | RegexOptions.CultureInvariant);
+            var references = without.References.Select(reference => $"ALTER TABLE ONLY {reference.Table} ADD CONSTRAINT {reference.Constraint} FOREIGN KEY ").ToHashSet(StringComparer.Ordinal);
+            var before = Meant(await source.DefinitionsWithoutAsync(program, "pre-data", withOwners, without.Relations, cancellationToken).ConfigureAwait(false), references);
+            var after = Meant(await source.DefinitionsWithoutAsync(program, "post-data", withOwners, without.Relations, cancellationToken).ConfigureAwait(false), references);
             return new(source, [.. source.Tables.Select(table => table with { Rows = rows(table) })], before, after, said) { LeftOut = [.. without.Relations, .. without.References.Select(reference => $"the foreign key {reference.Constraint} of {reference.Table}")] };
         }
         catch
@@ -103,6 +103,16 @@ internal sealed partial class InitialCopy : IAsyncDisposable
             await source.DisposeAsync().ConfigureAwait(false);
             throw;
         }
+    }
+
+    // Neither what we make for replication, nor references to what is left out. A name may have a semicolon in it, or the end of a line.
+    private static string Meant(string definitions, HashSet<string> references)
+    {
+        if (references.Count == 0 && !definitions.Contains(DatabaseReplica.Prefix, StringComparison.Ordinal))
+            return definitions;
+        return string.Concat(SqlScript.Split(definitions).Where(statement => !Ours().IsMatch(statement.Text) && !IsReference(statement)).Select(statement => statement.Text + ";\n"));
+
+        bool IsReference(SqlStatement statement) => statement.Words is ["alter", "table", ..] && Spaces().Replace(statement.Text, " ") is var text && references.Any(reference => text.StartsWith(reference, StringComparison.Ordinal));
     }
 
     // pg_dump leaves out what it is told to, and not what cannot be without it.
@@ -142,15 +152,18 @@ internal sealed partial class InitialCopy : IAsyncDisposable
     /// <param name="reporter">Hears how far it is.</param>
     /// <param name="cancellationToken">Ends it; the database is then half full.</param>
     /// <exception cref="PgdException">Either server refuses something, or is lost (<see cref="ExitCode.Failed"/>).</exception>
-    public Task RunAsync(ConnectionUrl target, IReporter reporter, CancellationToken cancellationToken) => RunAsync(target, journal: null, reporter, cancellationToken);
+    public Task RunAsync(ConnectionUrl target, IReporter reporter, CancellationToken cancellationToken) => RunAsync(target, journal: null, truncated: null, reporter, cancellationToken);
 
     /// <summary>The same, going on after one that was interrupted.</summary>
     /// <param name="target">A database that is empty but for what the journal names.</param>
     /// <param name="journal">What is done already. Rows are believed only if they are those of this moment.</param>
+    /// <param name="truncated">
+    /// Which tables the copy will hear of that they were truncated since the moment, by their numbers; null if it will hear nothing. Those may come empty: what they had is of no use to anybody any more.
+    /// </param>
     /// <param name="reporter">Hears how far it is.</param>
     /// <param name="cancellationToken">Ends it.</param>
-    /// <exception cref="PgdException">As above.</exception>
-    public async Task RunAsync(ConnectionUrl target, CopyJournal? journal, IReporter reporter, CancellationToken cancellationToken)
+    /// <exception cref="PgdException">As above; also if a table was rewritten since the moment (<see cref="ExitCode.Locked"/>).</exception>
+    public async Task RunAsync(ConnectionUrl target, CopyJournal? journal, Func<Task<IReadOnlySet<string>>>? truncated, IReporter reporter, CancellationToken cancellationToken)
     {
         try
         {
@@ -164,6 +177,8 @@ internal sealed partial class InitialCopy : IAsyncDisposable
             Fault.Here("copy:definitions");
             await RowsAsync(target, journal, reporter, cancellationToken).ConfigureAwait(false);
             Fault.Here("copy:rows");
+            if (!_gone.IsEmpty)
+                await EmptyTruncatedAsync(target, journal, truncated, cancellationToken).ConfigureAwait(false);
             await LargeObjectsAsync(target, journal, cancellationToken).ConfigureAwait(false);
             Fault.Here("copy:large-objects");
             reporter.Step($"building indexes and constraints of {Database}");
@@ -208,8 +223,8 @@ internal sealed partial class InitialCopy : IAsyncDisposable
         if (journal?.WasBegun ?? false)
             await ProveAsync(target, journal, reporter, cancellationToken).ConfigureAwait(false);
         var pieces = await PiecesAsync(journal, cancellationToken).ConfigureAwait(false);
-        if (journal?.WasBegun ?? false)
-            await EmptyAsync(target, pieces, cancellationToken).ConfigureAwait(false);
+        if (journal is { WasBegun: true } && pieces.Count > 0)
+            await EmptyAsync(target, journal, pieces, cancellationToken).ConfigureAwait(false);
         var left = new ConcurrentDictionary<string, int>(pieces.GroupBy(piece => piece.Table.Oid).Select(table => KeyValuePair.Create(table.Key, table.Count())), StringComparer.Ordinal);
         var (total, done) = (pieces.Sum(piece => piece.Bytes), 0L);
         var queue = new ConcurrentQueue<Piece>(pieces.OrderByDescending(piece => piece.Bytes));
@@ -222,7 +237,13 @@ internal sealed partial class InitialCopy : IAsyncDisposable
             await into.QueryAsync(LogicalRestore.RowSettings, token).ConfigureAwait(false);
             while (queue.TryDequeue(out var piece))
             {
-                await CopyAsync(from, into, piece, journal, token).ConfigureAwait(false);
+                if (!await TryCopyAsync(from, into, piece, journal, token).ConfigureAwait(false))
+                {
+                    // Later it may be free.
+                    queue.Enqueue(piece with { Attempts = piece.Attempts + 1 });
+                    continue;
+                }
+
                 if (piece.Range is not null && left.AddOrUpdate(piece.Table.Oid, 0, static (_, count) => count - 1) == 0 && journal is not null)
                     await journal.MarkAsync(into, [StepOf(piece.Table)], token).ConfigureAwait(false);
                 Fault.Here("copy:table");
@@ -231,13 +252,44 @@ internal sealed partial class InitialCopy : IAsyncDisposable
         }).ConfigureAwait(false);
     }
 
-    // Of a table that comes in pieces, some may be there.
-    private static async Task EmptyAsync(ConnectionUrl target, List<Piece> pieces, CancellationToken cancellationToken)
+    // Of a table that comes in pieces, some may be there. And what an earlier run built on rows must not look at rows that come anew: references, triggers, rules.
+    private async Task EmptyAsync(ConnectionUrl target, CopyJournal journal, List<Piece> pieces, CancellationToken cancellationToken)
     {
         var connection = await ConnectAsync(target, cancellationToken).ConfigureAwait(false);
         await using var _ = connection.ConfigureAwait(false);
-        foreach (var table in pieces.Select(piece => piece.Table).Where(table => table.Condition is null).Distinct())
-            await connection.QueryAsync($"truncate only {table.QuotedName} cascade", cancellationToken).ConfigureAwait(false);
+        await connection.QueryAsync("begin", cancellationToken).ConfigureAwait(false);
+        foreach (var drop in await connection.QueryAsync("""
+            select format('alter table %s drop constraint %I', conrelid::regclass, conname) from pg_constraint c where contype = 'f' and conparentid = 0
+            union all
+            select format('drop trigger %I on %s', tgname, tgrelid::regclass) from pg_trigger t where not tgisinternal and coalesce(to_jsonb(t)->>'tgparentid', '0') = '0' and not exists (select from pg_depend d where d.classid = 'pg_trigger'::regclass and d.objid = t.oid and d.deptype = 'e')
+            union all
+            select format('drop rule %I on %s', rulename, ev_class::regclass) from pg_rewrite r where rulename <> '_RETURN' and r.oid >= 16384 and not exists (select from pg_depend d where d.classid = 'pg_rewrite'::regclass and d.objid = r.oid and d.deptype = 'e')
+            union all
+            select format('drop event trigger %I', evtname) from pg_event_trigger e where not exists (select from pg_depend d where d.classid = 'pg_event_trigger'::regclass and d.objid = e.oid and d.deptype = 'e')
+            """, cancellationToken).ConfigureAwait(false))
+            await connection.QueryAsync(drop[0]!, cancellationToken).ConfigureAwait(false);
+        await DefinitionScript.ForgetAsync(connection, journal, _after, statement => LooksAtRows().IsMatch(statement.Text), cancellationToken).ConfigureAwait(false);
+        if (pieces.Select(piece => piece.Table).Where(table => table.Condition is null).Select(table => $"only {table.QuotedName}").Distinct().ToList() is { Count: > 0 } tables)
+            await connection.QueryAsync($"truncate {string.Join(", ", tables)}", cancellationToken).ConfigureAwait(false);
+        await connection.QueryAsync("commit", cancellationToken).ConfigureAwait(false);
+    }
+
+    // All that will be truncated is emptied, also what was read before that: what refers to each other is truncated together.
+    private async Task EmptyTruncatedAsync(ConnectionUrl target, CopyJournal? journal, Func<Task<IReadOnlySet<string>>>? truncated, CancellationToken cancellationToken)
+    {
+        var told = truncated is null ? new HashSet<string>() : await truncated().ConfigureAwait(false);
+        var connection = await ConnectAsync(target, cancellationToken).ConfigureAwait(false);
+        await using var _ = connection.ConfigureAwait(false);
+        if (_gone.Values.FirstOrDefault(table => !told.Contains(table.Oid)) is { } rewritten)
+        {
+            // What was read of them is not what was there.
+            foreach (var table in _gone.Values)
+                await (journal?.ForgetAsync(connection, StepOf(table), cancellationToken) ?? Task.CompletedTask).ConfigureAwait(false);
+            throw LogicalSource.Rewritten(_source.Url, rewritten);
+        }
+
+        if (Tables.Where(table => told.Contains(table.Oid)).Select(table => $"only {table.QuotedName}").ToList() is { Count: > 0 } all)
+            await connection.QueryAsync($"truncate {string.Join(", ", all)}", cancellationToken).ConfigureAwait(false);
     }
 
     // What an earlier run copied is of another moment. It stays where the rows are the same, and else it is copied again.
@@ -255,9 +307,14 @@ internal sealed partial class InitialCopy : IAsyncDisposable
             await using var __ = into.ConfigureAwait(false);
             var row = $"row({table.Columns})::text";
             string Digest(string? rows) => $"select concat_ws(' ', count(*), sum(hashtextextended({row}, 0)::numeric), sum(hashtextextended({row}, 1)::numeric)) from only {table.QuotedName}{Where(rows, table.Condition)}";
-            var (there, here) = (from.QueryAsync(Digest(table.Rows), token), into.QueryAsync(Digest(null), token));
-            await Task.WhenAll(there, here).ConfigureAwait(false);
-            if ((await there.ConfigureAwait(false))[0][0] == (await here.ConfigureAwait(false))[0][0])
+            var isSame = false;
+            var isThere = await _source.ReadAsync(from, table, async () =>
+            {
+                var (there, here) = (from.QueryAsync(Digest(table.Rows), token), into.QueryAsync(Digest(null), token));
+                await Task.WhenAll(there, here).ConfigureAwait(false);
+                isSame = (await there.ConfigureAwait(false))[0][0] == (await here.ConfigureAwait(false))[0][0];
+            }, token).ConfigureAwait(false);
+            if (isSame && isThere)
             {
                 Interlocked.Increment(ref kept);
                 return;
@@ -302,6 +359,22 @@ internal sealed partial class InitialCopy : IAsyncDisposable
         }
 
         return pieces;
+    }
+
+    // Somebody who redefines a table now may have done so in a while.
+    private async Task<bool> TryCopyAsync(ScriptConnection from, ScriptConnection into, Piece piece, CopyJournal? journal, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (!await _source.ReadAsync(from, piece.Table, () => CopyAsync(from, into, piece, journal, cancellationToken), cancellationToken).ConfigureAwait(false))
+                _gone[piece.Table.Oid] = piece.Table;
+            return true;
+        }
+        catch (PgdException e) when (e.InnerException is PostgresException { SqlState: PostgresErrorCodes.LockNotAvailable } && piece.Attempts < MostAttempts)
+        {
+            await into.QueryAsync("rollback", cancellationToken).ConfigureAwait(false);
+            return false;
+        }
     }
 
     private async Task CopyAsync(ScriptConnection from, ScriptConnection into, Piece piece, CopyJournal? journal, CancellationToken cancellationToken)
@@ -367,10 +440,19 @@ internal sealed partial class InitialCopy : IAsyncDisposable
     [GeneratedRegex(@"^(SELECT pg_catalog\.lo_create|ALTER LARGE OBJECT|GRANT .* ON LARGE OBJECT|REVOKE .* ON LARGE OBJECT).*\n|^--.*\n|^\s*\n", RegexOptions.Multiline)]
     private static partial Regex LargeObjectLine();
 
-    // What we make for replication is none of its definitions.
-    [GeneratedRegex("""^(CREATE|ALTER) PUBLICATION "?pgd_[0-9a-f]{8}\b[^;]*;\n|^(CREATE SCHEMA|ALTER SCHEMA) pgd_replicate\b[^;]*;\n""", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^(CREATE|ALTER) PUBLICATION pgd_[0-9a-f]{8}(_truncated)?\b|^(CREATE|ALTER) SCHEMA pgd_replicate\b|^COMMENT ON SCHEMA pgd_replicate\b")]
     private static partial Regex Ours();
 
+    [GeneratedRegex(@"^(ALTER TABLE (ONLY )?.+\s+ADD CONSTRAINT .+ FOREIGN KEY |CREATE (CONSTRAINT |EVENT )?TRIGGER |CREATE RULE |ALTER TABLE .+ (ENABLE|DISABLE) (REPLICA |ALWAYS )?(TRIGGER|RULE) |ALTER EVENT TRIGGER |COMMENT ON (CONSTRAINT|TRIGGER|RULE|EVENT TRIGGER) )", RegexOptions.Singleline)]
+    private static partial Regex LooksAtRows();
+
+    [GeneratedRegex(@"\s+")]
+    private static partial Regex Spaces();
+
     /// <summary>What one session reads at a time.</summary>
-    private sealed record Piece(SourceTable Table, string? Range, long Bytes);
+    private sealed record Piece(SourceTable Table, string? Range, long Bytes)
+    {
+        /// <summary>How often it could not be had.</summary>
+        public int Attempts { get; init; }
+    }
 }

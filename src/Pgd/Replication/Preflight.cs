@@ -44,12 +44,12 @@ internal sealed class Preflight(DatabaseReplica replica, IReadOnlyList<SourceTab
         IReadOnlyList<SourceTable> tables = [];
         try
         {
-            var opened = await LogicalSource.OpenAsync(source, filter.Of(source.Database), cancellationToken).ConfigureAwait(false);
+            var opened = await LogicalSource.OpenUnlockedAsync(source, filter.Of(source.Database), snapshot: null, cancellationToken).ConfigureAwait(false);
             await using var __ = opened.ConfigureAwait(false);
             var rows = await filter.ConditionsAsync(opened, cancellationToken).ConfigureAwait(false);
             tables = [.. opened.Tables.Select(table => table with { Rows = rows.GetValueOrDefault(table.Oid) })];
         }
-        catch (PgdException e) when (e.ExitCode is ExitCode.Unsafe or ExitCode.Locked)
+        catch (PgdException e) when (e.ExitCode == ExitCode.Unsafe)
         {
             findings.Add(new("reading", Severity.Problem, e.Message, e.Hint));
         }

@@ -24,9 +24,12 @@ internal static class Publication
         var meant = tables.Where(table => able.Contains(table.QuotedName)).ToList();
         await replica.AskSourceAsync("begin", cancellationToken).ConfigureAwait(false);
         await replica.AskSourceAsync($"set local lock_timeout = '{LockTimeout}'", cancellationToken).ConfigureAwait(false);
-        await replica.AskSourceAsync($"drop publication if exists {replica.Name}", cancellationToken).ConfigureAwait(false);
+        await RemoveAsync(replica, cancellationToken).ConfigureAwait(false);
         var list = string.Join(", ", meant.Select(table => $"only {table.QuotedName}{(table.Rows is null ? "" : $" where ({table.Rows})")}"));
         await replica.AskSourceAsync($"create publication {replica.Name}{(meant.Count == 0 ? "" : $" for table {list}")}", cancellationToken).ConfigureAwait(false);
+        // While the copy is made, by it the slot tells which tables were truncated, and nothing else.
+        if (meant.Count > 0)
+            await replica.AskSourceAsync($"create publication {Truncations(replica)} for table {string.Join(", ", meant.Select(table => $"only {table.QuotedName}"))} with (publish = 'truncate')", cancellationToken).ConfigureAwait(false);
         await replica.AskSourceAsync("commit", cancellationToken).ConfigureAwait(false);
         return meant.Select(table => table.QuotedName).ToHashSet(StringComparer.Ordinal);
     }
@@ -39,8 +42,29 @@ internal static class Publication
         return (await replica.AskSourceAsync("select schemaname, tablename from pg_publication_tables where pubname = $1", cancellationToken, replica.Name).ConfigureAwait(false)).Select(row => LogicalSource.QuotedName(row[0]!, row[1]!)).ToHashSet(StringComparer.Ordinal);
     }
 
+    /// <summary>The tables that were truncated since its slot began, by their numbers.</summary>
+    public static async Task<IReadOnlySet<string>> TruncatedAsync(DatabaseReplica replica, CancellationToken cancellationToken)
+    {
+        // T, how many, the options, and four bytes for each: https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
+        var told = await replica.AskSourceAsync("""
+            select distinct (('x' || encode(substr(data, 7 + 4 * i, 4), 'hex'))::bit(32)::bigint)::text
+            from pg_logical_slot_peek_binary_changes($1, null, null, 'proto_version', '1', 'publication_names', $2), generate_series(0, ('x' || encode(substr(data, 2, 4), 'hex'))::bit(32)::int - 1) i
+            where get_byte(data, 0) = ascii('T')
+            """, cancellationToken, replica.Name, Truncations(replica)).ConfigureAwait(false);
+        return told.Select(row => row[0]!).ToHashSet(StringComparer.Ordinal);
+    }
+
+    /// <summary>Removes what is of use only while the copy is made.</summary>
+    public static Task CompleteAsync(DatabaseReplica replica, CancellationToken cancellationToken) => replica.AskSourceAsync($"drop publication if exists {Truncations(replica)}", cancellationToken);
+
     /// <summary>Removes it; nothing happens if there is none.</summary>
-    public static Task RemoveAsync(DatabaseReplica replica, CancellationToken cancellationToken) => replica.AskSourceAsync($"drop publication if exists {replica.Name}", cancellationToken);
+    public static async Task RemoveAsync(DatabaseReplica replica, CancellationToken cancellationToken)
+    {
+        await CompleteAsync(replica, cancellationToken).ConfigureAwait(false);
+        await replica.AskSourceAsync($"drop publication if exists {replica.Name}", cancellationToken).ConfigureAwait(false);
+    }
+
+    private static string Truncations(DatabaseReplica replica) => $"{replica.Name}_truncated";
 
     /// <summary>The tables that could be published and were not when the copy was made, or are not any more.</summary>
     public static async Task<IReadOnlyList<string>> PublishableAsync(DatabaseReplica replica, CancellationToken cancellationToken) => [.. (await replica.AskSourceAsync(Publishable + " order by 1, 2", cancellationToken).ConfigureAwait(false)).Select(row => LogicalSource.QuotedName(row[0]!, row[1]!))];

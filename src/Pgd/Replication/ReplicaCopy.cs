@@ -15,7 +15,7 @@ namespace Pgd.Replication;
 /// <param name="reporter">Hears how far it is.</param>
 internal sealed class ReplicaCopy(ConnectionUrl source, ConnectionUrl target, ReplicationFilter filter, ReplicationInit options, IReporter reporter)
 {
-    private const int Attempts = 3;
+    private const int Attempts = 5;
 
     // Any number: who has it works on the database.
     private const long LockKey = 0x7067_6472_6570_6c69;
@@ -24,13 +24,13 @@ internal sealed class ReplicaCopy(ConnectionUrl source, ConnectionUrl target, Re
     /// <returns>What was copied; with nothing in it if it was complete already.</returns>
     public async Task<CopiedDatabase> RunAsync(CancellationToken cancellationToken)
     {
+        // What would not go on is refused before anything is dropped or made.
+        var findings = await Preflight.OfAsync(source, target, filter, options.Follow, options.DropExisting, cancellationToken).ConfigureAwait(false);
+        Preflight.Require(source, findings);
+        foreach (var warning in findings.Where(finding => finding.Severity == Severity.Warning))
+            reporter.Warn(warning.Text);
         if (options.DropExisting)
-        {
-            // What would not go on then is not dropped.
-            Preflight.Require(source, await Preflight.OfAsync(source, target, filter, options.Follow, isDropped: true, cancellationToken).ConfigureAwait(false));
             await DropAsync(cancellationToken).ConfigureAwait(false);
-        }
-
         await EnsureDatabaseAsync(cancellationToken).ConfigureAwait(false);
         var replica = await DatabaseReplica.OpenAsync(source, target, cancellationToken).ConfigureAwait(false);
         await using var _ = replica.ConfigureAwait(false);
@@ -46,10 +46,28 @@ internal sealed class ReplicaCopy(ConnectionUrl source, ConnectionUrl target, Re
 
         if (record.Name != replica.Name)
             throw new PgdException(ExitCode.Exists, $"{target} is the copy of another database than {source}", "Name another database as --target, or have this one dropped: --drop-existing");
+        if (record.Choice != words && !record.IsCopied && !(await CopyJournal.ReadAsync(replica.Into, cancellationToken).ConfigureAwait(false)).WasBegun)
+            record = await record.MeansAsync(replica.Into, words, cancellationToken).ConfigureAwait(false);
         if (record.Choice != words)
             throw new PgdException(ExitCode.Exists, $"{target} is a copy of {record.Choice}, and not of {words}", "Say the same as then, or begin anew: --drop-existing");
         if (record.IsCopied)
             return new(source.Database, target.Database, 0, 0, record.DataAsOf, WasThere: true, []);
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                return await CopyAsync(replica, record, cancellationToken).ConfigureAwait(false);
+            }
+            // A table was truncated or rewritten: at another moment it is there. What is the same then is not copied again.
+            catch (PgdException e) when (e.ExitCode == ExitCode.Locked && attempt < Attempts)
+            {
+                reporter.Step($"{e.Message}; once more");
+            }
+        }
+    }
+
+    private async Task<CopiedDatabase> CopyAsync(DatabaseReplica replica, ReplicaRecord record, CancellationToken cancellationToken)
+    {
         var (slot, copy) = await OpenAsync(replica, cancellationToken).ConfigureAwait(false);
         await using var __ = copy.ConfigureAwait(false);
         if (slot is not null)
@@ -62,7 +80,8 @@ internal sealed class ReplicaCopy(ConnectionUrl source, ConnectionUrl target, Re
             await SourceRoles.MakeAsync(replica, [.. copy.Roles], reporter, cancellationToken).ConfigureAwait(false);
         Fault.Here("init:roles");
         copy.Jobs = options.Jobs ?? InitialCopy.DefaultJobs;
-        await copy.RunAsync(target, await CopyJournal.ReadAsync(replica.Into, cancellationToken).ConfigureAwait(false), reporter, cancellationToken).ConfigureAwait(false);
+        await copy.RunAsync(target, await CopyJournal.ReadAsync(replica.Into, cancellationToken).ConfigureAwait(false), options.Follow ? () => Publication.TruncatedAsync(replica, cancellationToken) : null, reporter, cancellationToken).ConfigureAwait(false);
+        await Publication.CompleteAsync(replica, cancellationToken).ConfigureAwait(false);
         await SourceRoles.DatabaseAsync(replica, options.WithOwners, reporter, cancellationToken).ConfigureAwait(false);
         Fault.Here("init:database");
         await record.CompleteAsync(replica.Into, cancellationToken).ConfigureAwait(false);
@@ -83,59 +102,51 @@ internal sealed class ReplicaCopy(ConnectionUrl source, ConnectionUrl target, Re
     {
         var tables = filter.Of(source.Database);
         if (!options.Follow)
-        {
-            var once = await LogicalSource.OpenAsync(source, tables, cancellationToken).ConfigureAwait(false);
-            var copy = await CopyOfAsync(once, null, cancellationToken).ConfigureAwait(false);
-            await RequireReadyAsync(replica, copy.Tables, cancellationToken).ConfigureAwait(false);
-            return (null, copy);
-        }
-
+            return (null, await CopyOfAsync(await LogicalSource.OpenUnlockedAsync(source, tables, snapshot: null, cancellationToken).ConfigureAwait(false), null, cancellationToken).ConfigureAwait(false));
         for (var attempt = 1; ; attempt++)
         {
-            IReadOnlyDictionary<string, string> rows;
-            IReadOnlySet<string> published;
-            HashSet<(string, string)> meant;
-            var before = await LogicalSource.OpenAsync(source, tables, cancellationToken).ConfigureAwait(false);
-            await using (before.ConfigureAwait(false))
-            {
-                rows = await filter.ConditionsAsync(before, cancellationToken).ConfigureAwait(false);
-                meant = Identities(before);
-                IReadOnlyList<SourceTable> all = [.. before.Tables.Select(table => table with { Rows = rows.GetValueOrDefault(table.Oid) })];
-                // What is published wrongly makes others fail, in production.
-                if (attempt == 1)
-                    await RequireReadyAsync(replica, all, cancellationToken).ConfigureAwait(false);
-                published = await Publication.MakeAsync(replica, all, cancellationToken).ConfigureAwait(false);
-            }
-
-            Fault.Here("init:publication");
-            var slot = await ReplicationSlot.CreateAsync(replica, reporter, cancellationToken).ConfigureAwait(false);
+            ReplicationSlot? slot = null;
             try
             {
-                var shared = await LogicalSource.OpenAsync(source, tables, slot.Snapshot, cancellationToken).ConfigureAwait(false);
+                IReadOnlyList<SourceTable> all;
+                IReadOnlyDictionary<string, string> rows;
+                HashSet<(string, string)> meant;
+                var before = await LogicalSource.OpenUnlockedAsync(source, tables, snapshot: null, cancellationToken).ConfigureAwait(false);
+                await using (before.ConfigureAwait(false))
+                {
+                    rows = await filter.ConditionsAsync(before, cancellationToken).ConfigureAwait(false);
+                    meant = Identities(before);
+                    all = [.. before.Tables.Select(table => table with { Rows = rows.GetValueOrDefault(table.Oid) })];
+                }
+
+                // Not while we keep its tables from being truncated: who wants to do that would wait for us, and we for him.
+                var published = await Publication.MakeAsync(replica, all, cancellationToken).ConfigureAwait(false);
+                Fault.Here("init:publication");
+                slot = await ReplicationSlot.CreateAsync(replica, reporter, cancellationToken).ConfigureAwait(false);
+                var shared = await LogicalSource.OpenUnlockedAsync(source, tables, slot.Snapshot, cancellationToken).ConfigureAwait(false);
                 if (Identities(shared).SetEquals(meant) && (await Publication.TablesAsync(replica, cancellationToken).ConfigureAwait(false))!.SetEquals(published))
                     return (slot, await CopyOfAsync(shared, rows, cancellationToken).ConfigureAwait(false));
                 await shared.DisposeAsync().ConfigureAwait(false);
+                if (attempt == Attempts)
+                    throw new PgdException(ExitCode.Locked, $"tables of {source} come and go", "Begin when nobody redefines them.");
+            }
+            // A table was truncated at that very moment, or is just being redefined.
+            catch (PgdException e) when (e.ExitCode == ExitCode.Locked && attempt < Attempts)
+            {
+                reporter.Step($"{e.Message}; once more");
             }
             catch
             {
-                await slot.DisposeAsync().ConfigureAwait(false);
+                if (slot is not null)
+                    await slot.DisposeAsync().ConfigureAwait(false);
                 throw;
             }
 
-            await slot.DisposeAsync().ConfigureAwait(false);
-            if (attempt == Attempts)
-                throw new PgdException(ExitCode.Locked, $"tables of {source} come and go", "Begin when nobody redefines them.");
+            if (slot is not null)
+                await slot.DisposeAsync().ConfigureAwait(false);
         }
 
         static HashSet<(string, string)> Identities(LogicalSource opened) => [.. opened.Tables.Select(table => (table.QuotedName, table.Oid))];
-    }
-
-    private async Task RequireReadyAsync(DatabaseReplica replica, IReadOnlyList<SourceTable> tables, CancellationToken cancellationToken)
-    {
-        var findings = await new Preflight(replica, tables).RunAsync(options.Follow, hasTarget: true, cancellationToken).ConfigureAwait(false);
-        foreach (var warning in findings.Where(finding => finding.Severity == Severity.Warning))
-            reporter.Warn(warning.Text);
-        Preflight.Require(source, findings);
     }
 
     private async Task<InitialCopy> CopyOfAsync(LogicalSource opened, IReadOnlyDictionary<string, string>? rows, CancellationToken cancellationToken)

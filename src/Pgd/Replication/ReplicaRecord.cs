@@ -59,6 +59,13 @@ internal sealed record ReplicaRecord(string Name, string? Lsn, DateTimeOffset? D
         return this with { Lsn = lsn, DataAsOf = dataAsOf };
     }
 
+    /// <summary>Writes down what is meant, where nothing was copied yet.</summary>
+    public async Task<ReplicaRecord> MeansAsync(ScriptConnection target, string choice, CancellationToken cancellationToken)
+    {
+        await target.QueryAsync($"update {Schema}.replica set choice = $1", cancellationToken, choice).ConfigureAwait(false);
+        return this with { Choice = choice };
+    }
+
     /// <summary>Writes down that it is complete.</summary>
     public async Task<ReplicaRecord> CompleteAsync(ScriptConnection target, CancellationToken cancellationToken)
     {

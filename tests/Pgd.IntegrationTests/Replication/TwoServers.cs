@@ -1,0 +1,107 @@
+using System.Globalization;
+using Npgsql;
+using Pgd.IntegrationTests.Backups;
+using Pgd.IntegrationTests.Branches;
+using Xunit;
+
+namespace Pgd.IntegrationTests.Replication;
+
+/// <summary>A database "shop" that is worked on, an empty server beside it, and the commands that bring the one to the other.</summary>
+internal sealed class TwoServers : IDisposable
+{
+    private readonly ToolRoot _root = new("copy");
+
+    private TwoServers(ScratchServer source, ScratchServer target) => (Source, Target) = (source, target);
+
+    public ScratchServer Source { get; }
+
+    public ScratchServer Target { get; }
+
+    public ToolRoot Root => _root;
+
+    public string[] Addresses => ["--source", Url(Source), "--target", Url(Target)];
+
+    public static async Task<TwoServers> StartAsync(int target = 15, params IReadOnlyList<string> settings)
+    {
+        var servers = new TwoServers(ScratchServer.Start(15, ["wal_level=logical", "max_wal_senders=20", "max_replication_slots=20", "max_prepared_transactions=5", "fsync=off", .. settings]), ScratchServer.Start(target, "fsync=off", "wal_retrieve_retry_interval=100ms"));
+        await servers.Source.AskAsync("create database shop");
+        return servers;
+    }
+
+    /// <summary>The same with tables of all kinds, each of which can be replicated.</summary>
+    public static async Task<TwoServers> FilledAsync(int target = 15, params IReadOnlyList<string> settings)
+    {
+        var servers = await StartAsync(target, settings);
+        servers.Fill(LogicalBackups.Definitions);
+        // Also rows without a key, and a unique index in place of one.
+        servers.Fill("""
+            alter table "Odd schema"."a ""table""; drop" replica identity full; alter table parts_1 replica identity full; alter table parts_2 replica identity full; alter table parent replica identity full; alter table child replica identity full;
+            alter table nothing replica identity full; alter table parts disable trigger loud;
+            create table coded (code text not null, other text not null, n int, unique (other, code)); alter table coded replica identity using index coded_other_code_key;
+            create table emptied (id int primary key, t text);
+            """);
+        return servers;
+    }
+
+    public static string Url(ScratchServer server, string database = "shop") => string.Create(CultureInfo.InvariantCulture, $"postgresql://postgres@127.0.0.1:{server.Port}/{database}");
+
+    public void Fill(string sql) => LabCommand.Run("psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--output=/dev/null", $"--dbname={Url(Source)}", $"--command={sql}");
+
+    public Task<string?> AskSourceAsync(string sql) => Sql.AskAsync("127.0.0.1", Source.Port, "shop", "postgres", null, sql);
+
+    public Task<string?> AskTargetAsync(string sql) => Sql.AskAsync("127.0.0.1", Target.Port, "shop", "postgres", null, sql);
+
+    /// <summary>A session in the target.</summary>
+    public async Task<NpgsqlConnection> OpenTargetAsync()
+    {
+        var connection = new NpgsqlConnection(string.Create(CultureInfo.InvariantCulture, $"Host=127.0.0.1;Port={Target.Port};Database=shop;Username=postgres;Pooling=false"));
+        await connection.OpenAsync();
+        return connection;
+    }
+
+    /// <summary>Runs a command of replicate in this process.</summary>
+    public Task<ToolResult> RunAsync(string verb, params string[] arguments) => _root.InProcessAsync(["replicate", verb, .. Addresses, .. arguments]);
+
+    /// <summary>The same, which has to succeed.</summary>
+    public async Task<string> SucceedAsync(string verb, params string[] arguments)
+    {
+        var result = await RunAsync(verb, arguments);
+        Assert.True(result.Status == 0, $"replicate {verb}: {result}");
+        return result.Output;
+    }
+
+    /// <summary>The same, which has to be refused with a status, and to say all of this.</summary>
+    public async Task RefusedAsync(int status, string verb, string[] arguments, params string[] told)
+    {
+        var result = await RunAsync(verb, arguments);
+        var said = result.Error.ReplaceLineEndings(" ") + result.Output.ReplaceLineEndings(" ");
+        Assert.True(result.Status == status && told.All(text => said.Contains(text, StringComparison.Ordinal)), $"replicate {verb} {string.Join(' ', arguments)}: {result}");
+    }
+
+    /// <summary>Both databases as pg_dump shows them are the same.</summary>
+    public void Equal()
+    {
+        var (expected, actual) = (Dumps.OfPostgres(Url(Source)), Dumps.OfPostgres(Url(Target)));
+        Assert.True(expected == actual, Dumps.FirstDifference(expected, actual));
+    }
+
+    /// <summary>Nothing that was made for replication is there any more.</summary>
+    public async Task CleanAsync()
+    {
+        await CleanSourceAsync();
+        Assert.Equal("0/0/0", await AskTargetAsync("select (select count(*) from pg_subscription) || '/' || (select count(*) from pg_replication_origin) || '/' || (select count(*) from pg_namespace where nspname like 'pgd%')"));
+    }
+
+    /// <summary>The same of the source.</summary>
+    public async Task CleanSourceAsync()
+    {
+        Assert.Equal("0/0/0", await AskSourceAsync("select (select count(*) from pg_replication_slots) || '/' || (select count(*) from pg_publication) || '/' || (select count(*) from pg_stat_activity where application_name like 'pgd%' and pid <> pg_backend_pid())"));
+    }
+
+    public void Dispose()
+    {
+        Source.Dispose();
+        Target.Dispose();
+        _root.Dispose();
+    }
+}
