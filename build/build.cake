@@ -55,7 +55,7 @@ Task("docs").Does(() =>
 Task("bench").Does(() =>
 {
     Options("scale", "rounds", "only", "yes");
-    Bash("build/packages.sh", [.. Flag("yes"), "server", "client", "pgbench", "btrfs", "xfs", "ext4", "mount", "docker", "debootstrap", "zstd", "pgbackrest"]);
+    Bash("build/packages.sh", [.. Flag("yes"), "server", "client", "pgbench", "btrfs", "xfs", "ext4", "mount", "docker", "debootstrap", "zstd", "pgbackrest", "pgcopydb"]);
     Quietly("Building", "dotnet", ["build", "build/Bench", "--configuration", configuration, "-nologo"]);
     string[] bench = ["build/bench.sh", Argument("scale", "100"), Argument("rounds", "9"), .. HasArgument("only") ? new[] { Argument<string>("only") } : []];
     // ZFS needs a machine that has it.

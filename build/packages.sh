@@ -42,6 +42,7 @@ for need in "$@"; do
     ps) has ps || packages+=(procps) ;;
     systemd) has systemd-analyze || packages+=(systemd) ;;
     mariadb) { has mariadbd && has mariadb; } || packages+=(mariadb-server-core mariadb-client) ;;
+    pgcopydb) has pgcopydb || packages+=(pgcopydb) ;;
     pgbackrest) has pgbackrest || packages+=(pgbackrest) ;;
     ss) has ss || packages+=(iproute2) ;;
     # Everything else comes into its cache by tests/zfs-vm/build.sh.

@@ -96,7 +96,8 @@ internal sealed class Preflight(DatabaseReplica replica, IReadOnlyList<SourceTab
 
     private async Task LogAsync(CancellationToken cancellationToken)
     {
-        var said = (await replica.AskSourceAsync("select current_setting('wal_level'), pg_is_in_recovery()::text, exists (select from pg_settings where name like 'rds.%')::text, exists (select from pg_settings where name like 'neon.%')::text, exists (select from pg_settings where name like 'cloudsql.%')::text, exists (select from pg_settings where name like 'azure.%')::text", cancellationToken).ConfigureAwait(false))[0];
+        // By settings that only they have.
+        var said = (await replica.AskSourceAsync("select current_setting('wal_level'), pg_is_in_recovery()::text, case when current_setting('rds.logical_replication', true) is not null then 'rds' when current_setting('neon.timeline_id', true) is not null then 'neon' when current_setting('cloudsql.logical_decoding', true) is not null then 'cloudsql' when current_setting('azure.extensions', true) is not null then 'azure' end", cancellationToken).ConfigureAwait(false))[0];
         if (said[1] == "true")
             Add("write-ahead log", Severity.Problem, "the source is a standby: publications are made on its primary", "Name the primary as --source.");
         if (said[0] == "logical")
@@ -106,11 +107,14 @@ internal sealed class Preflight(DatabaseReplica replica, IReadOnlyList<SourceTab
         }
 
         Add("write-ahead log", Severity.Problem, $"wal_level of the source is {said[0]}: its log does not say which rows changed",
-            said[2] == "true" ? "In its parameter group: rds.logical_replication = 1; then reboot it."
-            : said[3] == "true" ? "Turn on logical replication in the project's settings at Neon (it stays on)."
-            : said[4] == "true" ? "Set the flag cloudsql.logical_decoding = on; it restarts."
-            : said[5] == "true" ? "Set the server parameter wal_level = logical; then restart it."
-            : "ALTER SYSTEM SET wal_level = logical; and restart it.");
+            said[2] switch
+            {
+                "rds" => "In its parameter group: rds.logical_replication = 1; then reboot it.",
+                "neon" => "Turn on logical replication in the project's settings at Neon; it stays on.",
+                "cloudsql" => "Set the flag cloudsql.logical_decoding = on; it restarts.",
+                "azure" => "Set the server parameter wal_level = logical; then restart it.",
+                _ => "ALTER SYSTEM SET wal_level = logical; and restart it.",
+            });
     }
 
     // That is what a pooler, a line of pg_hba.conf that is missing, and a missing right have in common.

@@ -94,12 +94,18 @@ public sealed class LogicalReplicas
         }
     }
 
-    [Fact]
-    public async Task A_server_that_does_not_decode_its_log_is_told_what_to_set()
+    // Settings that a service has and no other server, as its documentation names them.
+    [Theory]
+    [InlineData("", "ALTER SYSTEM SET wal_level = logical;")]
+    [InlineData("rds.logical_replication = off", "rds.logical_replication = 1")]
+    [InlineData("neon.timeline_id = 'x'", "at Neon")]
+    [InlineData("cloudsql.logical_decoding = off", "cloudsql.logical_decoding = on")]
+    [InlineData("azure.extensions = ''", "server parameter wal_level")]
+    public async Task A_server_that_does_not_decode_its_log_is_told_what_to_set(string service, string remedy)
     {
-        using var servers = await TwoServers.StartAsync(15, "wal_level=replica");
+        using var servers = await TwoServers.StartAsync(15, "wal_level=replica", service);
         servers.Fill("create table keyed (id int primary key)");
-        await servers.RefusedAsync(7, "init", [], "wal_level of the source is replica", "ALTER SYSTEM SET wal_level = logical;");
+        await servers.RefusedAsync(7, "init", [], "wal_level of the source is replica", remedy);
         await servers.CleanSourceAsync();
         Assert.Contains("Compare them", await servers.SucceedAsync("init", "--no-sync"), StringComparison.Ordinal);
         await servers.RefusedAsync(7, "sync", [], "--no-sync", "--drop-existing");
@@ -163,6 +169,54 @@ public sealed class LogicalReplicas
         await servers.AskSourceAsync("commit prepared 'later'");
         await servers.SucceedAsync("cutover", "--max-pause", "30s");
         Assert.Equal("1", await servers.AskTargetAsync("select count(*) from emptied where id = -1"));
+    }
+
+    [Fact]
+    public async Task Any_password_works_and_is_seen_by_nobody()
+    {
+        using var servers = await TwoServers.FilledAsync();
+        var password = string.Concat(Enumerable.Range(' ', '~' - ' ' + 1).Select(c => (char)c)) + "§ключ";
+        await servers.AskSourceAsync($"create role careful superuser login; set password_encryption = 'scram-sha-256'; alter role careful password '{password.Replace("'", "''", StringComparison.Ordinal)}'");
+        var rules = Path.Combine(servers.Source.Data, "pg_hba.conf");
+        await File.WriteAllTextAsync(rules, $"host all careful all scram-sha-256\nhost replication careful all scram-sha-256\n{await File.ReadAllTextAsync(rules)}");
+        await servers.AskSourceAsync("select pg_reload_conf()");
+        Dictionary<string, string> Environment(string text) => new() { ["PGD_SOURCE_URL"] = TwoServers.Url(servers.Source).Replace("postgres@", $"careful:{Uri.EscapeDataString(text)}@", StringComparison.Ordinal), ["PGD_TARGET_URL"] = TwoServers.Url(servers.Target) };
+
+        var said = new List<string>();
+        foreach (var verb in (string[])["validate", "init", "sync", "status", "cleanup"])
+        {
+            var wrong = await servers.Root.InProcessWithAsync(Environment(password + "!"), "replicate", verb);
+            Assert.True(wrong.Status == 1 && wrong.Error.Contains("refuses the login", StringComparison.Ordinal), wrong.ToString());
+            using var run = servers.Root.Start(Environment(password), ["replicate", verb, "--json"]);
+            while (!run.HasEnded)
+            {
+                said.AddRange(CommandLines());
+                await Task.Delay(20);
+            }
+
+            var result = run.Wait();
+            Assert.True(result.Status == 0, $"{verb}: {result}");
+            said.AddRange([wrong.Output, wrong.Error, result.Output, result.Error]);
+            said.Add(await servers.Target.AskAsync("select coalesce(string_agg(query, ' '), '') from pg_stat_activity") ?? "");
+        }
+
+        foreach (var server in (ScratchServer[])[servers.Source, servers.Target])
+            said.Add(await File.ReadAllTextAsync(Path.Combine(server.Data, "log.txt")));
+        // Wherever it begins: escaped in whatever way, these stay together.
+        Assert.All(said, text => Assert.DoesNotContain("0123456789", text, StringComparison.Ordinal));
+        Assert.All(said, text => Assert.DoesNotContain("ABCDEFGHIJKLMNOPQRSTUVWXYZ", text, StringComparison.Ordinal));
+
+        static IEnumerable<string> CommandLines() => Directory.EnumerateDirectories("/proc").Where(folder => int.TryParse(Path.GetFileName(folder), out _)).Select(folder =>
+        {
+            try
+            {
+                return File.ReadAllText(Path.Combine(folder, "cmdline"));
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                return "";
+            }
+        });
     }
 
     internal static async Task<string> StateAsync(TwoServers servers) => $"{JsonNode.Parse(await servers.SucceedAsync("status", "--json"))![0]!["state"]}";
