@@ -196,12 +196,6 @@ internal sealed class ConsistentClone : ICloning
 
     private async Task<Clone> BracketAsync(RunningSource asked, Volume from, VolumeKey target, CancellationToken cancellationToken)
     {
-        if (asked.InRecovery)
-        {
-            throw new PgdException(ExitCode.Unsafe, $"{_source.FullName} is a standby; on the storage {_storage.Name} it can only be branched while it is stopped",
-                $"Stop it first: dotnet pgd stop {_source.FullName}");
-        }
-
         using var copying = await _workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Copying(_source.FullName)).ConfigureAwait(false);
         _workspace.Reporter.Step($"backup bracket on {_source.FullName}");
         var bracket = await BackupBracket.StartAsync(asked.Connection, _project.PostgresMajor, _source.FullName, $"pgd {target.BranchId}", cancellationToken).ConfigureAwait(false);
@@ -221,7 +215,7 @@ internal sealed class ConsistentClone : ICloning
         DataDirectory.Write(volume, Path.Combine(volume.Data, "backup_label"), end.Label);
         if (end.TablespaceMap is not null)
             DataDirectory.Write(volume, Path.Combine(volume.Data, "tablespace_map"), end.TablespaceMap);
-        return new(volume, end.At, Recovering: false);
+        return new(volume, end.At, asked.InRecovery);
     }
 
     // Written in one piece by the server, and yet a reader may see half of it.
