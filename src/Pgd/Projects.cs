@@ -62,6 +62,8 @@ public sealed class Projects
     internal static async Task<PhysicalSource> OpenPrimaryAsync(ConnectionUrl url, IRuntime runtime, CancellationToken cancellationToken)
     {
         Primary.Refuse(url);
+        if (!runtime.SeesClients && (Addresses.IsLoopback(url.Host) || url.Hosts[0].IsSocket))
+            throw new PgdException(ExitCode.Misuse, $"the standby of {Primary.Address(url)} would be in a container, for which {url.Host} is itself", "Name an address of that server that containers reach, or choose --runtime native.");
         var clients = await DumpClients.FindAsync(cancellationToken).ConfigureAwait(false);
         // An image has its own, if this machine has none.
         var primary = await PhysicalSource.OpenAsync(url, major => runtime.FindProgram("pg_basebackup", major) ?? (runtime.Name == "docker" ? clients.FindBaseBackup(major) : clients.BaseBackupOf(major)), cancellationToken).ConfigureAwait(false);

@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace Pgd.Tool.Output;
 
 /// <summary>How new the data of projects is, as text.</summary>
@@ -44,7 +42,7 @@ internal static class FreshnessText
         if (freshness.LagBytes is { } bytes)
             parts.Add(Measured.Size(bytes));
         if (freshness.LagSeconds is { } seconds)
-            parts.Add(string.Create(CultureInfo.InvariantCulture, $"{seconds:0.#} s"));
+            parts.Add(seconds == 0 ? "0 s" : Measured.Time(TimeSpan.FromSeconds(seconds)));
         return parts.Count == 0 ? null : string.Join(", ", parts);
     }
 

@@ -60,9 +60,8 @@ internal sealed class StandbyGeneration(Workspace workspace, ProjectRecord proje
                 return;
             if (clock.Elapsed < LongestConnecting)
                 continue;
-            var isHere = Addresses.IsLoopback(source.Url.Host) || source.Url.Hosts[0].IsSocket;
             throw new PgdException(ExitCode.Failed, $"the files of {source.Url} were copied, and the server of {branch.FullName} could not stream from there within {LongestConnecting.TotalSeconds} s: {ServerLog.LastComplaint(volume.Log) ?? "it does not say why"}",
-                project.Image is not null && isHere ? $"It runs in a container, for which {source.Url.Host} is itself: name an address of this machine that containers reach." : "Have it let in as the role that copied the files, and try again.");
+                "Have it let in from where it runs, as the role that copied the files, and try again.");
         }
     }
 }
