@@ -320,6 +320,10 @@ public sealed partial class Doctor
             using var held = TryLock(branch);
             if (held is null || _workspace.State.FindBranch(branch) is not { RenamingTo: null, RenamedFrom: null } record)
                 continue;
+            // Only its switch needs the branch for itself.
+            using var refreshed = branch.IsMain ? _workspace.Locks.TryAcquire(LockRequest.Refreshing(name)) : null;
+            if (branch.IsMain && refreshed is null)
+                continue;
             var project = _workspace.State.FindProject(name);
             if (record.Phase != BranchPhase.Ready)
             {

@@ -18,27 +18,30 @@ internal sealed class MainRefresh(Workspace workspace, ProjectRefresh request)
     public async Task<Project> RunAsync(CancellationToken cancellationToken)
     {
         Workspace.RequireLinux();
-        var name = BranchName.Of(request.Name, BranchName.Main);
         _ = workspace.State.RequireProject(request.Name);
-        using var held = await workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Project(request.Name, exclusive: false), LockRequest.Branch(name, exclusive: true)).ConfigureAwait(false);
+        // Copying may take hours, and others are to make branches meanwhile: the branch is ours alone at the beginning, when what a killed operation left is removed, and at the end, for the switch.
+        using var held = await workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Project(request.Name, exclusive: false), LockRequest.Refreshing(request.Name)).ConfigureAwait(false);
         var project = workspace.State.RequireProject(request.Name);
         if (project.Source is null)
             throw new PgdException(ExitCode.Misuse, $"the data of {project.Name} comes from no other server, so there is none to bring it up to date with", "Make one whose does: dotnet pgd project create NAME --from URL");
-        var main = await workspace.Branches.FindReadyAsync(project, name).ConfigureAwait(false) ?? throw new PgdException(ExitCode.NotFound, $"there is no branch {name}", $"dotnet pgd project delete {project.Name}");
-        Protection.Refuse(main, "refreshed");
+        BranchRecord main;
+        using (await workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Branch(Name, exclusive: true)).ConfigureAwait(false))
+        {
+            main = await workspace.Branches.FindReadyAsync(project, Name).ConfigureAwait(false) ?? throw new PgdException(ExitCode.NotFound, $"there is no branch {Name}", $"dotnet pgd project delete {project.Name}");
+            Protection.Refuse(main, "refreshed");
+        }
+
         if (project.PointInTime is not null)
         {
-            throw new PgdException(ExitCode.Unsafe, $"the log of {name} is archived, and that of its new data would not continue it", $"Give that up first: dotnet pgd project set {project.Name} --pitr off; turn it on again afterwards.");
+            throw new PgdException(ExitCode.Unsafe, $"the log of {Name} is archived, and that of its new data would not continue it", $"Give that up first: dotnet pgd project set {project.Name} --pitr off; turn it on again afterwards.");
         }
 
         var url = Url(project, main);
         var switched = project.IsFollower ? await FollowAsync(project, main, url, cancellationToken).ConfigureAwait(false) : await CopyAsync(project, main, url, cancellationToken).ConfigureAwait(false);
-        // A new archive would find the old one's parts in its places.
-        if (new Archiving(workspace.Layout, project, main) is { IsThere: true } archive)
-            archive.Remove();
-        await workspace.Branches.DestroyOthersAsync(project, switched, "refreshed").ConfigureAwait(false);
-        return workspace.Projects.View(project, workspace.State.BranchNames(project.Name).Count);
+        return workspace.Projects.View(switched, workspace.State.BranchNames(project.Name).Count);
     }
+
+    private BranchName Name { get; } = BranchName.Of(request.Name, BranchName.Main);
 
     private ConnectionUrl Url(ProjectRecord project, BranchRecord main)
     {
@@ -47,7 +50,7 @@ internal sealed class MainRefresh(Workspace workspace, ProjectRefresh request)
         return url with { Password = request.Password ?? url.Password ?? (project.IsFollower && volume is not null ? Primary.PasswordOf(volume, url) : null) };
     }
 
-    private async Task<BranchRecord> FollowAsync(ProjectRecord project, BranchRecord main, ConnectionUrl url, CancellationToken cancellationToken)
+    private async Task<ProjectRecord> FollowAsync(ProjectRecord project, BranchRecord main, ConnectionUrl url, CancellationToken cancellationToken)
     {
         var source = await Projects.OpenPrimaryAsync(url, workspace.Runtimes.Named(project.Runtime), cancellationToken).ConfigureAwait(false);
         await using var _ = source.ConfigureAwait(false);
@@ -55,12 +58,15 @@ internal sealed class MainRefresh(Workspace workspace, ProjectRefresh request)
             throw OtherMajor(project, url, source.Major);
         var undo = new Undo(workspace.Reporter);
         await using var __ = undo.ConfigureAwait(false);
+        using var shared = await workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Branch(Name, exclusive: false)).ConfigureAwait(false);
         var server = Begin(project, main, undo);
         var asOf = await new StandbyGeneration(workspace, project, main, server.Key.Generation).MakeAsync(source, cancellationToken).ConfigureAwait(false);
-        return Switch(main, server, asOf, undo);
+        shared.Dispose();
+        using var own = await OwnAsync(cancellationToken).ConfigureAwait(false);
+        return await SwitchAsync(project, server, asOf, undo).ConfigureAwait(false);
     }
 
-    private async Task<BranchRecord> CopyAsync(ProjectRecord project, BranchRecord main, ConnectionUrl url, CancellationToken cancellationToken)
+    private async Task<ProjectRecord> CopyAsync(ProjectRecord project, BranchRecord main, ConnectionUrl url, CancellationToken cancellationToken)
     {
         var copy = await InitialCopy.OpenAsync(url, cancellationToken).ConfigureAwait(false);
         await using var _ = copy.ConfigureAwait(false);
@@ -68,6 +74,7 @@ internal sealed class MainRefresh(Workspace workspace, ProjectRefresh request)
             throw OtherMajor(project, url, copy.Major);
         var undo = new Undo(workspace.Reporter);
         await using var __ = undo.ConfigureAwait(false);
+        using var shared = await workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Branch(Name, exclusive: false)).ConfigureAwait(false);
         var server = Begin(project, main, undo);
         DiskFull.RefuseWithout(0, workspace.Root);
         var volume = workspace.Storages.Named(project.Storage).Create(server.Key);
@@ -81,8 +88,10 @@ internal sealed class MainRefresh(Workspace workspace, ProjectRefresh request)
         }
 
         Fault.Here("refresh:copied");
+        shared.Dispose();
+        using var own = await OwnAsync(cancellationToken).ConfigureAwait(false);
         await workspace.Branches.SwapAsync(project, main, server, undo, cancellationToken).ConfigureAwait(false);
-        return Switch(main, server, copy.DataAsOf, undo);
+        return await SwitchAsync(project, server, copy.DataAsOf, undo).ConfigureAwait(false);
     }
 
     /// <summary>Writes down that there will be another generation.</summary>
@@ -90,20 +99,46 @@ internal sealed class MainRefresh(Workspace workspace, ProjectRefresh request)
     {
         var next = main.Generation + 1;
         var server = new BranchServer(workspace, project, main, next);
-        undo.Push($"take back the record of {main.FullName}", () => workspace.State.Write(main));
-        workspace.State.Write(main with { PendingGeneration = next });
+        undo.Push($"take back the record of {Name}", () => Change(record => record with { PendingGeneration = null }));
+        Change(record => record with { PendingGeneration = next });
         Fault.Here("refresh:record");
-        undo.Push($"destroy the new data of {main.FullName}", server.TakeBackAsync);
+        undo.Push($"destroy the new data of {Name}", server.TakeBackAsync);
         return server;
     }
 
-    private BranchRecord Switch(BranchRecord main, BranchServer server, DateTimeOffset? asOf, Undo undo)
+    /// <summary>Waits until nobody uses the branch, as long as it takes: what was copied would have to be copied again.</summary>
+    private async Task<HeldLocks> OwnAsync(CancellationToken cancellationToken)
     {
-        var switched = main with { Generation = server.Key.Generation, PendingGeneration = null, IsRotating = false, ShouldRun = true, DataAsOf = asOf, Applied = [] };
-        workspace.State.Write(switched);
+        while (true)
+        {
+            try
+            {
+                return await workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Branch(Name, exclusive: true)).ConfigureAwait(false);
+            }
+            catch (PgdException e) when (e.ExitCode == ExitCode.Locked)
+            {
+                workspace.Reporter.Step($"{e.Message}; its new data is ready and waits for that");
+            }
+        }
+    }
+
+    private async Task<ProjectRecord> SwitchAsync(ProjectRecord project, BranchServer server, DateTimeOffset? asOf, Undo undo)
+    {
+        var switched = Change(record => record with { Generation = server.Key.Generation, PendingGeneration = null, IsRotating = false, ShouldRun = true, DataAsOf = asOf, Applied = [] });
         undo.Keep();
         Fault.Here("refresh:switched");
-        return switched;
+        // A new archive would find the old one's parts in its places.
+        if (new Archiving(workspace.Layout, project, switched) is { IsThere: true } archive)
+            archive.Remove();
+        await workspace.Branches.DestroyOthersAsync(project, switched, "refreshed").ConfigureAwait(false);
+        return project;
+    }
+
+    private BranchRecord Change(Func<BranchRecord, BranchRecord> change)
+    {
+        var changed = change(workspace.State.RequireBranch(Name));
+        workspace.State.Write(changed);
+        return changed;
     }
 
     private static PgdException OtherMajor(ProjectRecord project, ConnectionUrl url, int major) =>

@@ -6,6 +6,7 @@ using System.Text.Json.Nodes;
 using Npgsql;
 using Pgd.Configuration;
 using Pgd.IntegrationTests.Branches;
+using Pgd.Postgres;
 using Xunit;
 
 namespace Pgd.IntegrationTests.Replication;
@@ -298,6 +299,65 @@ public sealed class Followers : IDisposable
         var alone = await _root.InProcessAsync("project", "create", "prod", "--follow", "physical");
         Assert.True(alone.Status == 2 && alone.Error.Contains("Add --from URL", StringComparison.Ordinal), alone.ToString());
         Assert.Equal("0/0", await _production.TracesAsync());
+    }
+
+    [Fact]
+    public async Task Branches_are_made_while_main_is_made_anew_and_the_doctor_leaves_what_is_being_made_alone()
+    {
+        Succeed(await CreateAsync());
+        await _production.AskAsync("insert into t values (1, 'new')");
+        var second = (ToolResult?)null;
+        _root.Heard.OnStep = step =>
+        {
+            if (!step.StartsWith("copying the files of", StringComparison.Ordinal))
+                return;
+            _root.Heard.OnStep = null;
+            _root.Succeed("branch", "create", "prod/meanwhile");
+            _root.Succeed("doctor", "--fix");
+            second = _root.Tool("project", "refresh", "prod", "--wait-lock", "0s");
+        };
+
+        await _root.Workspace.Projects.RefreshAsync(new() { Name = "prod" }, default);
+
+        Assert.Equal(10, second!.Status);
+        Assert.Equal(2, (await _root.Workspace.Branches.GetAsync(BranchName.Parse("prod/main"), default)).Generation);
+        Assert.Equal(FollowStatus.Streaming, (await StatusAsync()).Status);
+        Assert.Equal(BranchStatus.Running, (await _root.Workspace.Branches.GetAsync(BranchName.Parse("prod/meanwhile"), default)).Status);
+        Assert.Equal("1/1", await _production.TracesAsync());
+    }
+
+    [Theory]
+    [InlineData(14)]
+    [InlineData(15)]
+    [InlineData(17)]
+    [InlineData(18)]
+    public async Task What_a_standby_must_not_have_less_of_is_in_the_control_file_of_each_version(int major)
+    {
+        using var server = ScratchServer.Start(major, "max_connections = 137", "max_worker_processes = 9", "max_wal_senders = 7", "max_prepared_transactions = 3", "max_locks_per_transaction = 65");
+        Assert.Equal([("max_connections", 137), ("max_worker_processes", 9), ("max_wal_senders", 7), ("max_prepared_transactions", 3), ("max_locks_per_transaction", 65)], ControlData.LimitsOf(server.Data));
+        Assert.Equal("137", await server.AskAsync("show max_connections"));
+    }
+
+    [Theory]
+    [InlineData(14)]
+    [InlineData(15)]
+    public async Task An_older_version_can_be_followed_also_where_its_configuration_is_elsewhere(int major)
+    {
+        using var production = new Production(major);
+        // Distributions keep it outside of the data directory.
+        File.Delete($"{production.Server.Data}/postgresql.conf");
+        var workspace = new Workspace(new HostConfiguration { Root = _root.Folder, Storage = "reflink", Runtime = "native", PortRange = _root.Ports, PostgresBinaries = [Lab.Current.Servers.Folder(major)] }, SilentReporter.Instance);
+
+        await workspace.Projects.CreateAsync(new() { Name = "prod", From = Libpq.ConnectionUrl.Parse(production.Url), Follow = FollowMode.Physical }, default);
+
+        // As many as production has, or it would not have come up.
+        Assert.Equal("137", ControlData.LimitsOf((await workspace.Branches.GetAsync(BranchName.Parse("prod/main"), default)).DataDirectory)[0].Least.ToString(CultureInfo.InvariantCulture));
+        await production.AskAsync("insert into t values (1, 'new')");
+        var position = await production.AskAsync("select pg_current_wal_flush_lsn()::text");
+        await Eventually.TrueAsync(async () => (await workspace.Projects.GetFreshnessAsync("prod", default)).ReplayedLsn is { } replayed && await production.AskAsync($"select ('{replayed}'::pg_lsn >= '{position}'::pg_lsn)::text") == "true", "the standby has it");
+        await workspace.Branches.CreateAsync(new() { Name = BranchName.Parse("prod/pr-1") }, default);
+        Assert.Equal("new", await Sql.AskAsync(await workspace.Branches.ConnectAsync(BranchName.Parse("prod/pr-1"), "shop", "postgres", default), "select string_agg(name, ' ') from t"));
+        await workspace.Projects.DeleteAsync("prod", force: true, default);
     }
 
     [Theory]
