@@ -39,11 +39,17 @@ public sealed record Branch
     /// <summary>When the branch was made.</summary>
     public required DateTimeOffset CreatedAt { get; init; }
 
-    /// <summary>The parent's clock when this generation's data was taken; null for a project's first branch.</summary>
+    /// <summary>
+    /// From when this generation's data is: by its parent's clock when it was taken; in a project whose data comes from another server, by that server's clock when it came from there. Null where that is
+    /// not known, as for the first branch of other projects.
+    /// </summary>
     public DateTimeOffset? DataAsOf { get; init; }
 
     /// <summary>The parent's write-ahead log position when this generation's data was taken.</summary>
     public string? DataLsn { get; init; }
+
+    /// <summary>The server that it follows as a standby, without a password: then nobody writes to it, and nobody but the administrator connects. Null for all others.</summary>
+    public string? Follows { get; init; }
 
     /// <summary>The snapshot that this generation's data was made from, by its full name; null if from its parent as that was.</summary>
     public string? Snapshot { get; init; }
@@ -176,6 +182,12 @@ public sealed record Project
 
     /// <summary>How far back the archived log of its first branch is to reach, as <c>--pitr</c> said; null where that log is not archived.</summary>
     public TimeSpan? PointInTime { get; init; }
+
+    /// <summary>The server that its data comes from, without a password; null where it comes from none.</summary>
+    public string? From { get; init; }
+
+    /// <summary>How its first branch follows that; null where it is a copy, or comes from none.</summary>
+    public FollowMode? Follow { get; init; }
 
     /// <summary>The ports that its branches get.</summary>
     public required PortRange Ports { get; init; }

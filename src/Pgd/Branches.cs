@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Pgd.Following;
 using Pgd.Libpq;
 using Pgd.Linux;
 using Pgd.Migrations;
@@ -258,9 +259,12 @@ public sealed class Branches
     /// <exception cref="PgdException">It does not stop (<see cref="ExitCode.Failed"/>).</exception>
     public Task<Branch> StopAsync(BranchName name, CancellationToken cancellationToken) => OnOwnAsync("branch stop", name, async (project, branch) =>
     {
-        _workspace.State.Write(branch with { ShouldRun = false });
-        await new BranchServer(_workspace, project, branch, branch.Generation).StopAsync(StopMode.Fast, cancellationToken).ConfigureAwait(false);
-        return View(project, branch);
+        var server = new BranchServer(_workspace, project, branch, branch.Generation);
+        // Nobody can be asked for that afterwards.
+        var stopped = branch with { ShouldRun = false, DataAsOf = server.IsFollower ? Follower.Later(branch.DataAsOf, Follower.DataAsOf(server, cancellationToken)) : branch.DataAsOf };
+        _workspace.State.Write(stopped);
+        await server.StopAsync(StopMode.Fast, cancellationToken).ConfigureAwait(false);
+        return View(project, stopped);
     }, cancellationToken);
 
     /// <summary>Stops and starts a branch.</summary>
@@ -286,6 +290,8 @@ public sealed class Branches
     private async Task<int> RotateAsync(ProjectRecord project, BranchRecord rotating, BranchRecord before, CancellationToken cancellationToken)
     {
         var server = RequireRunning(project, rotating);
+        if (server.IsFollower)
+            throw Follower.ReadOnly(rotating.FullName, project.Source!);
         using var connection = server.Connect(cancellationToken);
         try
         {
@@ -449,6 +455,8 @@ public sealed class Branches
     {
         var (project, branch) = (_workspace.State.RequireProject(name.Project), RequireOwn(name));
         var server = RequireRunning(project, branch);
+        if (server.IsFollower)
+            throw Follower.NoLogin(name, project.Source!);
         if (branch.IsRotating)
             throw new PgdException(ExitCode.Failed, $"{name} is being given new passwords, or that was killed", $"If nobody is at it, finish it: dotnet pgd branch rotate {name}");
         using var connection = server.Connect(cancellationToken);
@@ -582,7 +590,8 @@ public sealed class Branches
             Runtime = project.Runtime,
             PostgresMajor = project.PostgresMajor,
             CreatedAt = branch.CreatedAt,
-            DataAsOf = branch.DataAsOf,
+            DataAsOf = server.IsFollower ? Follower.Later(branch.DataAsOf, Follower.DataAsOf(server, CancellationToken.None)) : branch.DataAsOf,
+            Follows = server.IsFollower ? project.Source : null,
             DataLsn = branch.DataLsn,
             Snapshot = _workspace.Snapshots.NameOf(branch),
             RecoveredTo = branch.Target?.Text,
@@ -665,7 +674,7 @@ public sealed class Branches
         await using var _ = undo.ConfigureAwait(false);
         var next = branch.Generation + 1;
         var remade = branch with { Roles = request.Roles ?? branch.Roles, Parent = isOwn ? branch.Parent : parent.Name, Snapshot = origin.Snapshot?.Key, Target = origin.Plan?.Target };
-        var (oldServer, newServer) = (new BranchServer(_workspace, project, branch, branch.Generation), new BranchServer(_workspace, project, branch, next));
+        var newServer = new BranchServer(_workspace, project, branch, next);
         using var cloning = origin.Begin(_workspace, project, parent, request.Fast, request.Consistency, cancellationToken);
         undo.Push($"take back the record of {name}", () => _workspace.State.Write(branch));
         _workspace.State.Write(branch with { PendingGeneration = next });
@@ -676,7 +685,7 @@ public sealed class Branches
         var clone = await cloning.MakeAsync(newServer.Key, cancellationToken).ConfigureAwait(false);
         Fault.Here("reset:cloned");
         // Without an address to listen on: the old generation has the port, and serves.
-        var (connection, lsn, severed) = await SettleAsync(project, remade, newServer, clone, request.Anonymization, listen: false, cancellationToken).ConfigureAwait(false);
+        var (connection, lsn, severed, replayed) = await SettleAsync(project, remade, newServer, clone, request.Anonymization, listen: false, cancellationToken).ConfigureAwait(false);
         connection.Dispose();
         Fault.Here("reset:settled");
         await CloseOrSwapAsync().ConfigureAwait(false);
@@ -688,7 +697,7 @@ public sealed class Branches
             // Settled with the newest passwords.
             IsRotating = false,
             ShouldRun = !branch.IsGolden,
-            DataAsOf = DataAsOf(parent, clone),
+            DataAsOf = DataAsOf(parent, clone, replayed),
             LastTransactionAt = clone.LastTransactionAt,
             DataLsn = lsn,
             Severed = severed,
@@ -700,44 +709,46 @@ public sealed class Branches
         _workspace.State.Write(switched);
         undo.Keep();
         Fault.Here("reset:switched");
-        try
-        {
-            // All others: an earlier reset may have been killed after its switch.
-            foreach (var generation in Generations(project, switched).Where(g => g != next))
-                await new BranchServer(_workspace, project, branch, generation).DestroyAsync().ConfigureAwait(false);
-        }
-        catch (Exception e)
-        {
-            _workspace.Reporter.Warn($"{name} is reset, but its old data could not be removed: {e.Message}; dotnet pgd doctor --fix will");
-        }
-
+        await DestroyOthersAsync(project, switched, "reset").ConfigureAwait(false);
         if (branch.Snapshot != switched.Snapshot)
             _workspace.Snapshots.RemoveUnused(project.Name);
 
         return View(project, switched);
 
         // Not before the new data is settled: until then the old serves.
-        async Task CloseOrSwapAsync()
-        {
-            if (branch.IsGolden)
-            {
-                await CloseAsync(branch, newServer, cancellationToken).ConfigureAwait(false);
-                return;
-            }
+        Task CloseOrSwapAsync() => branch.IsGolden ? CloseAsync(branch, newServer, cancellationToken) : SwapAsync(project, branch, newServer, undo, cancellationToken);
+    }
 
-            undo.Push($"start the old server of {name}", async () =>
-            {
-                // The new one may have got as far as having the port.
-                await newServer.StopAsync(StopMode.Immediate, CancellationToken.None).ConfigureAwait(false);
-                await StartAgainAsync(oldServer).ConfigureAwait(false);
-            });
-            Fault.Here("reset:stopping");
-            // Both write what they have in memory, and wait for the same disk once.
-            await Task.WhenAll(newServer.StopAsync(StopMode.Fast, cancellationToken), oldServer.StopAsync(StopMode.Fast, cancellationToken)).ConfigureAwait(false);
-            Fault.Here("reset:switching");
-            using var opened = await newServer.StartAsync(open: true, listen: true, NoSettings, cancellationToken).ConfigureAwait(false);
-            await ProveAsync(project, branch, newServer, opened, cancellationToken).ConfigureAwait(false);
-            Fault.Here("reset:proved");
+    /// <summary>Has another generation of a branch serve instead of the one that does.</summary>
+    internal async Task SwapAsync(ProjectRecord project, BranchRecord branch, BranchServer newServer, Undo undo, CancellationToken cancellationToken)
+    {
+        var oldServer = new BranchServer(_workspace, project, branch, branch.Generation);
+        undo.Push($"start the old server of {branch.FullName}", async () =>
+        {
+            // The new one may have got as far as having the port.
+            await newServer.StopAsync(StopMode.Immediate, CancellationToken.None).ConfigureAwait(false);
+            await StartAgainAsync(oldServer).ConfigureAwait(false);
+        });
+        Fault.Here("reset:stopping");
+        // Both write what they have in memory, and wait for the same disk once.
+        await Task.WhenAll(newServer.StopAsync(StopMode.Fast, cancellationToken), oldServer.StopAsync(StopMode.Fast, cancellationToken)).ConfigureAwait(false);
+        Fault.Here("reset:switching");
+        using var opened = await newServer.StartAsync(open: true, listen: true, NoSettings, cancellationToken).ConfigureAwait(false);
+        await ProveAsync(project, branch, newServer, opened, cancellationToken).ConfigureAwait(false);
+        Fault.Here("reset:proved");
+    }
+
+    /// <summary>Removes every generation but the one that serves: also those of an earlier change that was killed after its switch.</summary>
+    internal async Task DestroyOthersAsync(ProjectRecord project, BranchRecord branch, string done)
+    {
+        try
+        {
+            foreach (var generation in Generations(project, branch).Where(g => g != branch.Generation))
+                await new BranchServer(_workspace, project, branch, generation).DestroyAsync().ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            _workspace.Reporter.Warn($"{branch.FullName} is {done}, but its old data could not be removed: {e.Message}; dotnet pgd doctor --fix will");
         }
     }
 
@@ -780,7 +791,7 @@ public sealed class Branches
         _workspace.Reporter.Step($"cloning {origin.Name} on {project.Storage}");
         var clone = await cloning.MakeAsync(server.Key, cancellationToken).ConfigureAwait(false);
         Fault.Here("create:cloned");
-        var (connection, lsn, severed) = await SettleAsync(project, branch, server, clone, request.Anonymization, listen: !branch.IsGolden, cancellationToken).ConfigureAwait(false);
+        var (connection, lsn, severed, replayed) = await SettleAsync(project, branch, server, clone, request.Anonymization, listen: !branch.IsGolden, cancellationToken).ConfigureAwait(false);
         using var __ = connection;
         if (branch.IsGolden)
         {
@@ -793,7 +804,7 @@ public sealed class Branches
             await ProveAsync(project, branch, server, connection, cancellationToken).ConfigureAwait(false);
         }
 
-        var ready = branch with { Phase = BranchPhase.Ready, DataAsOf = DataAsOf(parent, clone), LastTransactionAt = clone.LastTransactionAt, DataLsn = lsn, Severed = severed };
+        var ready = branch with { Phase = BranchPhase.Ready, DataAsOf = DataAsOf(parent, clone, replayed), LastTransactionAt = clone.LastTransactionAt, DataLsn = lsn, Severed = severed };
         _workspace.State.Write(ready);
         undo.Keep();
         Fault.Here("create:ready");
@@ -801,7 +812,7 @@ public sealed class Branches
     }
 
     // What is made from a golden branch shows the moment that it shows.
-    private static DateTimeOffset? DataAsOf(BranchRecord parent, Clone clone) => clone.DataAsOf ?? (parent.IsGolden ? parent.DataAsOf : null);
+    private static DateTimeOffset? DataAsOf(BranchRecord parent, Clone clone, DateTimeOffset? replayed) => Follower.Later(clone.DataAsOf, replayed) ?? (parent.IsGolden ? parent.DataAsOf : null);
 
     /// <summary>Stops a golden branch, once for all. Only a clean end spares what is made from it the recovery.</summary>
     private static async Task CloseAsync(BranchRecord branch, BranchServer server, CancellationToken cancellationToken)
@@ -816,7 +827,7 @@ public sealed class Branches
     /// The first start of a clone, behind its closed door: quarantined, links to others cut, passwords rotated, anonymized. Tells also up to
     /// where the clone has the source's write-ahead log, and what was cut.
     /// </summary>
-    private async Task<(AdminConnection Connection, string? Lsn, IReadOnlyList<string> Severed)> SettleAsync(ProjectRecord project, BranchRecord branch, BranchServer server, Clone clone, Anonymization? anonymization, bool listen, CancellationToken cancellationToken)
+    private async Task<(AdminConnection Connection, string? Lsn, IReadOnlyList<string> Severed, DateTimeOffset? Replayed)> SettleAsync(ProjectRecord project, BranchRecord branch, BranchServer server, Clone clone, Anonymization? anonymization, bool listen, CancellationToken cancellationToken)
     {
         var settings = ServerSettings.FirstStart(project.PostgresMajor);
         if (clone.Recovering || clone.Recovery is not null)
@@ -839,6 +850,8 @@ public sealed class Branches
                 settlement.WarnOfMissingLibraries(connection, Collations.ServerOf(project), cancellationToken);
             // Without a recovery there was nothing to replay: the source was stopped.
             var lsn = connection.Scalar("select coalesce(pg_last_wal_replay_lsn(), pg_current_wal_insert_lsn())::text", cancellationToken);
+            // A standby had received more of the log than it had replayed, and what comes from it has that as well.
+            var replayed = project.IsFollower && clone.Recovering && clone.Recovery is null ? Replay.Of(connection, cancellationToken).LastTransactionAt : null;
             if (clone.Recovery is { } recovery)
             {
                 if (!Lsn.TryParse(lsn, out var reached) || reached != Lsn.Aligned(recovery.End))
@@ -854,7 +867,7 @@ public sealed class Branches
             Fault.Here("settle:rotated");
             if (anonymization is not null)
                 await settlement.AnonymizeAsync(connection, anonymization, cancellationToken).ConfigureAwait(false);
-            return (connection, lsn, Severed.Of(ServerConfiguration.Read(clone.Volume.Data), clone, subscriptions));
+            return (connection, lsn, Severed.Of(ServerConfiguration.Read(clone.Volume.Data), clone, subscriptions), replayed);
         }
         catch (Npgsql.NpgsqlException e) when (e is not Npgsql.PostgresException || e.SqlState is Npgsql.PostgresErrorCodes.AdminShutdown or Npgsql.PostgresErrorCodes.CrashShutdown)
         {
@@ -902,6 +915,13 @@ public sealed class Branches
     /// <summary>Proves the connection that most will ask for, or the superuser's where that is not clear.</summary>
     internal async Task ProveAsync(ProjectRecord project, BranchRecord branch, BranchServer server, AdminConnection connection, CancellationToken cancellationToken)
     {
+        // Nobody logs into it; its own socket is in a folder that only its server's account and we get into.
+        if (server.IsFollower)
+        {
+            server.ProveAlone(connection, cancellationToken);
+            return;
+        }
+
         var databases = DatabaseList.List(connection, cancellationToken);
         if (databases.IsClear && databases.Choose(branch.FullName, null) is var only)
         {

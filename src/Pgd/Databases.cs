@@ -1,4 +1,5 @@
 using Npgsql;
+using Pgd.Following;
 using Pgd.Postgres;
 using Pgd.Runtime;
 using Pgd.State;
@@ -122,6 +123,8 @@ public sealed class Databases
             // A reset would take the server away from under it; others may work with it.
             using var held = await _workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Project(branch.Project, exclusive: false), LockRequest.Branch(branch, exclusive: false), LockRequest.Database(branch, database)).ConfigureAwait(false);
             var (server, project) = Server(branch);
+            if (server.IsFollower)
+                throw Follower.ReadOnly(branch, project.Source!);
             try
             {
                 // Not in what may be the template: whoever copies from that at the same time would find us there.

@@ -1,6 +1,7 @@
 using System.IO.Compression;
 using System.Text;
 using System.Text.RegularExpressions;
+using Pgd.Following;
 using Pgd.Linux;
 using Pgd.Postgres;
 using Pgd.Recovery;
@@ -254,6 +255,8 @@ public sealed partial class Doctor
                 findings.Add(CheckAdopted(check, server.RequireVolume().Data, project));
             else if (!server.IsRunning())
                 findings.Add(branch.ShouldRun ? new(check, Severity.Problem, "its server does not run", $"dotnet pgd start {branch.FullName}") : new(check, Severity.Ok, "stopped"));
+            else if (server.IsFollower)
+                findings.Add(Followed(check, new FreshnessQuestion(_workspace, project).Ask(cancellationToken)));
             else
             {
                 using var connection = server.Connect(cancellationToken);
@@ -267,6 +270,13 @@ public sealed partial class Doctor
             findings.Add(new(check, Severity.Problem, $"could not be asked: {e.Message}", $"dotnet pgd branch logs {branch.FullName}"));
         }
     }
+
+    private static Finding Followed(string check, Freshness freshness) => freshness.Status switch
+    {
+        FollowStatus.Streaming => new(check, Severity.Ok, $"follows {freshness.From}"),
+        FollowStatus.Waiting => new(check, Severity.Warning, $"does not follow {freshness.From} at the moment: {freshness.Reason}", freshness.Next),
+        _ => new(check, Severity.Problem, $"does not follow {freshness.From}: {freshness.Reason}", freshness.Next),
+    };
 
     private static Finding CheckAdopted(string check, string data, ProjectRecord project) =>
         !Libc.Exists(Path.Combine(data, "PG_VERSION")) ? new(check, Severity.Problem, $"it was adopted from {data}, where there is no cluster any more", "Is its file system mounted?")
@@ -309,6 +319,10 @@ public sealed partial class Doctor
             cancellationToken.ThrowIfCancellationRequested();
             using var held = TryLock(branch);
             if (held is null || _workspace.State.FindBranch(branch) is not { RenamingTo: null, RenamedFrom: null } record)
+                continue;
+            // Only its switch needs the branch for itself.
+            using var refreshed = branch.IsMain ? _workspace.Locks.TryAcquire(LockRequest.Refreshing(name)) : null;
+            if (branch.IsMain && refreshed is null)
                 continue;
             var project = _workspace.State.FindProject(name);
             if (record.Phase != BranchPhase.Ready)

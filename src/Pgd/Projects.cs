@@ -1,4 +1,6 @@
 using Npgsql;
+using Pgd.Backups;
+using Pgd.Following;
 using Pgd.Libpq;
 using Pgd.Linux;
 using Pgd.Postgres;
@@ -36,16 +38,48 @@ public sealed class Projects
         var name = BranchName.Of(request.Name, BranchName.Main);
         using var held = await _workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Project(name.Project, exclusive: true), LockRequest.Branch(name, exclusive: true)).ConfigureAwait(false);
         await RefuseExistingAsync(name).ConfigureAwait(false);
+        if (request.Follow is not null && request.From is null)
+            throw new PgdException(ExitCode.Misuse, $"{name} would follow a server that is not named", "Add --from URL.");
         if (request.From is null)
-            return await MakeAsync(request, name, copy: null, cancellationToken).ConfigureAwait(false);
+            return await MakeAsync(request, name, copy: null, primary: null, cancellationToken).ConfigureAwait(false);
         if (request.FromDump is not null || request.Adopt is not null)
             throw new PgdException(ExitCode.Misuse, "a project is copied from a server, filled from a dump, or adopted", "Give one of --from, --from-dump and --adopt.");
+        if (request.Follow is not null)
+        {
+            if (request.PointInTime is { } window && window != TimeSpan.Zero)
+                throw Follower.LogIsNotOurs(name, Primary.Address(request.From));
+            var primary = await OpenPrimaryAsync(request.From, _workspace.Runtimes.Choose(request.Runtime ?? _workspace.Configuration.Runtime, request.Image), cancellationToken).ConfigureAwait(false);
+            await using var __ = primary.ConfigureAwait(false);
+            return await MakeAsync(request, name, copy: null, primary, cancellationToken).ConfigureAwait(false);
+        }
+
         var copy = await InitialCopy.OpenAsync(request.From, cancellationToken).ConfigureAwait(false);
         await using var _ = copy.ConfigureAwait(false);
-        return await MakeAsync(request, name, copy, cancellationToken).ConfigureAwait(false);
+        return await MakeAsync(request, name, copy, primary: null, cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task<Project> MakeAsync(ProjectCreate request, BranchName name, InitialCopy? copy, CancellationToken cancellationToken)
+    /// <summary>A server that is to be followed: until it is closed, it keeps the log that its standby will ask for first.</summary>
+    internal static async Task<PhysicalSource> OpenPrimaryAsync(ConnectionUrl url, IRuntime runtime, CancellationToken cancellationToken)
+    {
+        Primary.Refuse(url);
+        if (!runtime.SeesClients && (Addresses.IsLoopback(url.Host) || url.Hosts[0].IsSocket))
+            throw new PgdException(ExitCode.Misuse, $"the standby of {Primary.Address(url)} would be in a container, for which {url.Host} is itself", "Name an address of that server that containers reach, or choose --runtime native.");
+        var clients = await DumpClients.FindAsync(cancellationToken).ConfigureAwait(false);
+        // An image has its own, if this machine has none.
+        var primary = await PhysicalSource.OpenAsync(url, major => runtime.FindProgram("pg_basebackup", major) ?? (runtime.Name == "docker" ? clients.FindBaseBackup(major) : clients.BaseBackupOf(major)), cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return await primary.WaitsForAnyAsync(cancellationToken).ConfigureAwait(false) is not { } names ? primary
+                : throw new PgdException(ExitCode.Unsafe, $"commits on {url} wait for any standby that there is (synchronous_standby_names = '{names}'), and would wait for this one", "Name those there that they are to wait for: ALTER SYSTEM SET synchronous_standby_names = 'NAME, …'; SELECT pg_reload_conf();");
+        }
+        catch
+        {
+            await primary.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    private async Task<Project> MakeAsync(ProjectCreate request, BranchName name, InitialCopy? copy, PhysicalSource? primary, CancellationToken cancellationToken)
     {
         var adopted = request.Adopt is { } place ? Adoptable(request, place) : null;
         var pointInTime = request.PointInTime is { } asked && asked != TimeSpan.Zero ? asked : (TimeSpan?)null;
@@ -53,7 +87,11 @@ public sealed class Projects
             throw ArchiveSwitch.NotOurs(name);
         var runtime = _workspace.Runtimes.Choose(request.Runtime ?? _workspace.Configuration.Runtime, request.Image);
         var ports = request.Ports ?? _workspace.Configuration.PortRange ?? PortRange.Default;
-        var programs = await runtime.ChooseAsync(adopted?.Major ?? request.PostgresMajor ?? copy?.Major, request.Image, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
+        if (primary is not null && request.PostgresMajor is { } asMajor && asMajor != primary.Major)
+            throw new PgdException(ExitCode.Misuse, $"{request.From} is PostgreSQL {primary.Major}, and a standby of it cannot be of {asMajor}", "Leave out --pg-version. What a newer version makes of the data is seen in a copy: leave out --follow.");
+        // Its text is sorted by the C library that its indexes were built with.
+        var image = request.Image ?? (primary is { Libc: "glibc" } && runtime.Name == "docker" ? $"postgres:{primary.Major}" : null);
+        var programs = await runtime.ChooseAsync(adopted?.Major ?? request.PostgresMajor ?? copy?.Major ?? primary?.Major, image, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
 
         var project = new ProjectRecord
         {
@@ -62,11 +100,15 @@ public sealed class Projects
             Runtime = runtime.Name,
             PostgresMajor = programs.Major,
             Image = programs.Image,
-            Superuser = request.Superuser ?? DefaultSuperuser,
+            Superuser = primary?.Superuser ?? request.Superuser ?? DefaultSuperuser,
             FirstPort = ports.First,
             LastPort = ports.Last,
             CreatedAt = DateTimeOffset.UtcNow,
+            Source = request.From is { } from ? Primary.Address(from) : null,
+            IsFollower = primary is not null,
         };
+        if (primary?.Libc is { } libc && libc != Collations.LibcOf(project))
+            throw new PgdException(ExitCode.Unsafe, $"{request.From} sorts text by {libc}, and {Collations.ServerOf(project)} by {Collations.LibcOf(project)}: its indexes would be wrong here", "Choose an image with the same C library: --runtime docker --image IMAGE");
         if (copy is not null && programs.Major < copy.Major)
             throw new PgdException(ExitCode.Misuse, $"{request.From} is PostgreSQL {copy.Major}, and the project would be of {programs.Major}", $"Leave out --pg-version, or name {copy.Major} or a newer one.");
         using var dump = await OpenDumpAsync(request, programs.Major, cancellationToken).ConfigureAwait(false);
@@ -92,7 +134,7 @@ public sealed class Projects
         }
 
         var main = await Ports.WithFreePortAsync(_workspace.Reporter, refused =>
-            DiskFull.TellAsync(_workspace.Root, () => MakeMainAsync(project, name, dump, copy, refused, cancellationToken))).ConfigureAwait(false);
+            DiskFull.TellAsync(_workspace.Root, () => MakeMainAsync(project, name, dump, copy, primary, refused, cancellationToken))).ConfigureAwait(false);
         if (pointInTime is not null)
         {
             undo.Push($"destroy {name}", () => _workspace.Branches.DestroyAsync(project, main));
@@ -115,11 +157,24 @@ public sealed class Projects
     public Task<Project> SetAsync(ProjectSet request, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
-        return _workspace.Audit.RecordAsync("project set", request.Name, null, () => ChangeAsync(request.Name, project => request.PointInTime switch
+        return _workspace.Audit.RecordAsync("project set", request.Name, null, () => ChangeAsync(request.Name, async project =>
         {
-            null => Task.FromResult(project),
-            { } window => new ArchiveSwitch(_workspace, project).TurnAsync(window == TimeSpan.Zero ? null : window, cancellationToken),
+            if (request.Password is { } password)
+                await SetPasswordAsync(project, password, cancellationToken).ConfigureAwait(false);
+            return request.PointInTime is { } window ? await new ArchiveSwitch(_workspace, project).TurnAsync(window == TimeSpan.Zero ? null : window, cancellationToken).ConfigureAwait(false) : project;
         }, cancellationToken));
+    }
+
+    /// <summary>The server reads it whenever it connects, so it goes on.</summary>
+    private async Task SetPasswordAsync(ProjectRecord project, string password, CancellationToken cancellationToken)
+    {
+        if (!project.IsFollower)
+            throw new PgdException(ExitCode.Misuse, $"{project.Name} follows no other server, so it keeps no password of one", $"Passwords of its own are renewed by: dotnet pgd branch rotate {project.Name}/{BranchName.Main}");
+        var url = ConnectionUrl.Parse(project.Source!, LibpqEnvironment.None) with { Password = password };
+        Primary.Refuse(url);
+        await (await ScriptConnection.OpenAsync(url, "pgd", null, cancellationToken).ConfigureAwait(false)).DisposeAsync().ConfigureAwait(false);
+        var main = _workspace.Branches.RequireReady(BranchName.Of(project.Name, BranchName.Main));
+        Primary.Write(new BranchServer(_workspace, project, main, main.Generation).RequireVolume(), url);
     }
 
     /// <summary>Sees to it that the log of a project's first branch is archived; one that is already stays as it is. The caller holds no lock of the project.</summary>
@@ -149,6 +204,31 @@ public sealed class Projects
     {
         cancellationToken.ThrowIfCancellationRequested();
         return Task.FromResult(View(_workspace.State.RequireProject(name), _workspace.State.BranchNames(name).Count));
+    }
+
+    /// <summary>How new a project's data is. A source is asked only where its standby does not stream.</summary>
+    /// <exception cref="PgdException">There is none of that name (<see cref="ExitCode.NotFound"/>).</exception>
+    public Task<Freshness> GetFreshnessAsync(string name, CancellationToken cancellationToken)
+    {
+        var project = _workspace.State.RequireProject(name);
+        return Task.Run(() => new FreshnessQuestion(_workspace, project).Ask(cancellationToken), cancellationToken);
+    }
+
+    /// <summary>The same of all projects, by name.</summary>
+    public async Task<IReadOnlyList<Freshness>> ListFreshnessAsync(CancellationToken cancellationToken) =>
+        await Task.WhenAll(_workspace.State.ProjectNames().Select(_workspace.State.FindProject).OfType<ProjectRecord>().Select(p => Task.Run(() => new FreshnessQuestion(_workspace, p).Ask(cancellationToken), cancellationToken))).ConfigureAwait(false);
+
+    /// <summary>
+    /// Brings a project's first branch up to date with where its data comes from: its data is made anew beside the old one, proved, and takes its place. What was written to it here is gone then;
+    /// branches and snapshots that were made before stay as they are.
+    /// </summary>
+    /// <exception cref="PgdException">
+    /// There is none of that name (<see cref="ExitCode.NotFound"/>), its data comes from no other server (<see cref="ExitCode.Misuse"/>), or as for making it. The old data then serves on.
+    /// </exception>
+    public Task<Project> RefreshAsync(ProjectRefresh request, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        return _workspace.Audit.RecordAsync("project refresh", request.Name, null, () => DiskFull.TellAsync(_workspace.Root, () => new MainRefresh(_workspace, request).RunAsync(cancellationToken)));
     }
 
     /// <summary>Deletes a project with all of its data. Without <paramref name="force"/> it is refused while it has branches beside <c>main</c>.</summary>
@@ -312,7 +392,7 @@ public sealed class Projects
             HandOver(project, server, connection, cancellationToken);
     }
 
-    private async Task CopyAsync(InitialCopy copy, ProjectRecord project, BranchServer server, AdminConnection connection, CancellationToken cancellationToken)
+    internal async Task CopyAsync(InitialCopy copy, ProjectRecord project, BranchServer server, AdminConnection connection, CancellationToken cancellationToken)
     {
         // Owners and grantees, so that ownership, grants and row security are what they are in production. No one can log in as them, but whom the database belongs to.
         var existing = connection.Query("select rolname::text from pg_roles", cancellationToken).Select(r => r[0]!).ToHashSet(StringComparer.Ordinal);
@@ -358,7 +438,7 @@ public sealed class Projects
         connection.Execute($"drop role {AdminConnection.QuoteIdentifier(project.Name)}", cancellationToken);
     }
 
-    private async Task<BranchRecord> MakeMainAsync(ProjectRecord project, BranchName name, DumpFile? dump, InitialCopy? copy, HashSet<int> refused, CancellationToken cancellationToken)
+    private async Task<BranchRecord> MakeMainAsync(ProjectRecord project, BranchName name, DumpFile? dump, InitialCopy? copy, PhysicalSource? primary, HashSet<int> refused, CancellationToken cancellationToken)
     {
         var id = Branches.NewId();
         var undo = new Undo(_workspace.Reporter);
@@ -380,6 +460,14 @@ public sealed class Projects
 
         var server = new BranchServer(_workspace, project, branch, branch.Generation);
         undo.Push($"destroy the data of {name}", server.TakeBackAsync);
+        if (primary is not null)
+        {
+            var follows = branch with { Phase = BranchPhase.Ready, DataAsOf = await new StandbyGeneration(_workspace, project, branch, branch.Generation).MakeAsync(primary, cancellationToken).ConfigureAwait(false) };
+            _workspace.State.Write(follows);
+            undo.Keep();
+            return follows;
+        }
+
         DiskFull.RefuseWithout(0, _workspace.Root);
         var volume = _workspace.Storages.Named(project.Storage).Create(server.Key);
         Fault.Here("project:volume");
@@ -418,6 +506,8 @@ public sealed class Projects
         Runtime = record.Runtime,
         PostgresMajor = record.PostgresMajor,
         PointInTime = record.PointInTime,
+        From = record.Source,
+        Follow = record.IsFollower ? FollowMode.Physical : null,
         Network = record.Subnet is not null ? Runtime.Docker.Internal : null,
         Ports = new(record.FirstPort, record.LastPort),
         CreatedAt = record.CreatedAt,

@@ -44,6 +44,9 @@ public sealed record ProjectCreate
     /// <summary>The database of another server that it becomes a copy of: as it is at one moment, with its name, its owner and the roles that something belongs to. Null for none.</summary>
     public ConnectionUrl? From { get; init; }
 
+    /// <summary>Whether <c>main</c> does not become a copy of <see cref="From"/>'s database, but a standby of its whole server, which goes on getting what is written there; null for a copy.</summary>
+    public FollowMode? Follow { get; init; }
+
     /// <summary>What <c>-</c> reads.</summary>
     public Stream? Input { get; init; }
 
@@ -51,11 +54,31 @@ public sealed record ProjectCreate
     public TimeSpan? PointInTime { get; init; }
 }
 
+/// <summary>How a project's first branch follows another server.</summary>
+public enum FollowMode
+{
+    /// <summary>As a hot standby, by PostgreSQL's streaming replication.</summary>
+    Physical,
+}
+
+/// <summary>How to bring the first branch of a project up to date with where its data comes from.</summary>
+public sealed record ProjectRefresh
+{
+    /// <summary>The name.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>The password for where its data comes from; null for the one that libpq would find, or a standby already has.</summary>
+    public string? Password { get; init; }
+}
+
 /// <summary>What to change of a project; what is null stays.</summary>
 public sealed record ProjectSet
 {
     /// <summary>The name.</summary>
     public required string Name { get; init; }
+
+    /// <summary>The password by which a <c>main</c> that is a standby is let in where it streams from, from now on.</summary>
+    public string? Password { get; init; }
 
     /// <summary>How far back the log of <c>main</c> is to reach, which is archived for that; <see cref="TimeSpan.Zero"/> ends that.</summary>
     public TimeSpan? PointInTime { get; init; }

@@ -73,7 +73,7 @@ internal sealed class SnapshotUpkeep(Workspace workspace, TimeProvider clock)
     /// </summary>
     private async Task EnsureArchivingAsync(BranchName name, CancellationToken cancellationToken)
     {
-        if (!name.IsMain || workspace.State.RequireProject(name.Project) is { IsPointInTimeOff: true } or { PointInTime: not null, IsSwitchingArchive: false } || workspace.Branches.RequireReady(name).IsAdopted)
+        if (!name.IsMain || workspace.State.RequireProject(name.Project) is { IsPointInTimeOff: true } or { IsFollower: true } or { PointInTime: not null, IsSwitchingArchive: false } || workspace.Branches.RequireReady(name).IsAdopted)
             return;
         await workspace.Projects.EnsureArchivingAsync(name.Project, DefaultWindow, cancellationToken).ConfigureAwait(false);
     }

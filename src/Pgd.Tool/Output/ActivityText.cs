@@ -11,7 +11,7 @@ internal static class ActivityText
         var own = status.Branches.Any(b => b.Branch.Space is not null);
         string[] headers = ["NAME", "STATUS", "UP", "PORT", "CONNECTIONS", "PARENT", "DATA AGE", "DATABASES", .. own ? (string[])["OWN SPACE"] : [], "SNAPSHOTS", "IDLE", "EXPIRES"];
         sheet.Table(headers, [.. status.Branches.Select(a => (string[])[
-            a.Branch.Name.ToString(), BranchText.Word(a.Branch), a.StartedAt is { } started ? sheet.Age(started) : "-", a.Branch.Golden ? "-" : BranchText.Number(a.Branch.Port),
+            a.Branch.Name.ToString(), BranchText.Word(a.Branch), a.StartedAt is { } started ? sheet.Age(started) : "-", a.Branch.Golden || a.Branch.Follows is not null ? "-" : BranchText.Number(a.Branch.Port),
             a.Connections is { } connections ? BranchText.Number(connections) : "-", a.Branch.Parent?.Branch ?? "-", a.Branch.DataAsOf is { } asOf ? sheet.Age(asOf) : "-",
             a.DatabaseBytes is { } bytes ? Measured.Size(bytes) : "-", .. own ? (string[])[a.Branch.Space is { } space ? Measured.Size(space.Used) : "-"] : [],
             BranchText.Number(a.Snapshots), a.Branch.IdleSince is { } idle ? sheet.Age(idle) : "-", sheet.Until(a.Branch.ExpiresAt),

@@ -13,7 +13,7 @@ internal static class BranchText
 
         sheet.Table(["NAME", "STATUS", "PORT", "PARENT", "AGE", "EXPIRES"], [.. branches.Select(branch => new[]
         {
-            branch.Name.ToString(), Word(branch), branch.Golden ? "-" : Number(branch.Port), branch.Parent?.ToString() ?? "-", sheet.Age(branch.CreatedAt), sheet.Until(branch.ExpiresAt),
+            branch.Name.ToString(), Word(branch), branch.Golden || branch.Follows is not null ? "-" : Number(branch.Port), branch.Parent?.ToString() ?? "-", sheet.Age(branch.CreatedAt), sheet.Until(branch.ExpiresAt),
         })]);
     }
 
@@ -26,7 +26,8 @@ internal static class BranchText
         ("Running for", activity?.StartedAt is { } started ? sheet.Age(started) : null),
         ("Connections", activity?.Connections is { } connections ? Number(connections) : null),
         ("Not asked", activity?.Unknown),
-        ("Address", branch.Adopted || branch.Golden ? null : $"{branch.Host}:{branch.Port}"),
+        ("Address", branch.Adopted || branch.Golden || branch.Follows is not null ? null : $"{branch.Host}:{branch.Port}"),
+        ("Standby of", branch.Follows is { } followed ? $"{followed}; it is read-only, and nobody connects to it: branches are made from it" : null),
         ("TLS", branch.Tls && !branch.Golden ? "required" : null),
         ("Parent", branch.Parent?.ToString()),
         ("Snapshot", branch.Snapshot),

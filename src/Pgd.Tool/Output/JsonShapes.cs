@@ -12,9 +12,11 @@ namespace Pgd.Tool.Output;
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     WriteIndented = true,
-    Converters = [typeof(PortRangeJson), typeof(DurationJson), typeof(CamelCaseEnum<BranchStatus>), typeof(CamelCaseEnum<SnapshotStatus>), typeof(CamelCaseEnum<DatabaseStrategy>), typeof(CamelCaseEnum<BackupMode>), typeof(CamelCaseEnum<BackupKind>), typeof(CamelCaseEnum<BackupStatus>), typeof(CamelCaseEnum<VerificationLevel>), typeof(CamelCaseEnum<Severity>), typeof(CamelCaseEnum<SchemaKind>), typeof(CamelCaseEnum<SchemaChange>), typeof(CamelCaseEnum<ReplicationState>), typeof(CamelCaseEnum<SetupOutcome>), typeof(CamelCaseEnum<DataFileSystem>)])]
+    Converters = [typeof(PortRangeJson), typeof(DurationJson), typeof(CamelCaseEnum<BranchStatus>), typeof(CamelCaseEnum<SnapshotStatus>), typeof(CamelCaseEnum<DatabaseStrategy>), typeof(CamelCaseEnum<BackupMode>), typeof(CamelCaseEnum<BackupKind>), typeof(CamelCaseEnum<BackupStatus>), typeof(CamelCaseEnum<VerificationLevel>), typeof(CamelCaseEnum<Severity>), typeof(CamelCaseEnum<SchemaKind>), typeof(CamelCaseEnum<SchemaChange>), typeof(CamelCaseEnum<ReplicationState>), typeof(CamelCaseEnum<SetupOutcome>), typeof(CamelCaseEnum<DataFileSystem>), typeof(CamelCaseEnum<FollowMode>), typeof(CamelCaseEnum<FollowStatus>)])]
 [JsonSerializable(typeof(Project))]
 [JsonSerializable(typeof(IReadOnlyList<Project>))]
+[JsonSerializable(typeof(Freshness))]
+[JsonSerializable(typeof(IReadOnlyList<Freshness>))]
 [JsonSerializable(typeof(Branch))]
 [JsonSerializable(typeof(IReadOnlyList<Branch>))]
 [JsonSerializable(typeof(BranchCreated))]

@@ -26,6 +26,8 @@ internal static class ProjectText
         ("Storage", project.Storage),
         ("Runtime", project.Runtime),
         ("Network", project.Network),
+        ("From", project.From),
+        ("Follows", project.Follow is null ? null : "that server, as a standby"),
         ("Archived", project.PointInTime is { } window ? $"the write-ahead log of main, for {Duration.Format(window)}" : null),
         ("Ports", project.Ports.ToString()),
         ("Settings", project.Settings.Count == 0 ? null : string.Join(", ", project.Settings.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => $"{s.Key} = {s.Value}"))),

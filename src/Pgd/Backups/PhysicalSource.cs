@@ -18,9 +18,9 @@ internal sealed class PhysicalSource : IAsyncDisposable
     private const int OldestMajor = 12, FirstWithManifest = 13, FirstWithIdleTimeout = 14;
     private const string OneLeft = "A backup needs two of them (and one of max_replication_slots) as long as it takes: raise max_wal_senders in postgresql.conf and restart the server, or wait until a standby or another backup is gone.";
     private readonly PhysicalReplicationConnection _slot;
-    private readonly string _program;
+    private readonly string? _program;
 
-    private PhysicalSource(ConnectionUrl url, PhysicalReplicationConnection slot, string program, string?[] said)
+    private PhysicalSource(ConnectionUrl url, PhysicalReplicationConnection slot, string? program, string?[] said)
     {
         (Url, _slot, _program) = (url, slot, program);
         (Major, Superuser, IsStandby, Libc) = (MajorIn(said), said[1]!, said[2] == "true", said[3]!.Contains("musl", StringComparison.Ordinal) ? "musl" : said[3]!.Contains("linux-gnu", StringComparison.Ordinal) ? "glibc" : null);
@@ -38,6 +38,9 @@ internal sealed class PhysicalSource : IAsyncDisposable
     /// <summary>The C library that sorts its text, as far as its version tells.</summary>
     public string? Libc { get; }
 
+    /// <summary>Whether this machine has the program that reads it.</summary>
+    public bool IsReadable => _program is not null;
+
     public required string SystemIdentifier { get; init; }
 
     public required uint Timeline { get; init; }
@@ -50,6 +53,16 @@ internal sealed class PhysicalSource : IAsyncDisposable
     /// (<see cref="ExitCode.MachineLacks"/>).
     /// </exception>
     public static async Task<PhysicalSource> OpenAsync(ConnectionUrl url, CancellationToken cancellationToken)
+    {
+        var clients = await DumpClients.FindAsync(cancellationToken).ConfigureAwait(false);
+        return await OpenAsync(url, clients.BaseBackupOf, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>The same with a program from elsewhere.</summary>
+    /// <param name="url">The server.</param>
+    /// <param name="program">The program that can read a server of that version; null if it is not on this machine.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public static async Task<PhysicalSource> OpenAsync(ConnectionUrl url, Func<int, string?> program, CancellationToken cancellationToken)
     {
         // The slot and the files have to be of one server.
         if (url.FurtherHosts.Length > 0)
@@ -71,7 +84,7 @@ internal sealed class PhysicalSource : IAsyncDisposable
             throw new PgdException(ExitCode.Unsafe, $"{url.User} may not read the files of {url}: that takes the right to replicate", $"As a superuser: ALTER ROLE {AdminConnection.QuoteIdentifier(url.User)} REPLICATION;");
         if (said[5] is { } spaces)
             throw new PgdException(ExitCode.Unsafe, $"{url} has the tablespaces {spaces}, whose files are outside of its data directory, and a backup would not hold them", "Move what is in them (ALTER TABLE … SET TABLESPACE pg_default) and drop them; or make logical backups of its databases: --mode logical");
-        var program = (await DumpClients.FindAsync(cancellationToken).ConfigureAwait(false)).BaseBackupOf(major);
+        var reader = program(major);
         var builder = url.ToNpgsql();
         builder.ApplicationName = LogicalSource.Application;
         // It says nothing for as long as the backup takes.
@@ -87,7 +100,7 @@ internal sealed class PhysicalSource : IAsyncDisposable
             Task create = slot.CreateReplicationSlot($"{BackupBracket.SlotPrefix}{Guid.NewGuid():N}", isTemporary: true, reserveWal: true, cancellationToken);
             await create.ConfigureAwait(false);
             var (system, timeline) = Identity(identify);
-            return new(url, slot, program, said) { SystemIdentifier = system, Timeline = timeline };
+            return new(url, slot, reader, said) { SystemIdentifier = system, Timeline = timeline };
         }
         catch (Exception e)
         {
@@ -124,12 +137,38 @@ internal sealed class PhysicalSource : IAsyncDisposable
         return reaches <= start ? null : $"its summaries of the write-ahead log begin {(reaches is { } at ? $"at {Lsn.Format(at)}, " : "")}after that backup (see its summarize_wal and wal_summary_keep_time)";
     }
 
+    /// <summary>How much its databases have, about.</summary>
+    public async Task<long> BytesAsync(CancellationToken cancellationToken)
+    {
+        var connection = await ScriptConnection.OpenAsync(Url, LogicalSource.Application, null, cancellationToken).ConfigureAwait(false);
+        await using var _ = connection.ConfigureAwait(false);
+        // Whoever may replicate may not look into every database; what it may not look into is small or a surprise.
+        return long.Parse((await connection.QueryAsync("select coalesce(sum(pg_database_size(oid)), 0)::text from pg_database where has_database_privilege(oid, 'connect')", cancellationToken).ConfigureAwait(false))[0][0]!, CultureInfo.InvariantCulture);
+    }
+
+    /// <summary>Whether its commits wait for any standby that there is; null if they wait for none, or for those that it names.</summary>
+    public async Task<string?> WaitsForAnyAsync(CancellationToken cancellationToken)
+    {
+        var connection = await ScriptConnection.OpenAsync(Url, LogicalSource.Application, null, cancellationToken).ConfigureAwait(false);
+        await using var _ = connection.ConfigureAwait(false);
+        var names = (await connection.QueryAsync("show synchronous_standby_names", cancellationToken).ConfigureAwait(false))[0][0]!;
+        return names.Split(' ', ',', '(', ')').Any(name => name.Trim('"') == "*") ? names : null;
+    }
+
+    /// <summary>Has its files copied by something else, which makes a copy of what there is when it begins or later.</summary>
+    public async Task CopyAsync(Func<Task> copy, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        await AskAsync().ConfigureAwait(false);
+        await copy().ConfigureAwait(false);
+    }
+
     /// <summary>Has its files read.</summary>
     /// <param name="earlier">What the server said of the files of the backup that this one builds on, to get what was written since; null for all.</param>
     /// <param name="write">Writes them.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="PgdException">It ends in the middle, or what came is not what was sent (<see cref="ExitCode.Failed"/>).</exception>
-    public async Task<(WrittenParts Written, IReadOnlyList<string> Folders, ServerManifest? Manifest)> ReadAsync(ServerManifest? earlier, Func<IClusterFiles, Task<WrittenParts>> write, CancellationToken cancellationToken)
+    public async Task<(T Written, IReadOnlyList<string> Folders, ServerManifest? Manifest)> ReadAsync<T>(ServerManifest? earlier, Func<IClusterFiles, Task<T>> write, CancellationToken cancellationToken)
     {
         List<string> arguments = ["--pgdata=-", "--format=tar", "--wal-method=fetch", "--checkpoint=fast", "--no-password", "--label=" + LogicalSource.Application];
         if (Major >= FirstWithManifest)
@@ -143,10 +182,10 @@ internal sealed class PhysicalSource : IAsyncDisposable
             arguments.Add($"--incremental={file.Name}");
         }
 
-        var start = DumpProgram.Start(_program, arguments);
+        var start = DumpProgram.Start(_program!, arguments);
         Url.ApplyTo(start.Environment);
         start.Environment["PGAPPNAME"] = LogicalSource.Application;
-        (WrittenParts Written, BaseBackupFiles Files)? read = null;
+        (T Written, BaseBackupFiles Files)? read = null;
         Exception? cut = null;
         try
         {

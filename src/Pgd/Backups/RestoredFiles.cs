@@ -12,7 +12,7 @@ namespace Pgd.Backups;
 internal sealed class RestoredFiles(string folder, BackupRepository repository, IReadOnlyList<StoredBackup> chain, uint owner, uint group, IReporter reporter)
 {
     // Distributions keep them outside of the data directory, and without them no server starts.
-    private static readonly Dictionary<string, string> Configuration = new()
+    internal static readonly IReadOnlyDictionary<string, string> Configuration = new Dictionary<string, string>
     {
         ["postgresql.conf"] = "# Its server had its postgresql.conf elsewhere.\n",
         ["pg_hba.conf"] = "# Its server had its pg_hba.conf elsewhere.\nlocal all all peer\nhost all all 127.0.0.1/32 scram-sha-256\nhost all all ::1/128 scram-sha-256\n",

@@ -17,16 +17,12 @@ internal sealed class BackupBracket
 
     private readonly string _slot;
 
-    private BackupBracket(AdminConnection connection, int major, string slot, string startFile)
+    private BackupBracket(AdminConnection connection, int major, string slot)
     {
         _connection = connection;
         _major = major;
         _slot = slot;
-        StartFile = startFile;
     }
-
-    /// <summary>The first segment that recovery needs.</summary>
-    public string StartFile { get; }
 
     public static async Task<BackupBracket> StartAsync(AdminConnection connection, int major, BranchName source, string label, CancellationToken cancellationToken)
     {
@@ -48,25 +44,41 @@ internal sealed class BackupBracket
         }
 
         var start = major >= 15 ? $"pg_backup_start('{label}', true)" : $"pg_start_backup('{label}', true, false)";
-        var lsn = (await connection.QueryAsync($"select {start}::text", cancellationToken).ConfigureAwait(false))[0][0];
-        // In a standby the timeline of file names cannot be computed by this function; standbys do not come here.
-        var file = connection.Scalar($"select pg_walfile_name('{lsn}')", cancellationToken);
-        return new(connection, major, slot, file!);
+        try
+        {
+            await connection.ExecuteAsync($"select {start}", cancellationToken).ConfigureAwait(false);
+        }
+        catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.ObjectNotInPrerequisiteState)
+        {
+            // A standby cannot do anything about what its primary leaves out of the log.
+            throw new PgdException(ExitCode.Unsafe, $"{source} cannot be copied while it runs: {e.MessageText}", $"Stop it first: dotnet pgd stop {source}", e);
+        }
+
+        return new(connection, major, slot);
     }
 
     /// <summary>Ends the backup. The write-ahead log from the start to here makes the copy consistent.</summary>
     public async Task<BackupEnd> StopAsync(CancellationToken cancellationToken)
     {
         var stop = _major >= 15 ? "pg_backup_stop(false)" : "pg_stop_backup(false, false)";
-        // On the boundary between two segments, 17 and later name the next one, which may not exist yet; the one before it is what is needed.
-        var last = _major >= 17 ? "lsn - 1" : "lsn";
         var at = DateTimeOffset.UtcNow;
-        var row = (await _connection.QueryAsync($"select lsn::text, labelfile, spcmapfile, pg_walfile_name({last}), current_setting('wal_segment_size') from {stop}", cancellationToken).ConfigureAwait(false))[0];
-        return new(at, row[1]!, string.IsNullOrEmpty(row[2]) ? null : row[2], Segments(StartFile, row[3]!, SegmentBytes(row[4]!)));
+        // A standby's backup ends with what its files have, and it has replayed more than that.
+        var row = (await _connection.QueryAsync($"select (case when pg_is_in_recovery() then greatest(lsn, pg_last_wal_replay_lsn()) else lsn end)::text, labelfile, spcmapfile, current_setting('wal_segment_size') from {stop}", cancellationToken).ConfigureAwait(false))[0];
+        // The server would name the last file as well, if it is no standby.
+        return BackupEnd.StartFileIn(row[1]!) is { } first && Lsn.TryParse(row[0], out var end) && SegmentBytes(row[3]!) is var bytes
+            ? new(at, row[1]!, string.IsNullOrEmpty(row[2]) ? null : row[2], Segments(first, LastFile(first, end, bytes), bytes))
+            : throw new PgdException(ExitCode.Failed, $"the server's label of the backup is of a form that this version does not know: {row[1]}");
     }
 
     /// <summary>Lets the source recycle its write-ahead log again. The end of the session would do so too, a moment later.</summary>
     public void Release(CancellationToken cancellationToken) => _connection.Execute($"select pg_drop_replication_slot('{_slot}')", cancellationToken);
+
+    // What ends where a segment begins is in the one before it.
+    private static string LastFile(string first, ulong end, long segmentBytes)
+    {
+        var (number, perLog) = ((end - 1) / (ulong)segmentBytes, (ulong)(0x1_0000_0000 / segmentBytes));
+        return string.Create(CultureInfo.InvariantCulture, $"{first[..8]}{number / perLog:X8}{number % perLog:X8}");
+    }
 
     /// <summary>The names of all segments from one to another, both included.</summary>
     internal static IReadOnlyList<string> Segments(string first, string last, long segmentBytes)
@@ -86,6 +98,9 @@ internal sealed class BackupBracket
 /// <summary>What a copy needs to recover: the label, the map of tablespaces, and these segments. It then shows the moment <paramref name="At"/>.</summary>
 internal sealed record BackupEnd(DateTimeOffset At, string Label, string? TablespaceMap, IReadOnlyList<string> Segments)
 {
+    /// <summary>The file of the write-ahead log that recovery from a label begins in.</summary>
+    public static string? StartFileIn(string label) => label.Split('\n')[0].Split("(file ") is [_, { Length: > 24 } rest] && rest[24] == ')' ? rest[..24] : null;
+
     /// <summary>Where recovery from a label begins: <c>START WAL LOCATION: 0/2000028 (file …)</c>.</summary>
     public static ulong? StartIn(string label) => label.Split('\n')[0].Split(' ') is ["START", "WAL", "LOCATION:", var position, ..] && Lsn.TryParse(position, out var start) ? start : null;
 }

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text.RegularExpressions;
 using Npgsql;
+using Pgd.Following;
 using Pgd.Libpq;
 using Pgd.Linux;
 using Pgd.Recovery;
@@ -28,6 +29,9 @@ internal sealed class BranchServer(Workspace workspace, ProjectRecord project, B
     public string ClusterName { get; } = ClusterNameOf(branch.Id, generation);
 
     private bool IsMain => branch.Parent is null;
+
+    /// <summary>Whether it is a standby of a server that is not ours. Its roles have that one's passwords, so nobody is let in but the administrator; and nobody can write.</summary>
+    public bool IsFollower => project.IsFollower && IsMain;
 
     /// <summary>The settings that the host's configuration has for the project.</summary>
     private IReadOnlyDictionary<string, Configuration.ServerSetting> Chosen => workspace.Configuration.SettingsOf(project.Name);
@@ -78,6 +82,8 @@ internal sealed class BranchServer(Workspace workspace, ProjectRecord project, B
         if (branch.IsAdopted)
             throw AdoptedCluster.NotOurs(branch.FullName);
         var volume = Attach();
+        if (IsFollower)
+            (open, listen) = (false, false);
         if (open)
             HostBasedAuthentication.WriteOpen(volume, project.Superuser, branch.Host, _runtime.SeesClients, branch.Tls);
         else
@@ -97,14 +103,16 @@ internal sealed class BranchServer(Workspace workspace, ProjectRecord project, B
         }
 
         var archiving = new Archiving(workspace.Layout, project, branch);
-        foreach (var (name, value) in IsMain ? extra.Concat(archiving.Settings(volume)) : ServerSettings.Quarantine(project.PostgresMajor).Concat(ServerSettings.Buffers(configuration, workspace.BranchMemory)).Concat(extra))
+        foreach (var (name, value) in IsMain && !IsFollower ? extra.Concat(archiving.Settings(volume)) : ServerSettings.Quarantine(project.PostgresMajor).Concat(ServerSettings.Buffers(configuration, workspace.BranchMemory)).Concat(extra))
             settings[name] = name == StatementPlan.Loads ? string.Join(',', configuration.List(name).Append(value)) : value;
+        foreach (var (name, value) in IsFollower ? StandbySettings.Of(project.PostgresMajor, volume, ConnectionUrl.Parse(project.Source!, LibpqEnvironment.None), configuration) : NoSettings)
+            settings[name] = value;
         foreach (var (name, value) in branch.IsVolatile ? ServerSettings.Volatile : NoSettings)
             settings[name] = value;
-        if (branch.Tls)
+        if (branch.Tls && !IsFollower)
             await PrepareTlsAsync(volume, settings, cancellationToken).ConfigureAwait(false);
         var logged = File.Exists(volume.Log) ? new FileInfo(volume.Log).Length : 0;
-        var start = new ServerStart { Settings = settings, Host = listen ? branch.Host : null, Memory = IsMain ? null : workspace.BranchMemory, Libraries = PreloadLibrary.Of(configuration), Folders = archiving.Folders };
+        var start = new ServerStart { Settings = settings, Host = listen ? branch.Host : null, DialsOut = IsFollower, Memory = IsMain ? null : workspace.BranchMemory, Libraries = PreloadLibrary.Of(configuration), Folders = archiving.Folders };
         var started = await _runtime.StartAsync(volume, project, start, cancellationToken).ConfigureAwait(false);
         var connection = await WaitUntilReadyAsync(volume, started, logged, cancellationToken).ConfigureAwait(false);
         if (watched is not null)
@@ -160,6 +168,8 @@ internal sealed class BranchServer(Workspace workspace, ProjectRecord project, B
     /// <summary>Lets everyone with a password in.</summary>
     public void OpenDoor(AdminConnection connection, CancellationToken cancellationToken)
     {
+        if (IsFollower)
+            return;
         HostBasedAuthentication.WriteOpen(RequireVolume(), project.Superuser, branch.Host, _runtime.SeesClients, branch.Tls);
         Fault.Here("door:written");
         var before = connection.Query("select pg_conf_load_time()::text, pg_reload_conf()::text", cancellationToken)[0][0];
@@ -184,6 +194,13 @@ internal sealed class BranchServer(Workspace workspace, ProjectRecord project, B
 
     /// <summary>Asks over that very connection who answers. Nothing but the right answer is good enough.</summary>
     public Task ProveAsync(ConnectionUrl url, CancellationToken cancellationToken) => IdentityProof.RunAsync(url, ClusterName, branch.FullName, LongestWaitForTheDoor, cancellationToken);
+
+    /// <summary>The same for a server that nobody logs into.</summary>
+    public void ProveAlone(AdminConnection connection, CancellationToken cancellationToken)
+    {
+        if (connection.Scalar("show cluster_name", cancellationToken) is var answers && answers != ClusterName)
+            throw new PgdException(ExitCode.Unsafe, $"{answers} answers where {branch.FullName} ({ClusterName}) should", $"Look at its log: dotnet pgd branch logs {branch.FullName}");
+    }
 
     private async Task<AdminConnection> WaitUntilReadyAsync(Volume volume, StartedServer started, long logged, CancellationToken cancellationToken)
     {

@@ -1,4 +1,5 @@
 using Npgsql;
+using Pgd.Following;
 using Pgd.Linux;
 using Pgd.State;
 using Pgd.Storage;
@@ -86,7 +87,7 @@ internal sealed class ConsistentClone : ICloning
         {
             // Nothing changes these files: our shared lock keeps everyone of us from starting the server.
             var still = await _storage.CloneAsync(from, target, running: false, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
-            return new(still, null, DataDirectory.Sanitize(still));
+            return new(still, AsOf(null), DataDirectory.Sanitize(still)) { Adopted = _server.IsFollower };
         }
 
         if (_consistency == Consistency.Backup || (_consistency == Consistency.Auto && !_storage.IsAtomic))
@@ -101,10 +102,13 @@ internal sealed class ConsistentClone : ICloning
             await CheckpointAsync(cancellationToken).ConfigureAwait(false);
 
         // A snapshot needs no answer of the source: one that has no connection left to give can be branched as well.
-        var at = DateTimeOffset.UtcNow;
+        var at = AsOf(_server.IsFollower ? await AskAsync().ConfigureAwait(false) : null) ?? DateTimeOffset.UtcNow;
         var volume = await _storage.CloneAsync(from, target, running: false, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
-        return new(volume, at, DataDirectory.Sanitize(volume));
+        return new(volume, at, DataDirectory.Sanitize(volume)) { Adopted = _server.IsFollower };
     }
+
+    /// <summary>From when the data is that comes from another server, which is not when it is copied here: of a standby the last that it has of that one; null for what is written here alone.</summary>
+    private DateTimeOffset? AsOf(RunningSource? asked) => _project.Source is null ? null : Follower.Later(_source.DataAsOf, _server.IsFollower && asked is not null ? Replay.Of(asked.Connection, _abandoned.Token).DataAsOf : null);
 
     // Where recovery begins is said by the label of a backup, if there is one.
     private void RefuseNewTablespaces(string data)
@@ -196,14 +200,9 @@ internal sealed class ConsistentClone : ICloning
 
     private async Task<Clone> BracketAsync(RunningSource asked, Volume from, VolumeKey target, CancellationToken cancellationToken)
     {
-        if (asked.InRecovery)
-        {
-            throw new PgdException(ExitCode.Unsafe, $"{_source.FullName} is a standby; on the storage {_storage.Name} it can only be branched while it is stopped",
-                $"Stop it first: dotnet pgd stop {_source.FullName}");
-        }
-
         using var copying = await _workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Copying(_source.FullName)).ConfigureAwait(false);
         _workspace.Reporter.Step($"backup bracket on {_source.FullName}");
+        var asOf = AsOf(asked);
         var bracket = await BackupBracket.StartAsync(asked.Connection, _project.PostgresMajor, _source.FullName, $"pgd {target.BranchId}", cancellationToken).ConfigureAwait(false);
         Fault.Here("clone:bracket");
         var volume = await _storage.CloneAsync(from, target, running: !_storage.IsAtomic, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
@@ -221,7 +220,7 @@ internal sealed class ConsistentClone : ICloning
         DataDirectory.Write(volume, Path.Combine(volume.Data, "backup_label"), end.Label);
         if (end.TablespaceMap is not null)
             DataDirectory.Write(volume, Path.Combine(volume.Data, "tablespace_map"), end.TablespaceMap);
-        return new(volume, end.At, Recovering: false);
+        return new(volume, asOf ?? end.At, asked.InRecovery) { Adopted = _server.IsFollower };
     }
 
     // Written in one piece by the server, and yet a reader may see half of it.

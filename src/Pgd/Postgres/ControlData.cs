@@ -25,6 +25,31 @@ internal sealed record ControlData(ulong SystemIdentifier, ClusterState State, u
             : null;
     }
 
+    /// <summary>
+    /// What a standby has to have at least as much of as its primary, by the names of the settings; nothing if it cannot be found. The fields' places differ between majors, and their order does not: they are
+    /// followed by two that are the same in every cluster, by which they are found.
+    /// </summary>
+    public static IReadOnlyList<(string Setting, int Least)> LimitsOf(string dataDirectory)
+    {
+        const double marker = 1234567.0;
+        const int alignment = 8;
+        var bytes = Bytes(dataDirectory);
+        for (var at = 64; at + sizeof(double) <= Math.Min(bytes.Length, 512); at += sizeof(double))
+        {
+            if (BinaryPrimitives.ReadDoubleLittleEndian(bytes.AsSpan(at)) != marker)
+                continue;
+            // The alignment may be followed by a gap; before it is one more field, a flag.
+            var behind = Int(at - 4) == alignment ? at - 4 : at - 8;
+            if (Int(behind) != alignment)
+                break;
+            return [.. ((string[])["max_connections", "max_worker_processes", "max_wal_senders", "max_prepared_transactions", "max_locks_per_transaction"]).Select((name, i) => (name, Int(behind - 24 + (4 * i))))];
+        }
+
+        return [];
+
+        int Int(int offset) => BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(offset));
+    }
+
     // The checksum (CRC-32C) is the structure's last field, at an offset that differs between majors: the right one is where it fits.
     private static bool HasValidChecksum(byte[] bytes)
     {

@@ -64,8 +64,12 @@ internal sealed class DumpClients
     /// <exception cref="PgdException">None is installed (<see cref="ExitCode.MachineLacks"/>).</exception>
     public string BaseBackupOf(int serverMajor) => ProgramOf("pg_basebackup", serverMajor);
 
-    private string ProgramOf(string name, int serverMajor) =>
-        folders.Where(pair => pair.Key >= serverMajor).Select(pair => Path.Combine(pair.Value, name)).FirstOrDefault(File.Exists)
+    /// <summary>The same; null if none is installed.</summary>
+    public string? FindBaseBackup(int serverMajor) => Find("pg_basebackup", serverMajor);
+
+    private string? Find(string name, int serverMajor) => folders.Where(pair => pair.Key >= serverMajor).Select(pair => Path.Combine(pair.Value, name)).FirstOrDefault(File.Exists);
+
+    private string ProgramOf(string name, int serverMajor) => Find(name, serverMajor)
             ?? throw new PgdException(ExitCode.MachineLacks, $"this machine has no {name} that can read a server of PostgreSQL {serverMajor}" + (folders.Count == 0 ? "" : $", only those of {string.Join(", ", folders.Keys)}"),
                 $"Install the package postgresql-client-{serverMajor} (apt.postgresql.org has every version).");
 

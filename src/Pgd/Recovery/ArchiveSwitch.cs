@@ -23,6 +23,8 @@ internal sealed class ArchiveSwitch(Workspace workspace, ProjectRecord project)
         var main = workspace.Branches.RequireReady(BranchName.Of(project.Name, BranchName.Main));
         if (main.IsAdopted)
             throw NotOurs(main.FullName);
+        if (project.IsFollower && window is not null)
+            throw Following.Follower.LogIsNotOurs(main.FullName, project.Source!);
         var wanted = project with { PointInTime = window, IsPointInTimeOff = window is null, IsSwitchingArchive = false };
         if (!project.IsSwitchingArchive && project.PointInTime is null == window is null)
         {

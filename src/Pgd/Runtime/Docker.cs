@@ -110,11 +110,28 @@ internal sealed class Docker(Layout layout, DockerEngine engine) : IRuntime, IDi
             engine.RemoveNetwork(network.Id);
     }
 
-    public async Task InitializeAsync(Volume volume, ProjectRecord project, CancellationToken cancellationToken)
+    public void GiveAway(Volume volume, ProjectRecord project)
     {
         // Root's servers run as the image's own account; anybody else's as himself, so that the files stay his.
         if (Libc.EffectiveUserId() == 0 && Libc.LChown(volume.Data, ImageOf(project).UserId, ImageOf(project).GroupId) != 0)
             throw Libc.LastError(volume.Data);
+    }
+
+    public Task InitializeAsync(Volume volume, ProjectRecord project, CancellationToken cancellationToken)
+    {
+        GiveAway(volume, project);
+        return RunAsync(volume, project, ["initdb", "--pgdata", volume.Data, "--username", project.Superuser, "--encoding", "UTF8", "--locale", "C.UTF-8", "--data-checksums", "--auth-local", "peer", "--auth-host", "scram-sha-256"], dialsOut: false, cancellationToken);
+    }
+
+    // The image's programs need the image's libraries.
+    public string? FindProgram(string name, int major) => null;
+
+    public Task CopyServerAsync(Volume volume, ProjectRecord project, string conninfo, CancellationToken cancellationToken) =>
+        RunAsync(volume, project, ["pg_basebackup", "--pgdata", volume.Data, "--format=plain", "--wal-method=fetch", "--checkpoint=fast", "--no-password", "--no-sync", "--dbname", conninfo], dialsOut: true, cancellationToken);
+
+    /// <summary>Runs a program of the image that makes a volume's data, to its end.</summary>
+    private async Task RunAsync(Volume volume, ProjectRecord project, IReadOnlyList<string> command, bool dialsOut, CancellationToken cancellationToken)
+    {
         WriteAccounts(volume);
         var name = $"{NameOf(volume.Key)}-initdb";
         RemoveOwn(name, volume);
@@ -123,12 +140,12 @@ internal sealed class Docker(Layout layout, DockerEngine engine) : IRuntime, IDi
             Name = name,
             Image = ImageOf(project).Id,
             ImageName = ImageOf(project).Reference,
-            Command = ["initdb", "--pgdata", volume.Data, "--username", project.Superuser, "--encoding", "UTF8", "--locale", "C.UTF-8", "--data-checksums", "--auth-local", "peer", "--auth-host", "scram-sha-256"],
+            Command = command,
             User = UserOf(volume),
             Labels = LabelsOf(volume, null, null),
             Environment = ["LANG=C.UTF-8"],
             Mounts = [.. Folders(volume), Accounts(volume)],
-            Network = "none",
+            Network = dialsOut ? null : "none",
         });
         try
         {
@@ -137,7 +154,7 @@ internal sealed class Docker(Layout layout, DockerEngine engine) : IRuntime, IDi
             if (await engine.WaitAsync(name, cancellationToken).ConfigureAwait(false) is var status and not 0)
             {
                 var said = engine.Logs(name, 8).Trim();
-                var failed = new PgdException(ExitCode.Failed, $"initdb failed with status {status} in the image {ImageOf(project).Reference}: {said}");
+                var failed = new PgdException(ExitCode.Failed, $"{command[0]} failed with status {status} in the image {ImageOf(project).Reference}: {said}");
                 throw DiskFull.Is(new IOException(said)) ? DiskFull.Error(volume.Data, failed) : failed;
             }
         }
@@ -191,7 +208,7 @@ internal sealed class Docker(Layout layout, DockerEngine engine) : IRuntime, IDi
             Environment = ["LANG=C.UTF-8"],
             Mounts = [.. Folders(volume), .. server.Folders.Select(f => new Mount(f, f)), new(socket, socket), Accounts(volume)],
             Port = server.Host is null || fenced ? null : new(port, PublishedOn(server.Host), port),
-            Network = server.Host is null ? "none" : fenced ? NetworkOf(project.Name) : null,
+            Network = server.DialsOut ? null : server.Host is null ? "none" : fenced ? NetworkOf(project.Name) : null,
             Address = fenced ? server.Host : null,
             Memory = server.Memory,
         });

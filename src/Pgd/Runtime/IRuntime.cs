@@ -38,8 +38,21 @@ internal interface IRuntime
     /// <summary>Removes that network; none is fine.</summary>
     void RemoveNetwork(string project);
 
+    /// <summary>Gives an empty volume to the account that the project's servers run as: what is put into it is to be that one's.</summary>
+    void GiveAway(Volume volume, ProjectRecord project);
+
     /// <summary>Makes a new cluster in an empty volume.</summary>
     Task InitializeAsync(Volume volume, ProjectRecord project, CancellationToken cancellationToken);
+
+    /// <summary>A program that comes with its servers of that version, if it can be run on this machine as it is; null if not.</summary>
+    string? FindProgram(string name, int major);
+
+    /// <summary>Has the files of another server copied into an empty volume, by the program that comes with its servers.</summary>
+    /// <param name="volume">The volume, which has what the server lets in by.</param>
+    /// <param name="project">Whose it is.</param>
+    /// <param name="conninfo">Where it connects, and with which password file.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    Task CopyServerAsync(Volume volume, ProjectRecord project, string conninfo, CancellationToken cancellationToken);
 
     /// <summary>Makes what a server's account must be able to enter: the socket folder.</summary>
     void PrepareSocketFolder(string folder, Volume volume);
@@ -74,6 +87,9 @@ internal sealed record ServerStart
 
     /// <summary>The address at which clients find it; null if it is to listen nowhere.</summary>
     public required string? Host { get; init; }
+
+    /// <summary>Whether it connects to another server by itself, and so needs a way out.</summary>
+    public bool DialsOut { get; init; }
 
     /// <summary>The bytes of memory that it may use, where the runtime can see to that; null for as much as there is.</summary>
     public required long? Memory { get; init; }

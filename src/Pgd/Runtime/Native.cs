@@ -50,11 +50,16 @@ internal sealed class Native(HostConfiguration configuration, Layout layout) : I
     {
     }
 
+    public void GiveAway(Volume volume, ProjectRecord project)
+    {
+        if (ServerAccount() is { } account && Libc.LChown(volume.Data, account.UserId, account.GroupId) != 0)
+            throw Libc.LastError(volume.Data);
+    }
+
     public async Task InitializeAsync(Volume volume, ProjectRecord project, CancellationToken cancellationToken)
     {
         var account = ServerAccount();
-        if (account is not null && Libc.LChown(volume.Data, account.UserId, account.GroupId) != 0)
-            throw Libc.LastError(volume.Data);
+        GiveAway(volume, project);
         var binary = _binaries.For(project.PostgresMajor);
         try
         {
@@ -67,6 +72,11 @@ internal sealed class Native(HostConfiguration configuration, Layout layout) : I
             throw DiskFull.Error(volume.Data, e);
         }
     }
+
+    public string? FindProgram(string name, int major) => _binaries.Found.Where(b => b.Major == major).Select(b => Path.Combine(b.Folder, name)).FirstOrDefault(File.Exists);
+
+    public Task CopyServerAsync(Volume volume, ProjectRecord project, string conninfo, CancellationToken cancellationToken) =>
+        throw new PgdException(ExitCode.MachineLacks, $"there is no pg_basebackup beside the server programs of PostgreSQL {project.PostgresMajor}", $"Install the package postgresql-client-{project.PostgresMajor} (apt.postgresql.org has every version).");
 
     public void PrepareSocketFolder(string folder, Volume volume)
     {

@@ -149,6 +149,12 @@ internal sealed record ProjectRecord
 
     public required int LastPort { get; init; }
 
+    /// <summary>The server that its data comes from, as a connection string without anything secret; null where it comes from none.</summary>
+    public string? Source { get; init; }
+
+    /// <summary>Whether its first branch is a standby of that, and not a copy.</summary>
+    public bool IsFollower { get; init; }
+
     /// <summary>How far back the archived log of its first branch is to reach; null where that log is not archived.</summary>
     public TimeSpan? PointInTime { get; init; }
 

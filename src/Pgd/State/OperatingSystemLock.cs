@@ -249,6 +249,9 @@ internal sealed record LockRequest(string Name, bool Exclusive)
     /// <summary>Only one of the branches that are made at the same time tells what their source does.</summary>
     public static LockRequest Inspecting(string project) => new(project + InspectingSuffix, Exclusive: true);
 
+    /// <summary>While a project's first branch is made anew: others may use it, and what it is not done with is nobody's to sweep.</summary>
+    public static LockRequest Refreshing(string project) => new($"{project}~refreshing", Exclusive: true);
+
     /// <summary>On a snapshot: shared while something is made from it, exclusive while it is made or removed.</summary>
     public static LockRequest Snapshot(BranchName branch, string id, bool exclusive) => new($"{branch}@{id}", exclusive) { Subject = layout => layout.SnapshotFile(branch, id) };
 

@@ -214,6 +214,8 @@ internal static class RecordJson
         json.WriteString("createdAt", record.CreatedAt);
         if (record.PointInTime is { } pointInTime)
             json.WriteString("pointInTime", pointInTime.ToString("c", CultureInfo.InvariantCulture));
+        WriteText(json, "source", record.Source);
+        WriteFlag(json, "isFollower", record.IsFollower);
         WriteFlag(json, "isPointInTimeOff", record.IsPointInTimeOff);
         WriteFlag(json, "isSwitchingArchive", record.IsSwitchingArchive);
         WriteTime(json, "inspectedAt", record.InspectedAt);
@@ -237,6 +239,8 @@ internal static class RecordJson
         LastPort = Number(json, "lastPort"),
         CreatedAt = OptionalTime(json, "createdAt") ?? throw Missing("createdAt"),
         PointInTime = OptionalText(json, "pointInTime") is { } text ? TimeSpan.TryParseExact(text, "c", CultureInfo.InvariantCulture, out var span) ? span : throw Missing("pointInTime") : null,
+        Source = OptionalText(json, "source"),
+        IsFollower = Flag(json, "isFollower"),
         IsPointInTimeOff = Flag(json, "isPointInTimeOff"),
         IsSwitchingArchive = Flag(json, "isSwitchingArchive"),
         InspectedAt = OptionalTime(json, "inspectedAt"),

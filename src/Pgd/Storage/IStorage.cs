@@ -117,6 +117,12 @@ internal sealed record Volume(VolumeKey Key, string Directory)
     /// <summary>Where a server that is watched tells its statements, while it is.</summary>
     public string Trace => Path.Combine(Directory, "trace");
 
+    /// <summary>A file by which a standby's server is let in where it streams from: the password, a certificate, …</summary>
+    public string OfPrimary(string what) => Path.Combine(Directory, PrimaryPrefix + what);
+
+    /// <summary>How the names of those files begin.</summary>
+    public const string PrimaryPrefix = "primary.";
+
     /// <summary>Every folder that its server has to see.</summary>
     public IEnumerable<string> Folders => Mounts.Select(m => m.Folder).Prepend(Directory);
 

@@ -180,7 +180,10 @@ internal sealed partial class Zfs(VolumeFolders folders, Layout layout, HostConf
         var moved = await CloneAsync(source, to, running: false, reporter, cancellationToken).ConfigureAwait(false);
         // What its server said so far.
         if (File.Exists(source.Log))
-            KeepLog(source, moved);
+            Keep(source.Log, moved.Log);
+        // By which a standby gets in where it streams from: nobody else has them.
+        foreach (var file in Directory.EnumerateFiles(source.Directory, Volume.PrimaryPrefix + "*"))
+            Keep(file, Path.Combine(moved.Directory, Path.GetFileName(file)));
         return moved;
     }
 
@@ -206,12 +209,12 @@ internal sealed partial class Zfs(VolumeFolders folders, Layout layout, HostConf
             RemoveProject(key.Project);
     }
 
-    private static void KeepLog(Volume source, Volume moved)
+    private static void Keep(string file, string copy)
     {
-        var owner = Libc.Status(source.Log);
-        File.Copy(source.Log, moved.Log, overwrite: true);
-        if (Libc.EffectiveUserId() == 0 && Libc.LChown(moved.Log, owner.Owner, owner.Group) != 0)
-            throw Libc.LastError(moved.Log);
+        var owner = Libc.Status(file);
+        File.Copy(file, copy, overwrite: true);
+        if (Libc.EffectiveUserId() == 0 && Libc.LChown(copy, owner.Owner, owner.Group) != 0)
+            throw Libc.LastError(copy);
     }
 
     private string[] Reservation() => Settings.SourceReservation is { } size ? ["-o", $"refreservation={size}"] : [];

@@ -20,6 +20,28 @@ internal static class Samples
         Branches = 3,
     };
 
+    public static Freshness Streaming { get; } = new()
+    {
+        Project = "prod",
+        From = "postgresql://replicator@db.example.com:5432/shop",
+        Follow = FollowMode.Physical,
+        Status = FollowStatus.Streaming,
+        DataAsOf = Now.AddSeconds(-2),
+        SourceLsn = "3/A0012300",
+        ReceivedLsn = "3/A0012300",
+        ReplayedLsn = "3/A0002300",
+        LagBytes = 65_536,
+        LagSeconds = 2,
+    };
+
+    public static Freshness Behind { get; } = Streaming with
+    {
+        Project = "stage", Status = FollowStatus.FellBehind, Reason = "postgresql://replicator@db.example.com:5432/shop no longer has what would be next: requested WAL segment 0000000100000003000000A0 has already been removed",
+        Next = "dotnet pgd project refresh stage", DataAsOf = Now.AddHours(-30), SourceLsn = null, LagBytes = null, LagSeconds = 108_000,
+    };
+
+    public static Freshness Copied { get; } = new() { Project = "copy", From = "postgresql://reader@db.example.com:5432/shop", DataAsOf = Now.AddDays(-3), Next = "dotnet pgd project refresh copy" };
+
     public static WriteAheadLogInfo Log { get; } = new()
     {
         Branch = BranchName.Parse("prod/main"),

@@ -46,6 +46,22 @@ public sealed class TextOutput
     public void A_project() => Shows(Screen.None, sheet => ProjectText.Details(Samples.Project, sheet));
 
     [Fact]
+    public void How_new_the_data_of_projects_is() => Shows(Screen.None, sheet => FreshnessText.Table([Samples.Streaming, Samples.Behind, Samples.Copied, new Freshness { Project = "own" }], sheet));
+
+    [Fact]
+    public void How_new_the_data_of_a_project_is() => Shows(Screen.None, sheet =>
+    {
+        FreshnessText.Details(Samples.Streaming, sheet);
+        sheet.Line();
+        FreshnessText.Details(Samples.Behind, sheet);
+        sheet.Line();
+        FreshnessText.Details(Samples.Copied, sheet);
+    });
+
+    [Fact]
+    public void A_branch_that_follows_another_server() => Shows(Screen.None, sheet => BranchText.Details(Samples.Main with { Follows = Samples.Streaming.From, DataAsOf = Samples.Now }, sheet));
+
+    [Fact]
     public void A_project_with_an_archive() => Shows(Screen.None, sheet => ProjectText.Details(Samples.Project with { PointInTime = TimeSpan.FromDays(7) }, sheet));
 
     [Fact]

@@ -24,6 +24,7 @@ internal static class ProjectCreate
         var dump = new Option<string?>("--from-dump") { HelpName = "FILE|-", Description = "Fill it from a dump made by pg_dump or pg_dumpall; - reads standard input" };
         var from = new Option<string?>("--from") { HelpName = "URL", Description = "Make it a copy of a database of another server, as it is at one moment: postgresql://USER@HOST/DATABASE" };
         var password = new Option<bool>("--password-stdin") { Description = "Read the password of --from from the first line of standard input" };
+        var follow = Arguments.OneOf("--follow", "Make it a standby of the whole server that --from names, and keep it current; branches are then as new as that (default: a copy)", "physical");
         var pointInTime = Arguments.PointInTime();
 
         return new Verb(surface, "create", "Create a project and its first branch, \"main\".",
@@ -31,11 +32,13 @@ internal static class ProjectCreate
             "project create prod --pg-version 17 --storage btrfs",
             "# Copy a running database, without a file in between",
             "project create prod --from postgresql://reader@db.example.com/shop --password-stdin <password.txt",
-            "# The same through pg_dump",
+            "# Keep up with it: \"main\" is a standby, and branches are as new as what it has",
+            "project create prod --from postgresql://replicator@db.example.com/shop --follow physical --password-stdin <password.txt",
+            "# A copy through pg_dump",
             "pg_dump -Fc \"$PRODUCTION_URL\" | dotnet pgd project create prod --from-dump -",
             "# Branch from a cluster on ZFS that is already there, running or not",
             "dotnet pgd project create prod --adopt tank/postgres")
-            .With(name, version, storage, pool, runtime, image, network, ports, from, password, dump, adopt, superuser, pointInTime)
+            .With(name, version, storage, pool, runtime, image, network, ports, from, follow, password, dump, adopt, superuser, pointInTime)
             .Does(async (run, cancellationToken) =>
             {
                 if (run[password] && run[from] is null)
@@ -55,6 +58,7 @@ internal static class ProjectCreate
                     Ports = run[ports] is { } range ? PortRange.Parse(range) : null,
                     FromDump = run[dump] is { } file and not "-" ? Path.GetFullPath(file, run.Session.WorkingDirectory) : run[dump],
                     From = url is not null && run[password] ? url with { Password = QueryTarget.FirstLine(run.Session) } : url,
+                    Follow = run[follow] is null ? null : FollowMode.Physical,
                     PointInTime = Arguments.Window(run[pointInTime]),
                     Input = run[dump] == "-" ? run.Session.Input() : null,
                 }, cancellationToken);
