@@ -6,5 +6,6 @@ namespace Pgd.Tool.Commands.Replication;
 internal static class ReplicateNoun
 {
     public static Command Command(Surface surface) =>
-        new Noun(surface, "replicate", "Bring databases of one server to another, and prove that they are the same.");
+        new Noun(surface, "replicate", "Bring databases of one server to another, and prove that they are the same.",
+            ReplicateVerify.Command(surface));
 }
