@@ -25,7 +25,7 @@ internal sealed partial class Benchmark(Tool tool, int scale, int rounds) : IDis
         {
             foreach (var one in all)
             {
-                System.Action measure = one switch { "recovery" => MeasureRecovery, "rehearsal" => MeasureRehearsal, "list" => MeasureList, "testing" => MeasureTestDatabases, "backup" => MeasureBackups, _ => () => MeasureCreate(one) };
+                System.Action measure = one switch { "recovery" => MeasureRecovery, "rehearsal" => MeasureRehearsal, "list" => MeasureList, "testing" => MeasureTestDatabases, "backup" => MeasureBackups, "verify" => MeasureComparisons, _ => () => MeasureCreate(one) };
                 measure();
             }
         }

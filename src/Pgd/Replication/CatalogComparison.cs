@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.RegularExpressions;
 using Npgsql;
 using Pgd.Backups;
 using Pgd.Postgres;
@@ -9,12 +10,12 @@ namespace Pgd.Replication;
 /// <summary>What of a database is not in the rows of its tables, at its moment on both sides.</summary>
 /// <param name="source">The source.</param>
 /// <param name="target">The target.</param>
-internal sealed class CatalogComparison(LogicalSource source, LogicalSource target)
+internal sealed partial class CatalogComparison(LogicalSource source, LogicalSource target)
 {
     private const int LargeObjectPiece = 1 << 20;
 
     /// <summary>Definitions that differ; with owners and privileges, if they count.</summary>
-    /// <param name="tables">The tables that are meant, quoted where needed; null for all that there is.</param>
+    /// <param name="tables">The tables that are meant, with their indexes; null for all that there is.</param>
     /// <param name="withOwners">Whether owners and privileges count.</param>
     /// <param name="cancellationToken">Ends it.</param>
     public async Task<IReadOnlyList<SchemaDifference>> SchemaAsync(IReadOnlySet<(string Schema, string Name)>? tables, bool withOwners, CancellationToken cancellationToken)
@@ -25,15 +26,24 @@ internal sealed class CatalogComparison(LogicalSource source, LogicalSource targ
 
         async Task<IReadOnlyList<SchemaObject>> ReadAsync(LogicalSource of)
         {
-            var meant = tables?.Select(table => $"{Quoted(table.Schema)}.{Quoted(table.Name)}").ToHashSet(StringComparer.Ordinal);
+            var meant = tables?.Select(table => Bare($"{table.Schema}.{table.Name}")).ToHashSet(StringComparer.Ordinal);
             // What is published where is no part of the data.
-            return [.. (await SchemaReader.ReadAsync(of.Url, LogicalSource.Application, of.Major, withOwners, cancellationToken).ConfigureAwait(false))
-                .Where(one => one.Kind != SchemaKind.Publication && (meant is null || (one.Kind == SchemaKind.Table && meant.Contains(one.Name.Replace("\"", "", StringComparison.Ordinal)))))];
+            return [.. (await SchemaReader.ReadAsync(of.Url, LogicalSource.Application, of.Major, withOwners, cancellationToken).ConfigureAwait(false)).Where(one => one.Kind != SchemaKind.Publication && (meant is null || (TableOf(one) is { } table && meant.Contains(table))))];
         }
 
-        // Quoted or not depends on the version's words.
-        static string Quoted(string name) => name.Replace("\"", "", StringComparison.Ordinal);
+        static string? TableOf(SchemaObject one) => one.Kind switch
+        {
+            SchemaKind.Table => Bare(one.Name),
+            SchemaKind.Index when IndexedTable().Match(one.Text) is { Success: true } match => Bare(match.Groups[1].Value),
+            _ => null,
+        };
+
+        // Whether a name is quoted depends on the version's words.
+        static string Bare(string name) => name.Replace("\"", "", StringComparison.Ordinal);
     }
+
+    [GeneratedRegex(@"^CREATE (?:UNIQUE )?INDEX .+? ON (?:ONLY )?(.+?) USING ", RegexOptions.Singleline)]
+    private static partial Regex IndexedTable();
 
     /// <summary>Sequences that are behind at the target.</summary>
     public async Task<IReadOnlyList<ComparedSequence>> SequencesAsync(bool ofTheTablesOnly, bool isFollowing, CancellationToken cancellationToken)

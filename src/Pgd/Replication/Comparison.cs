@@ -36,6 +36,9 @@ public sealed record Comparison
     /// <summary>Gets the statements that make the target's rows equal; null for nowhere. They have values of rows in them.</summary>
     public TextWriter? SqlFix { get; init; }
 
+    /// <summary>How rows are hashed, in place of what fits both servers.</summary>
+    internal RowHash? Hash { get; init; }
+
     /// <summary>Compares them.</summary>
     /// <param name="reporter">Hears how far it is.</param>
     /// <param name="cancellationToken">Ends it.</param>

@@ -4,6 +4,7 @@ using Npgsql;
 using Pgd.Backups;
 using Pgd.Libpq;
 using Pgd.Postgres;
+using Pgd.Schema;
 
 namespace Pgd.Replication;
 
@@ -70,13 +71,17 @@ internal sealed class DatabaseComparison(Comparison request, ConnectionUrl sourc
         var catalog = new CatalogComparison(source, target);
         var meant = selection.IsPartial ? source.Tables.Concat(source.Partitioned).Concat(target.Tables).Concat(target.Partitioned).Select(table => (table.Schema, table.Name)).ToHashSet() : null;
         reporter.Step($"comparing the definitions of {sourceUrl.Database}");
+        var schema = await catalog.SchemaAsync(meant, request.WithOwners, cancellationToken).ConfigureAwait(false);
+        // A newer server brings newer ones.
+        var newer = source.Major == target.Major ? [] : schema.Where(one => one is { Kind: SchemaKind.Extension, Change: SchemaChange.Changed }).ToList();
+        notes.AddRange(newer.Select(one => $"{one} has another version, as it comes with PostgreSQL {target.Major}."));
         var found = new ComparedDatabase
         {
             Name = sourceUrl.Database,
             SourceMajor = source.Major,
             TargetMajor = target.Major,
             IsFollowing = following is not null,
-            Schema = await catalog.SchemaAsync(meant, request.WithOwners, cancellationToken).ConfigureAwait(false),
+            Schema = [.. schema.Except(newer)],
             Sequences = await catalog.SequencesAsync(selection.IsPartial, following is not null, cancellationToken).ConfigureAwait(false),
             MissingRoles = request.WithOwners ? await catalog.MissingRolesAsync(cancellationToken).ConfigureAwait(false) : [],
         };
@@ -92,8 +97,8 @@ internal sealed class DatabaseComparison(Comparison request, ConnectionUrl sourc
     // Hashes are compared only where both servers are seen to compute the same.
     private async Task<RowHash> HashAsync(LogicalSource source, LogicalSource target, List<string> notes, CancellationToken cancellationToken)
     {
-        if (request.Strict)
-            return RowHash.Bytes;
+        if (request.Strict || request.Hash is not null)
+            return request.Hash ?? RowHash.Bytes;
         foreach (var hash in (RowHash[])(Math.Min(source.Major, target.Major) >= RowHashes.FirstWithValues ? [RowHash.Values, RowHash.Text] : [RowHash.Text]))
         {
             var said = await Task.WhenAll(AskAsync(source, hash), AskAsync(target, hash)).ConfigureAwait(false);

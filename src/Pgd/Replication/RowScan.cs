@@ -18,6 +18,9 @@ internal sealed class RowScan(TablePair pair, ScriptConnection source, ScriptCon
     /// <summary>Of a table no more rows that differ are looked for.</summary>
     public const int MostSuspects = 100_000;
 
+    // Without a key all of the table is read to see whether they still differ, and nothing mends them.
+    private const int MostWithoutKey = 10_000;
+
     private const long MostAtOnce = 1_000_000;
     private const int KeysAtOnce = 10_000, MostTexts = 1_000;
     private readonly HashSet<string> _known = new(StringComparer.Ordinal);
@@ -44,8 +47,9 @@ internal sealed class RowScan(TablePair pair, ScriptConnection source, ScriptCon
         foreach (var some in await PartsAsync(cancellationToken).ConfigureAwait(false))
         {
             var unequal = await UnequalAsync(some, cancellationToken).ConfigureAwait(false);
-            IsCutOff |= Keys.Count + Rows.Count + unequal.Count > MostSuspects;
-            foreach (var chunk in unequal.Take(MostSuspects - Keys.Count - Rows.Count).Chunk(KeysAtOnce))
+            var most = pair.Key.Count > 0 ? MostSuspects : MostWithoutKey;
+            IsCutOff |= Keys.Count + Rows.Count + unequal.Count > most;
+            foreach (var chunk in unequal.Take(most - Keys.Count - Rows.Count).Chunk(KeysAtOnce))
                 await LookUpAsync(chunk, cancellationToken).ConfigureAwait(false);
             if (IsCutOff)
                 return;
