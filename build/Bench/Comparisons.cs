@@ -39,7 +39,7 @@ internal sealed partial class Benchmark
         LabCommand.Run("psql", "--no-psqlrc", "--quiet", "--dbname", Url("postgres"), "--command", "create database source");
         LabCommand.Run("psql", "--no-psqlrc", "--quiet", "--dbname", Url("source"), "--command", $"""
             create table accounts as select i as id, md5(i::text) as token, 'customer ' || i || ' of branch ' || i % 1000 as name, md5((i * 7)::text) || md5((i * 13)::text) as note, (i * 7919 % 1000003)::numeric / 100 as balance,
-                timestamptz '2026-01-01' + i * interval '7 seconds' as since from generate_series(1, {(scale * 100_000).ToString(CultureInfo.InvariantCulture)}::bigint) i
+                timestamptz '2026-01-01' + i * interval '7 seconds' as since from generate_series(1, {(scale * 400_000).ToString(CultureInfo.InvariantCulture)}::bigint) i
             """, "--command", "alter table accounts add primary key (id)");
         LabCommand.Run("psql", "--no-psqlrc", "--quiet", "--dbname", Url("postgres"), "--command", "create database target template source");
         foreach (var database in databases)

@@ -69,11 +69,11 @@ internal sealed partial class CatalogComparison(LogicalSource source, LogicalSou
     }
 
     /// <summary>The large objects by their numbers and content.</summary>
-    public async Task<ComparedLargeObjects> LargeObjectsAsync(CancellationToken cancellationToken)
+    public async Task<ComparedLargeObjects?> LargeObjectsAsync(CancellationToken cancellationToken)
     {
         var both = await Task.WhenAll(HashesAsync(source), HashesAsync(target)).ConfigureAwait(false);
         var (here, there) = (both[0], both[1]);
-        return new(here.Count, [.. here.Keys.Where(number => !there.ContainsKey(number)).Order()], [.. there.Keys.Where(number => !here.ContainsKey(number)).Order()], [.. here.Where(one => there.TryGetValue(one.Key, out var hash) && hash != one.Value).Select(one => one.Key).Order()]);
+        return new ComparedLargeObjects(here.Count, [.. here.Keys.Where(number => !there.ContainsKey(number)).Order()], [.. there.Keys.Where(number => !here.ContainsKey(number)).Order()], [.. here.Where(one => there.TryGetValue(one.Key, out var hash) && hash != one.Value).Select(one => one.Key).Order()]);
 
         // Piece by piece: one may have more bytes than a value can.
         async Task<Dictionary<long, string>> HashesAsync(LogicalSource of)

@@ -70,28 +70,28 @@ internal sealed class DatabaseComparison(Comparison request, ConnectionUrl sourc
         var (pairs, atSourceOnly, atTargetOnly) = await TablePair.OfAsync(source, target, hash, conditions, cancellationToken).ConfigureAwait(false);
         var catalog = new CatalogComparison(source, target);
         var meant = selection.IsPartial ? source.Tables.Concat(source.Partitioned).Concat(target.Tables).Concat(target.Partitioned).Select(table => (table.Schema, table.Name)).ToHashSet() : null;
-        reporter.Step($"comparing the definitions of {sourceUrl.Database}");
-        var schema = await catalog.SchemaAsync(meant, request.WithOwners, cancellationToken).ConfigureAwait(false);
+        // Side by side: what is in the catalogs is many small questions, and rows are a few long ones.
+        var (schema, sequences) = (catalog.SchemaAsync(meant, request.WithOwners, cancellationToken), catalog.SequencesAsync(selection.IsPartial, following is not null, cancellationToken));
+        var roles = request.WithOwners ? catalog.MissingRolesAsync(cancellationToken) : Task.FromResult<IReadOnlyList<string>>([]);
+        var objects = selection.IsPartial ? Task.FromResult<ComparedLargeObjects?>(null) : catalog.LargeObjectsAsync(cancellationToken);
+        var rows = RowsAsync(source, target, pairs, cancellationToken);
+        await Task.WhenAll(schema, sequences, roles, objects, rows).ConfigureAwait(false);
         // A newer server brings newer ones.
-        var newer = source.Major == target.Major ? [] : schema.Where(one => one is { Kind: SchemaKind.Extension, Change: SchemaChange.Changed }).ToList();
-        notes.AddRange(newer.Select(one => $"{one} has another version, as it comes with PostgreSQL {target.Major}."));
+        var newer = source.Major == target.Major ? [] : (await schema.ConfigureAwait(false)).Where(one => one is { Kind: SchemaKind.Extension, Change: SchemaChange.Changed }).ToList();
         var found = new ComparedDatabase
         {
             Name = sourceUrl.Database,
             SourceMajor = source.Major,
             TargetMajor = target.Major,
             IsFollowing = following is not null,
-            Schema = [.. schema.Except(newer)],
-            Sequences = await catalog.SequencesAsync(selection.IsPartial, following is not null, cancellationToken).ConfigureAwait(false),
-            MissingRoles = request.WithOwners ? await catalog.MissingRolesAsync(cancellationToken).ConfigureAwait(false) : [],
-        };
-        var scanned = await RowsAsync(source, target, pairs, cancellationToken).ConfigureAwait(false);
-        return (found with
-        {
-            LargeObjects = selection.IsPartial ? null : await catalog.LargeObjectsAsync(cancellationToken).ConfigureAwait(false),
+            Schema = [.. (await schema.ConfigureAwait(false)).Except(newer)],
+            Sequences = await sequences.ConfigureAwait(false),
+            MissingRoles = await roles.ConfigureAwait(false),
+            LargeObjects = await objects.ConfigureAwait(false),
             Tables = [.. await CountsAsync(source, atSourceOnly, isOfSource: true, cancellationToken).ConfigureAwait(false), .. await CountsAsync(target, atTargetOnly, isOfSource: false, cancellationToken).ConfigureAwait(false)],
-            Notes = notes,
-        }, scanned);
+            Notes = [.. notes, .. newer.Select(one => $"{one} has another version, as it comes with PostgreSQL {target.Major}.")],
+        };
+        return (found, await rows.ConfigureAwait(false));
     }
 
     // Hashes are compared only where both servers are seen to compute the same.
@@ -148,6 +148,8 @@ internal sealed class DatabaseComparison(Comparison request, ConnectionUrl sourc
 
     private static async Task<IReadOnlyList<ComparedTable>> CountsAsync(LogicalSource of, IReadOnlyList<SourceTable> tables, bool isOfSource, CancellationToken cancellationToken)
     {
+        if (tables.Count == 0)
+            return [];
         var session = await of.ShareAsync(cancellationToken).ConfigureAwait(false);
         await using var _ = session.ConfigureAwait(false);
         var counted = new List<ComparedTable>();
