@@ -138,7 +138,7 @@ internal sealed partial class Benchmark
 
     private static async Task<double> QueryAsync(string url, string sql)
     {
-        await using var connection = new NpgsqlConnection($"Host=127.0.0.1;Port={new Uri(url).Port};Username=postgres;Database=postgres;Pooling=false;Command Timeout=600");
+        await using var connection = new NpgsqlConnection($"Host=127.0.0.1;Port={new Uri(url).Port};Username=postgres;Database={new Uri(url).AbsolutePath[1..]};Pooling=false;Command Timeout=600");
         await connection.OpenAsync();
         var clock = Stopwatch.StartNew();
         if (sql.StartsWith("copy", StringComparison.Ordinal))

@@ -25,7 +25,7 @@ internal sealed partial class Benchmark(Tool tool, int scale, int rounds) : IDis
         {
             foreach (var one in all)
             {
-                System.Action measure = one switch { "recovery" => MeasureRecovery, "rehearsal" => MeasureRehearsal, "list" => MeasureList, "testing" => MeasureTestDatabases, "backup" => MeasureBackups, "copy-database" => MeasureCopies, _ => () => MeasureCreate(one) };
+                System.Action measure = one switch { "recovery" => MeasureRecovery, "rehearsal" => MeasureRehearsal, "list" => MeasureList, "testing" => MeasureTestDatabases, "backup" => MeasureBackups, "verify" => MeasureComparisons, "copy-database" => MeasureCopies, _ => () => MeasureCreate(one) };
                 measure();
             }
         }

@@ -20,7 +20,7 @@ static int Measure(string[] args)
     try
     {
         using var bench = new Benchmark(new(tool), int.Parse(scale), int.Parse(rounds));
-        bench.Run(only is [var one] ? [one] : ["btrfs", "reflink", "copy", "btrfs" + Benchmark.InDocker, "recovery", "rehearsal", "testing", "backup", "copy-database", "list"]);
+        bench.Run(only is [var one] ? [one] : ["btrfs", "reflink", "copy", "btrfs" + Benchmark.InDocker, "recovery", "rehearsal", "testing", "backup", "copy-database", "verify", "list"]);
         return 0;
     }
     catch (InvalidOperationException error)

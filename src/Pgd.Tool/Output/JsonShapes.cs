@@ -12,7 +12,7 @@ namespace Pgd.Tool.Output;
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     WriteIndented = true,
-    Converters = [typeof(PortRangeJson), typeof(DurationJson), typeof(CamelCaseEnum<BranchStatus>), typeof(CamelCaseEnum<SnapshotStatus>), typeof(CamelCaseEnum<DatabaseStrategy>), typeof(CamelCaseEnum<BackupMode>), typeof(CamelCaseEnum<BackupKind>), typeof(CamelCaseEnum<BackupStatus>), typeof(CamelCaseEnum<VerificationLevel>), typeof(CamelCaseEnum<Severity>), typeof(CamelCaseEnum<SchemaKind>), typeof(CamelCaseEnum<SchemaChange>), typeof(CamelCaseEnum<ReplicationState>), typeof(CamelCaseEnum<SetupOutcome>), typeof(CamelCaseEnum<DataFileSystem>), typeof(CamelCaseEnum<FollowMode>), typeof(CamelCaseEnum<FollowStatus>)])]
+    Converters = [typeof(PortRangeJson), typeof(DurationJson), typeof(CamelCaseEnum<BranchStatus>), typeof(CamelCaseEnum<SnapshotStatus>), typeof(CamelCaseEnum<DatabaseStrategy>), typeof(CamelCaseEnum<BackupMode>), typeof(CamelCaseEnum<BackupKind>), typeof(CamelCaseEnum<BackupStatus>), typeof(CamelCaseEnum<VerificationLevel>), typeof(CamelCaseEnum<Severity>), typeof(CamelCaseEnum<SchemaKind>), typeof(CamelCaseEnum<SchemaChange>), typeof(CamelCaseEnum<ReplicationState>), typeof(CamelCaseEnum<SetupOutcome>), typeof(CamelCaseEnum<DataFileSystem>), typeof(CamelCaseEnum<FollowMode>), typeof(CamelCaseEnum<FollowStatus>), typeof(CamelCaseEnum<RowDifferenceKind>)])]
 [JsonSerializable(typeof(Project))]
 [JsonSerializable(typeof(IReadOnlyList<Project>))]
 [JsonSerializable(typeof(Freshness))]
@@ -62,6 +62,7 @@ namespace Pgd.Tool.Output;
 [JsonSerializable(typeof(BranchActivity))]
 [JsonSerializable(typeof(ProjectStatus))]
 [JsonSerializable(typeof(Exported))]
+[JsonSerializable(typeof(Compared))]
 internal sealed partial class JsonShapes : JsonSerializerContext
 {
     /// <summary>The shapes, with text left readable: what we print never becomes part of a page.</summary>

@@ -169,7 +169,7 @@ public sealed class LogicalReplication
         var done = new List<T>();
         // Of a single one the copy may have another name.
         foreach (var database in databases)
-            done.Add(await work(_source with { Database = database }, databases.Count == 1 && database == _source.Database ? _target : _target with { Database = database }).ConfigureAwait(false));
+            done.Add(await work(_source with { Database = database }, ReplicationFilter.TargetOf(_source, _target, databases, database)).ConfigureAwait(false));
         return done;
     }
 }

@@ -90,6 +90,10 @@ public sealed record ReplicationFilter
         }
     }
 
+    /// <summary>Where a database goes: the connection's own to the target's own, and several each to the one of its name.</summary>
+    internal static ConnectionUrl TargetOf(ConnectionUrl source, ConnectionUrl target, IReadOnlyList<string> databases, string database) =>
+        databases.Count == 1 && database == source.Database ? target : target with { Database = database };
+
     /// <summary>The tables of one of its databases that are meant.</summary>
     internal TableSelection Of(string database)
     {

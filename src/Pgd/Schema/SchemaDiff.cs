@@ -31,21 +31,16 @@ public sealed record SchemaDiff
 
     internal static SchemaDiff Of(BranchName branch, BranchName @base, string database, IReadOnlyList<SchemaObject> old, IReadOnlyList<SchemaObject> @new)
     {
-        var before = old.ToDictionary(o => (o.Kind, o.Name));
-        var after = @new.ToDictionary(o => (o.Kind, o.Name));
         var (counts, objects, text) = (new SortedDictionary<(SchemaKind, SchemaChange), int>(), new List<SchemaDifference>(), new StringBuilder());
-        foreach (var key in before.Keys.Union(after.Keys).OrderBy(k => k.Kind).ThenBy(k => k.Name, StringComparer.Ordinal))
+        foreach (var (was, now) in Pairs(old, @new))
         {
-            var (was, now) = (before.GetValueOrDefault(key), after.GetValueOrDefault(key));
-            var difference = new SchemaDifference(key.Kind, key.Name, was is null ? SchemaChange.Added : now is null ? SchemaChange.Removed : SchemaChange.Changed, was?.Text, now?.Text);
-            if (difference.Old == difference.New)
-                continue;
+            var difference = Difference(was, now);
             objects.Add(difference);
-            foreach (var change in was is null || now is null ? [(key.Kind, difference.Change)] : Changes(was, now))
+            foreach (var change in was is null || now is null ? [(difference.Kind, difference.Change)] : Changes(was, now))
                 counts[change] = counts.GetValueOrDefault(change) + 1;
             if (text.Length == 0)
                 text.Append("--- ").Append(@base).Append("\n+++ ").Append(branch).Append('\n');
-            UnifiedDiff.Write(text, $"{SchemaWords.One(key.Kind)} {key.Name}", difference.Old ?? "", difference.New ?? "");
+            UnifiedDiff.Write(text, $"{SchemaWords.One(difference.Kind)} {difference.Name}", difference.Old ?? "", difference.New ?? "");
         }
 
         return new()
@@ -58,6 +53,23 @@ public sealed record SchemaDiff
             Text = text.ToString(),
         };
     }
+
+    /// <summary>What differs, object by object.</summary>
+    internal static IEnumerable<SchemaDifference> Differences(IReadOnlyList<SchemaObject> old, IReadOnlyList<SchemaObject> @new) => Pairs(old, @new).Select(pair => Difference(pair.Was, pair.Now));
+
+    private static IEnumerable<(SchemaObject? Was, SchemaObject? Now)> Pairs(IReadOnlyList<SchemaObject> old, IReadOnlyList<SchemaObject> @new)
+    {
+        var before = old.ToDictionary(o => (o.Kind, o.Name));
+        var after = @new.ToDictionary(o => (o.Kind, o.Name));
+        return from key in before.Keys.Union(after.Keys).OrderBy(k => k.Kind).ThenBy(k => k.Name, StringComparer.Ordinal)
+               let was = before.GetValueOrDefault(key)
+               let now = after.GetValueOrDefault(key)
+               where was?.Text != now?.Text
+               select (was, now);
+    }
+
+    private static SchemaDifference Difference(SchemaObject? was, SchemaObject? now) =>
+        new((was ?? now)!.Kind, (was ?? now)!.Name, was is null ? SchemaChange.Added : now is null ? SchemaChange.Removed : SchemaChange.Changed, was?.Text, now?.Text);
 
     private static IEnumerable<(SchemaKind, SchemaChange)> Changes(SchemaObject was, SchemaObject now)
     {
@@ -86,4 +98,8 @@ public sealed record SchemaGroup(SchemaKind Kind, SchemaChange Change, int Count
 /// <param name="Change">What happened to it.</param>
 /// <param name="Old">How it reads in what was compared with; null if it is not there.</param>
 /// <param name="New">How it reads in the branch; null if it is not there.</param>
-public sealed record SchemaDifference(SchemaKind Kind, string Name, SchemaChange Change, string? Old, string? New);
+public sealed record SchemaDifference(SchemaKind Kind, string Name, SchemaChange Change, string? Old, string? New)
+{
+    /// <summary>What it is called: <c>foreign table sales.orders</c>.</summary>
+    public override string ToString() => $"{SchemaWords.One(Kind)} {Name}";
+}

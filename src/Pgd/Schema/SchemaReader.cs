@@ -1,5 +1,6 @@
 using System.Globalization;
 using Npgsql;
+using Pgd.Libpq;
 using Pgd.Postgres;
 
 namespace Pgd.Schema;
@@ -28,30 +29,35 @@ internal static class SchemaReader
         try
         {
             connection.Execute(Plainly, cancellationToken);
-            var foreign = connection.Query(SchemaQueries.Foreign, cancellationToken).Select(r => r[0]!).ToHashSet(StringComparer.Ordinal);
-            var objects = new Dictionary<string, SchemaObject>(StringComparer.Ordinal);
+            var read = new Reading(branch.ToString(), connection.Query(SchemaQueries.Foreign, cancellationToken));
             foreach (var query in SchemaQueries.Of(major, privileges))
-            {
-                foreach (var row in connection.Query(query, cancellationToken))
-                {
-                    if (row is not [{ } key, var kind, var name, var part, var partName, var line])
-                        throw Changed(branch);
-                    if (kind is not null && !foreign.Contains(key) && IsOwn(key, kind, name))
-                        objects.Add(key, new(Enum.Parse<SchemaKind>(kind), name ?? throw Changed(branch)));
-                    if (objects.TryGetValue(key, out var found))
-                        // What vanished meanwhile has no definition any more.
-                        found.Lines.Add(new(line ?? throw Changed(branch), part is null ? null : Enum.Parse<SchemaKind>(part), partName ?? ""));
-                }
-            }
-
+                read.Add(connection.Query(query, cancellationToken));
             connection.Execute("rollback", cancellationToken);
-            foreach (var whole in objects.Values)
-                CloseEmptyList(whole.Lines);
-            return [.. objects.Values.OrderBy(o => o.Kind).ThenBy(o => o.Name, StringComparer.Ordinal)];
+            return read.Objects();
         }
         catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.InternalError)
         {
-            throw Changed(branch, e);
+            throw Changed(branch.ToString(), e);
+        }
+    }
+
+    /// <summary>The same of a database of any server.</summary>
+    /// <exception cref="PgdException">It does not answer, or somebody changed it meanwhile (<see cref="ExitCode.Failed"/>).</exception>
+    public static async Task<IReadOnlyList<SchemaObject>> ReadAsync(ConnectionUrl url, string application, int major, bool privileges, CancellationToken cancellationToken)
+    {
+        var connection = await ScriptConnection.OpenAsync(url, application, null, cancellationToken).ConfigureAwait(false);
+        await using var _ = connection.ConfigureAwait(false);
+        try
+        {
+            await connection.QueryAsync(Plainly, cancellationToken).ConfigureAwait(false);
+            var read = new Reading(url.ToString(), await connection.QueryAsync(SchemaQueries.Foreign, cancellationToken).ConfigureAwait(false));
+            foreach (var query in SchemaQueries.Of(major, privileges))
+                read.Add(await connection.QueryAsync(query, cancellationToken).ConfigureAwait(false));
+            return read.Objects();
+        }
+        catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.InternalError)
+        {
+            throw Changed(url.ToString(), e);
         }
     }
 
@@ -69,6 +75,34 @@ internal static class SchemaReader
         }
     }
 
-    private static PgdException Changed(BranchName branch, Exception? inner = null) =>
-        new(ExitCode.Failed, $"the schema of {branch} was changed while it was read{(inner is null ? "" : $": {inner.Message}")}", "Run it again when no migration runs there.", inner);
+    private static PgdException Changed(string of, Exception? inner = null) =>
+        new(ExitCode.Failed, $"the schema of {of} was changed while it was read{(inner is null ? "" : $": {inner.Message}")}", "Run it again when no migration runs there.", inner);
+
+    /// <summary>What the answers come to.</summary>
+    private sealed class Reading(string of, IReadOnlyList<string?[]> foreign)
+    {
+        private readonly HashSet<string> _foreign = foreign.Select(row => row[0]!).ToHashSet(StringComparer.Ordinal);
+        private readonly Dictionary<string, SchemaObject> _objects = new(StringComparer.Ordinal);
+
+        public void Add(IReadOnlyList<string?[]> rows)
+        {
+            foreach (var row in rows)
+            {
+                if (row is not [{ } key, var kind, var name, var part, var partName, var line])
+                    throw Changed(of);
+                if (kind is not null && !_foreign.Contains(key) && IsOwn(key, kind, name))
+                    _objects.Add(key, new(Enum.Parse<SchemaKind>(kind), name ?? throw Changed(of)));
+                if (_objects.TryGetValue(key, out var found))
+                    // What vanished meanwhile has no definition any more.
+                    found.Lines.Add(new(line ?? throw Changed(of), part is null ? null : Enum.Parse<SchemaKind>(part), partName ?? ""));
+            }
+        }
+
+        public IReadOnlyList<SchemaObject> Objects()
+        {
+            foreach (var whole in _objects.Values)
+                CloseEmptyList(whole.Lines);
+            return [.. _objects.Values.OrderBy(o => o.Kind).ThenBy(o => o.Name, StringComparer.Ordinal)];
+        }
+    }
 }

@@ -28,6 +28,9 @@ public sealed class JsonOutput
     public void Shape_of_a_promoted_branch() => Snapshot.Match(JsonText.Of(Samples.Promoted, JsonShapes.All.Promoted));
 
     [Fact]
+    public void Shape_of_a_comparison() => Snapshot.Match(JsonText.Of(Samples.Compared, JsonShapes.All.Compared));
+
+    [Fact]
     public void Shape_of_a_deletion() => Snapshot.Match(JsonText.Of(new Deleted("prod/dev", false), JsonShapes.All.Deleted));
 
     [Fact]

@@ -51,14 +51,27 @@ public sealed class Misuse
     [InlineData("doctor --dry-run", "--dry-run goes with --fix", "Write: dotnet pgd doctor --fix --dry-run")]
     [InlineData("branch diff prod/dev dev", "\"dev\" is not the name of a branch", "Write it as PROJECT/BRANCH, for example prod/dev.")]
     [InlineData("completion tcsh", "there is no completion for \"tcsh\"", "Choose one of bash, zsh, fish.")]
+    [InlineData("replicate verify", "it is not said which server is the source", "Name it with --source postgresql://USER@HOST/DATABASE, or in PGD_SOURCE_URL.")]
+    [InlineData("replicate verify --source postgresql://db/shop", "it is not said which server is the target", "Name it with --target postgresql://USER@HOST/DATABASE, or in PGD_TARGET_URL.")]
+    [InlineData("replicate verify --source postgresql://a/shop --target postgresql://b --include-tables ,", "--include-tables is empty", null)]
+    [InlineData("replicate verify --source postgresql://a/shop --target postgresql://b --jobs 0", "--jobs cannot be \"0\": it is a number from 1 on", null)]
     [InlineData("status --wait-lock soon", "\"soon\" is not a duration", "Write a number and a unit (s, m, h, d, w), for example 30m, 12h or 7d; never or 0 for none.")]
-    public async Task Is_told_with_what_to_type_and_exit_status_2(string line, string message, string hint)
+    public async Task Is_told_with_what_to_type_and_exit_status_2(string line, string message, string? hint)
     {
         var run = await ToolRun.OfAsync(line);
 
-        Assert.Equal($"error: {message}\nhint: {hint}\n", run.Error);
+        Assert.Equal($"error: {message}\n{(hint is null ? "" : $"hint: {hint}\n")}", run.Error);
         Assert.Empty(run.Output);
         Assert.Equal(2, run.Status);
+    }
+
+    [Fact]
+    public async Task Passwords_are_taken_from_standard_input_and_not_from_the_command_line()
+    {
+        var refused = await ToolRun.OfAsync("replicate verify --source postgresql://a/shop --target postgresql://b --password secret");
+        Assert.True(refused.Status == 2 && refused.Error.Contains("--password is refused", StringComparison.Ordinal) && !refused.Error.Contains("secret", StringComparison.Ordinal), refused.Error);
+        var empty = await ToolRun.OfAsync("replicate verify --source postgresql://a/shop --target postgresql://b --passwords-stdin");
+        Assert.True(empty.Status == 2 && empty.Error.Contains("--passwords-stdin found no password", StringComparison.Ordinal), empty.Error);
     }
 
     [Fact]

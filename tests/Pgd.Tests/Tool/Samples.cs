@@ -162,6 +162,46 @@ internal static class Samples
         ]);
 
     public static Status Status { get; } = new("0.1.0", "/var/lib/pgd", "default", [], [Project], [Main, Preview]);
+
+    public static Pgd.Replication.Compared Compared { get; } = new()
+    {
+        Source = "postgresql://reader@old.example.com:5432/shop",
+        Target = "postgresql://owner@new.example.com:5432/shop",
+        Strict = false,
+        Seconds = 75.25,
+        Databases =
+        [
+            new()
+            {
+                Name = "shop",
+                SourceMajor = 15,
+                TargetMajor = 17,
+                Tables =
+                [
+                    new()
+                    {
+                        Schema = "sales", Name = "orders", Key = ["id"], SourceRows = 1_250_000, TargetRows = 1_249_999, Missing = 2, Extra = 1, Different = 1,
+                        Rows =
+                        [
+                            new(Pgd.Replication.RowDifferenceKind.Different, new Dictionary<string, string?> { ["id"] = "7" }, [new("note", null, ""), new("price", "1.50", "1.5")], 1),
+                            new(Pgd.Replication.RowDifferenceKind.Missing, new Dictionary<string, string?> { ["id"] = "9" }, [], 1),
+                            new(Pgd.Replication.RowDifferenceKind.Extra, new Dictionary<string, string?> { ["id"] = "-1" }, [], 1),
+                        ],
+                    },
+                    new() { Schema = "sales", Name = "log", SourceRows = 10, TargetRows = 12, Extra = 2, Rows = [new(Pgd.Replication.RowDifferenceKind.Extra, new Dictionary<string, string?> { ["text"] = "twice\t" }, [], 2)] },
+                    new() { Schema = "sales", Name = "gone", SourceRows = 5 },
+                    new() { Schema = "sales", Name = "stock", Key = ["id"], SourceRows = 800, TargetRows = 800 },
+                ],
+                Schema = [new(Pgd.Schema.SchemaKind.Table, "sales.orders", Pgd.Schema.SchemaChange.Changed, "CREATE TABLE sales.orders (\n    id integer NOT NULL,\n)", "CREATE TABLE sales.orders (\n    id integer,\n)"), new(Pgd.Schema.SchemaKind.View, "sales.latest", Pgd.Schema.SchemaChange.Removed, "CREATE VIEW", null)],
+                Sequences = [new("sales.orders_id_seq", 1_250_008, 1, false)],
+                LargeObjects = new(3, [16_405], [], [16_406]),
+                MissingRoles = ["clerk"],
+                Notes = ["extension pg_trgm has another version, as it comes with PostgreSQL 17."],
+            },
+            new() { Name = "crm", SourceMajor = 17, TargetMajor = 17, IsFollowing = true, Tables = [new() { Schema = "public", Name = "people", Key = ["id"], SourceRows = 12_000, TargetRows = 12_000 }], Sequences = [new("public.people_id_seq", 12_001, 1, true)], LargeObjects = new(0, [], [], []) },
+            new() { Name = "hr", IsMissing = true },
+        ],
+    };
 }
 
 /// <summary>A clock that stands still until it is moved, and whose timers fire when it is.</summary>

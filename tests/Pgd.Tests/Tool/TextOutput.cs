@@ -25,6 +25,15 @@ public sealed class TextOutput
     public void A_created_branch() => Shows(Screen.None, sheet => BranchText.Made(new(Samples.Preview, true), sheet));
 
     [Fact]
+    public void A_comparison() => Shows(Screen.None, sheet => ComparisonText.Write(Samples.Compared, null, sheet));
+
+    [Fact]
+    public void A_comparison_of_what_is_equal() => Shows(Screen.None, sheet => ComparisonText.Write(Samples.Compared with { Databases = [Samples.Compared.Databases[1]] }, null, sheet));
+
+    [Fact]
+    public void A_comparison_that_is_not_decided() => Shows(Screen.None, sheet => ComparisonText.Write(Samples.Compared with { Databases = [Samples.Compared.Databases[1] with { Tables = [new() { Schema = "sales", Name = "counters", Key = ["id"], SourceRows = 3, TargetRows = 3, Undecided = 1 }] }] }, null, sheet));
+
+    [Fact]
     public void A_tree_of_branches() => Shows(Screen.None, sheet => TreeText.Write([Samples.Main, Samples.Preview, Samples.Expired, Samples.Preview with { Name = BranchName.Parse("prod/qa") }, Samples.Main with { Name = BranchName.Parse("stage/main") }, Samples.Preview with { Name = BranchName.Parse("stage/dev"), Parent = BranchName.Parse("stage/gone"), Golden = true }], sheet));
 
     [Fact]
