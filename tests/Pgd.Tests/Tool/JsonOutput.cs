@@ -10,6 +10,9 @@ public sealed class JsonOutput
     public void Shape_of_a_project() => Snapshot.Match(JsonText.Of(Samples.Project, JsonShapes.All.Project));
 
     [Fact]
+    public void Shape_of_an_estimate() => Snapshot.Match(JsonText.Of(Samples.Estimated, JsonShapes.All.IReadOnlyListEstimatedDatabase));
+
+    [Fact]
     public void Shape_of_logs() => Snapshot.Match(JsonText.Of<IReadOnlyList<WriteAheadLogInfo>>([Samples.Log], JsonShapes.All.IReadOnlyListWriteAheadLogInfo));
 
     [Fact]
