@@ -7,7 +7,7 @@ namespace Pgd.Tool;
 /// <summary>The tool in one call, as a program starts it and as tests do: arguments in, exit status out.</summary>
 internal static class Entry
 {
-    // "@name" belongs to the programs that "exec" and "psql" run: it is no response file of ours.
+    // "@name" belongs to the programs that "exec" and "psql" run. Where there are none, it is a file of options.
     internal static readonly ParserConfiguration Parsing = new() { ResponseFileTokenReplacer = null };
 
     public static async Task<int> RunAsync(string[] args, Session session)
@@ -15,7 +15,7 @@ internal static class Entry
         var errors = new ErrorOutput(session, json: AsksForJson(args));
         try
         {
-            var parsed = CommandTree.Create(session).Parse(args, Parsing);
+            var parsed = CommandTree.Create(session).Parse(args, args is ["replicate", ..] ? new() { ResponseFileTokenReplacer = OptionFile.In(session.WorkingDirectory) } : Parsing);
             if (parsed.Action is not ParseErrorAction)
                 ParseErrors.RefuseStrayOptions(parsed);
             else

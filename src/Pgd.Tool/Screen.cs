@@ -5,6 +5,9 @@ namespace Pgd.Tool;
 /// <summary>What a stream can show: whether a person watches it, in color, how wide.</summary>
 internal sealed partial record Screen(bool IsTerminal, bool Color, int Width)
 {
+    /// <summary>How many lines it shows.</summary>
+    public int Height { get; init; } = 24;
+
     /// <summary>A file or a pipe.</summary>
     public static Screen None { get; } = new(false, false, int.MaxValue);
 
@@ -14,7 +17,8 @@ internal sealed partial record Screen(bool IsTerminal, bool Color, int Width)
         var forced = environment.TryGetValue("CLICOLOR_FORCE", out var force) && force is not ("" or "0");
         var refused = environment.TryGetValue("NO_COLOR", out var no) && no.Length > 0;
         var dumb = environment.TryGetValue("TERM", out var term) && term == "dumb";
-        return new(isTerminal && !dumb, !refused && (forced || (isTerminal && !dumb)), isTerminal ? WidthOfTerminal() : int.MaxValue);
+        var (width, height) = isTerminal ? SizeOfTerminal() : (int.MaxValue, 0);
+        return new Screen(isTerminal && !dumb, !refused && (forced || (isTerminal && !dumb)), width) is var screen && height > 0 ? screen with { Height = height } : screen;
     }
 
     public string Red(string text) => Color ? $"\e[1;31m{text}\e[0m" : text;
@@ -27,31 +31,31 @@ internal sealed partial record Screen(bool IsTerminal, bool Color, int Width)
 
     public string Bold(string text) => Color ? $"\e[1m{text}\e[0m" : text;
 
-    private static int WidthOfTerminal()
+    private static (int Width, int Height) SizeOfTerminal()
     {
         const int usual = 80;
         try
         {
-            var width = OperatingSystem.IsLinux() ? Columns() : Console.WindowWidth;
-            return width > 0 ? width : usual;
+            var (width, height) = OperatingSystem.IsLinux() ? Size() : (Console.WindowWidth, Console.WindowHeight);
+            return (width > 0 ? width : usual, height);
         }
         catch (IOException)
         {
-            return usual;
+            return (usual, 0);
         }
     }
 
     // Console.WindowWidth would initialize the terminal: it switches the keypad's mode and leaves it so, for psql after us as well.
-    private static int Columns()
+    private static (int Columns, int Rows) Size()
     {
         const nuint getWindowSize = 0x5413;
         for (var descriptor = 1; descriptor <= 2; descriptor++)
         {
             if (ioctl(descriptor, getWindowSize, out var size) == 0)
-                return size.Columns;
+                return (size.Columns, size.Rows);
         }
 
-        return 0;
+        return (0, 0);
     }
 
     [StructLayout(LayoutKind.Sequential)]

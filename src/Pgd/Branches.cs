@@ -261,7 +261,7 @@ public sealed class Branches
     {
         var server = new BranchServer(_workspace, project, branch, branch.Generation);
         // Nobody can be asked for that afterwards.
-        var stopped = branch with { ShouldRun = false, DataAsOf = server.IsFollower ? Follower.Later(branch.DataAsOf, Follower.DataAsOf(server, cancellationToken)) : branch.DataAsOf };
+        var stopped = branch with { ShouldRun = false, DataAsOf = server.Follows ? Follower.Later(branch.DataAsOf, Follower.DataAsOf(server, cancellationToken)) : branch.DataAsOf };
         _workspace.State.Write(stopped);
         await server.StopAsync(StopMode.Fast, cancellationToken).ConfigureAwait(false);
         return View(project, stopped);
@@ -590,8 +590,8 @@ public sealed class Branches
             Runtime = project.Runtime,
             PostgresMajor = project.PostgresMajor,
             CreatedAt = branch.CreatedAt,
-            DataAsOf = server.IsFollower ? Follower.Later(branch.DataAsOf, Follower.DataAsOf(server, CancellationToken.None)) : branch.DataAsOf,
-            Follows = server.IsFollower ? project.Source : null,
+            DataAsOf = server.Follows ? Follower.Later(branch.DataAsOf, Follower.DataAsOf(server, CancellationToken.None)) : branch.DataAsOf,
+            Follows = server.Follows ? project.Source : null,
             DataLsn = branch.DataLsn,
             Snapshot = _workspace.Snapshots.NameOf(branch),
             RecoveredTo = branch.Target?.Text,

@@ -44,13 +44,23 @@ public sealed class Projects
             return await MakeAsync(request, name, copy: null, primary: null, cancellationToken).ConfigureAwait(false);
         if (request.FromDump is not null || request.Adopt is not null)
             throw new PgdException(ExitCode.Misuse, "a project is copied from a server, filled from a dump, or adopted", "Give one of --from, --from-dump and --adopt.");
-        if (request.Follow is not null)
+        if (request.Follow == FollowMode.Physical)
         {
             if (request.PointInTime is { } window && window != TimeSpan.Zero)
                 throw Follower.LogIsNotOurs(name, Primary.Address(request.From));
             var primary = await OpenPrimaryAsync(request.From, _workspace.Runtimes.Choose(request.Runtime ?? _workspace.Configuration.Runtime, request.Image), cancellationToken).ConfigureAwait(false);
             await using var __ = primary.ConfigureAwait(false);
             return await MakeAsync(request, name, copy: null, primary, cancellationToken).ConfigureAwait(false);
+        }
+
+        if (request.Follow == FollowMode.Logical)
+        {
+            Primary.Refuse(request.From);
+            if (!_workspace.Runtimes.Choose(request.Runtime ?? _workspace.Configuration.Runtime, request.Image).SeesClients && (Addresses.IsLoopback(request.From.Host) || request.From.Hosts[0].IsSocket))
+                throw new PgdException(ExitCode.Misuse, $"the subscriber of {Primary.Address(request.From)} would be in a container, for which {request.From.Host} is itself", "Name an address of that server that containers reach, or choose --runtime native.");
+            // What would not go on is told before anything is made.
+            var major = await InitialCopy.MajorAsync(request.From, cancellationToken).ConfigureAwait(false);
+            return await MakeAsync(request with { PostgresMajor = request.PostgresMajor ?? major }, name, copy: null, primary: null, cancellationToken).ConfigureAwait(false);
         }
 
         var copy = await InitialCopy.OpenAsync(request.From, cancellationToken).ConfigureAwait(false);
@@ -106,6 +116,7 @@ public sealed class Projects
             CreatedAt = DateTimeOffset.UtcNow,
             Source = request.From is { } from ? Primary.Address(from) : null,
             IsFollower = primary is not null,
+            Subscription = request.Follow == FollowMode.Logical ? Subscriber.NameFor(_workspace, name.Project, request.From!) : null,
         };
         if (primary?.Libc is { } libc && libc != Collations.LibcOf(project))
             throw new PgdException(ExitCode.Unsafe, $"{request.From} sorts text by {libc}, and {Collations.ServerOf(project)} by {Collations.LibcOf(project)}: its indexes would be wrong here", "Choose an image with the same C library: --runtime docker --image IMAGE");
@@ -134,7 +145,7 @@ public sealed class Projects
         }
 
         var main = await Ports.WithFreePortAsync(_workspace.Reporter, refused =>
-            DiskFull.TellAsync(_workspace.Root, () => MakeMainAsync(project, name, dump, copy, primary, refused, cancellationToken))).ConfigureAwait(false);
+            DiskFull.TellAsync(_workspace.Root, () => MakeMainAsync(project, name, dump, copy, primary, request.From, refused, cancellationToken))).ConfigureAwait(false);
         if (pointInTime is not null)
         {
             undo.Push($"destroy {name}", () => _workspace.Branches.DestroyAsync(project, main));
@@ -168,7 +179,7 @@ public sealed class Projects
     /// <summary>The server reads it whenever it connects, so it goes on.</summary>
     private async Task SetPasswordAsync(ProjectRecord project, string password, CancellationToken cancellationToken)
     {
-        if (!project.IsFollower)
+        if (!project.IsFollower && project.Subscription is null)
             throw new PgdException(ExitCode.Misuse, $"{project.Name} follows no other server, so it keeps no password of one", $"Passwords of its own are renewed by: dotnet pgd branch rotate {project.Name}/{BranchName.Main}");
         var url = ConnectionUrl.Parse(project.Source!, LibpqEnvironment.None) with { Password = password };
         Primary.Refuse(url);
@@ -273,6 +284,8 @@ public sealed class Projects
         records.ForEach(branch => Protection.Refuse(branch, "deleted"));
         foreach (var snapshot in _workspace.State.Snapshots(name))
             Protection.Refuse(snapshot, "deleted");
+        if (project.Subscription is not null && records.Find(branch => branch.Parent is null) is { } main)
+            await new Subscriber(_workspace, project, new BranchServer(_workspace, project, main, main.Generation)).LeaveAsync(force, cancellationToken).ConfigureAwait(false);
         foreach (var branch in records)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -438,7 +451,7 @@ public sealed class Projects
         connection.Execute($"drop role {AdminConnection.QuoteIdentifier(project.Name)}", cancellationToken);
     }
 
-    private async Task<BranchRecord> MakeMainAsync(ProjectRecord project, BranchName name, DumpFile? dump, InitialCopy? copy, PhysicalSource? primary, HashSet<int> refused, CancellationToken cancellationToken)
+    private async Task<BranchRecord> MakeMainAsync(ProjectRecord project, BranchName name, DumpFile? dump, InitialCopy? copy, PhysicalSource? primary, ConnectionUrl? from, HashSet<int> refused, CancellationToken cancellationToken)
     {
         var id = Branches.NewId();
         var undo = new Undo(_workspace.Reporter);
@@ -477,7 +490,7 @@ public sealed class Projects
 
         using var connection = await server.StartAsync(open: false, listen: true, new Dictionary<string, string>(), cancellationToken).ConfigureAwait(false);
         // A dump of a whole cluster, or one made with --create, brings databases of its own.
-        var fill = copy is null && dump is null or { Databases.Count: 0 };
+        var fill = copy is null && project.Subscription is null && dump is null or { Databases.Count: 0 };
         if (fill)
         {
             var owner = AdminConnection.QuoteIdentifier(project.Name);
@@ -485,15 +498,23 @@ public sealed class Projects
             connection.Execute($"create database {owner} owner {owner}", cancellationToken);
         }
 
+        var dataAsOf = copy?.DataAsOf;
         if (copy is not null)
             await CopyAsync(copy, project, server, connection, cancellationToken).ConfigureAwait(false);
+        if (project.Subscription is not null)
+        {
+            var subscriber = new Subscriber(_workspace, project, server);
+            undo.Push($"remove what was made for {name} at {project.Source}", () => subscriber.LeaveAsync(force: true, CancellationToken.None));
+            dataAsOf = await subscriber.MakeAsync(from!, cancellationToken).ConfigureAwait(false);
+        }
+
         if (dump is not null)
             await RestoreAsync(dump, project, server, connection, fill ? project.Name : "postgres", cancellationToken).ConfigureAwait(false);
         new Settlement(_workspace, server, branch).Rotate(connection, cancellationToken);
         server.OpenDoor(connection, cancellationToken);
         await server.ProveAsync(server.Url("postgres", project.Superuser), cancellationToken).ConfigureAwait(false);
         Fault.Here("project:proved");
-        var ready = branch with { Phase = BranchPhase.Ready, DataAsOf = copy?.DataAsOf };
+        var ready = branch with { Phase = BranchPhase.Ready, DataAsOf = dataAsOf };
         _workspace.State.Write(ready);
         undo.Keep();
         return ready;
@@ -507,7 +528,7 @@ public sealed class Projects
         PostgresMajor = record.PostgresMajor,
         PointInTime = record.PointInTime,
         From = record.Source,
-        Follow = record.IsFollower ? FollowMode.Physical : null,
+        Follow = record.IsFollower ? FollowMode.Physical : record.Subscription is not null ? FollowMode.Logical : null,
         Network = record.Subnet is not null ? Runtime.Docker.Internal : null,
         Ports = new(record.FirstPort, record.LastPort),
         CreatedAt = record.CreatedAt,

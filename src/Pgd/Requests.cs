@@ -44,7 +44,7 @@ public sealed record ProjectCreate
     /// <summary>The database of another server that it becomes a copy of: as it is at one moment, with its name, its owner and the roles that something belongs to. Null for none.</summary>
     public ConnectionUrl? From { get; init; }
 
-    /// <summary>Whether <c>main</c> does not become a copy of <see cref="From"/>'s database, but a standby of its whole server, which goes on getting what is written there; null for a copy.</summary>
+    /// <summary>Whether <c>main</c> does not become a copy of <see cref="From"/>'s database, but goes on getting what is written there, as a standby of its whole server or as a subscriber of the database; null for a copy.</summary>
     public FollowMode? Follow { get; init; }
 
     /// <summary>What <c>-</c> reads.</summary>
@@ -59,6 +59,9 @@ public enum FollowMode
 {
     /// <summary>As a hot standby, by PostgreSQL's streaming replication.</summary>
     Physical,
+
+    /// <summary>One of its databases, by logical replication: a primary of the same version or a newer one.</summary>
+    Logical,
 }
 
 /// <summary>How to bring the first branch of a project up to date with where its data comes from.</summary>

@@ -93,7 +93,8 @@ internal static class HelpText
 
     private static string FirstSentence(string text) => text.Split(". ")[0].TrimEnd('.');
 
-    private static IEnumerable<string> Wrap(string text, int width)
+    /// <summary>Text in lines that are no longer than that, but where a word is.</summary>
+    public static IEnumerable<string> Wrap(string text, int width)
     {
         var line = "";
         foreach (var word in text.Split(' '))

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Text.Json.Serialization.Metadata;
 using Pgd.Configuration;
 using Pgd.Tool.Output;
@@ -49,11 +50,18 @@ internal sealed class Run : IDisposable
     /// <summary>The values of an argument or option that may be given several times.</summary>
     public IReadOnlyList<string> Values(Symbol symbol) => _parsed.GetResult(symbol) is { } result ? [.. result.Tokens.Select(token => token.Value)] : [];
 
+    /// <summary>All options that are there, with their values, in the order in which the command has them.</summary>
+    public IReadOnlyList<(Option Option, IReadOnlyList<string> Values)> Given() =>
+        [.. _parsed.CommandResult.Children.OfType<OptionResult>().Where(result => !result.Implicit).Select(result => (result.Option, (IReadOnlyList<string>)[.. result.Tokens.Select(token => token.Value)]))];
+
     /// <summary>The branch that an argument names.</summary>
     public BranchName Branch(Argument<string?> argument) => BranchName.Parse(_parsed.GetValue(argument)!);
 
     /// <summary>The snapshot that an argument names.</summary>
     public SnapshotName Snapshot(Argument<string?> argument) => SnapshotName.Parse(_parsed.GetValue(argument)!);
+
+    /// <summary>Takes away the line that moves, until there is something else to be told on it.</summary>
+    public void Pause() => Reporter.Step("");
 
     /// <summary>Prints the result, in the form that was asked for.</summary>
     public void Show<T>(T result, Func<JsonTypeInfo<T>> json, Action<T, Sheet> text)

@@ -3,6 +3,9 @@ namespace Pgd.Tool.Output;
 /// <summary>What the doctor says, as text.</summary>
 internal static class DiagnosisText
 {
+    // A severity and two blanks.
+    private const int Marks = 9;
+
     public static void Write(Diagnosis diagnosis, Sheet sheet)
     {
         sheet.Details(
@@ -29,9 +32,10 @@ internal static class DiagnosisText
         var width = findings.Select(finding => finding.Check.Length).DefaultIfEmpty().Max();
         foreach (var finding in findings)
         {
-            sheet.Line($"{Mark(finding.Severity, sheet.Screen)}  {finding.Check.PadRight(width)}  {finding.Text}");
+            sheet.Hanging($"{Mark(finding.Severity, sheet.Screen)}  {finding.Check.PadRight(width)}  ", Marks + width + 2, finding.Text);
+            // It is there to be copied, so it stays one line.
             if (finding.Remedy is not null)
-                sheet.Line($"         {new string(' ', width)}  {sheet.Screen.Bold("→")} {finding.Remedy}");
+                sheet.Line($"{new string(' ', Marks + width)}  {sheet.Screen.Bold("→")} {finding.Remedy}");
         }
     }
 

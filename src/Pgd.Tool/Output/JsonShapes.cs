@@ -12,7 +12,7 @@ namespace Pgd.Tool.Output;
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     WriteIndented = true,
-    Converters = [typeof(PortRangeJson), typeof(DurationJson), typeof(CamelCaseEnum<BranchStatus>), typeof(CamelCaseEnum<SnapshotStatus>), typeof(CamelCaseEnum<DatabaseStrategy>), typeof(CamelCaseEnum<BackupMode>), typeof(CamelCaseEnum<BackupKind>), typeof(CamelCaseEnum<BackupStatus>), typeof(CamelCaseEnum<VerificationLevel>), typeof(CamelCaseEnum<Severity>), typeof(CamelCaseEnum<SchemaKind>), typeof(CamelCaseEnum<SchemaChange>), typeof(CamelCaseEnum<ReplicationState>), typeof(CamelCaseEnum<SetupOutcome>), typeof(CamelCaseEnum<DataFileSystem>), typeof(CamelCaseEnum<FollowMode>), typeof(CamelCaseEnum<FollowStatus>), typeof(CamelCaseEnum<RowDifferenceKind>)])]
+    Converters = [typeof(PortRangeJson), typeof(DurationJson), typeof(CamelCaseEnum<BranchStatus>), typeof(CamelCaseEnum<SnapshotStatus>), typeof(CamelCaseEnum<DatabaseStrategy>), typeof(CamelCaseEnum<BackupMode>), typeof(CamelCaseEnum<BackupKind>), typeof(CamelCaseEnum<BackupStatus>), typeof(CamelCaseEnum<VerificationLevel>), typeof(CamelCaseEnum<Severity>), typeof(CamelCaseEnum<SchemaKind>), typeof(CamelCaseEnum<SchemaChange>), typeof(CamelCaseEnum<ReplicationState>), typeof(CamelCaseEnum<SetupOutcome>), typeof(CamelCaseEnum<DataFileSystem>), typeof(CamelCaseEnum<FollowMode>), typeof(CamelCaseEnum<FollowStatus>), typeof(CamelCaseEnum<RowDifferenceKind>), typeof(CamelCaseEnum<CopyPlan>)])]
 [JsonSerializable(typeof(Project))]
 [JsonSerializable(typeof(IReadOnlyList<Project>))]
 [JsonSerializable(typeof(Freshness))]
@@ -41,6 +41,7 @@ namespace Pgd.Tool.Output;
 [JsonSerializable(typeof(WriteAheadLogCleaned))]
 [JsonSerializable(typeof(LogPushed))]
 [JsonSerializable(typeof(IReadOnlyList<ValidatedDatabase>))]
+[JsonSerializable(typeof(IReadOnlyList<EstimatedDatabase>))]
 [JsonSerializable(typeof(IReadOnlyList<CopiedDatabase>))]
 [JsonSerializable(typeof(IReadOnlyList<SyncedDatabase>))]
 [JsonSerializable(typeof(IReadOnlyList<ReplicationStatus>))]

@@ -11,7 +11,7 @@ internal static class Meter
     {
         const int width = 20;
         var filled = total <= 0 ? 0 : (int)Math.Clamp(done * (double)width / total, 0, width);
-        return $"{new string('━', filled)}{new string('─', width - filled)} {Amount(done, total)}";
+        return $"{new string('━', filled)}{new string('─', width - filled)}";
     }
 
     public static string Amount(long done, long total) =>

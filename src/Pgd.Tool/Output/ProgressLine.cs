@@ -11,27 +11,36 @@ internal sealed class ProgressLine : IReporter, IDisposable
     private readonly Session _session;
     private readonly ITimer _timer;
     private readonly Lock _gate = new();
+    private readonly Pace _pace;
     private string _text = "";
+    private (long Done, long Total)? _amount;
     private int _frame;
     private bool _shown;
     private bool _over;
 
     public ProgressLine(Session session)
     {
-        _session = session;
+        (_session, _pace) = (session, new(session.Clock));
         _timer = session.Clock.CreateTimer(_ => Draw(), null, Delay, Interval);
     }
 
     public void Step(string text)
     {
         lock (_gate)
-            _text = text;
+        {
+            (_text, _amount) = (text, null);
+            if (text.Length == 0)
+                Clear();
+        }
     }
 
     public void Progress(string text, long done, long total)
     {
         lock (_gate)
-            _text = $"{text} {Meter.Bar(done, total)}";
+        {
+            (_text, _amount) = (text, (done, total));
+            _pace.Tell(text, done);
+        }
     }
 
     public void Warn(string text)
@@ -60,9 +69,18 @@ internal sealed class ProgressLine : IReporter, IDisposable
         {
             if (_over || _text.Length == 0)
                 return;
-            var line = $"{Frames[_frame++ % Frames.Length]} {_text}";
+            var (width, frame) = (_session.ErrorScreen.Width - 1, Frames[_frame++ % Frames.Length]);
+            var line = $"{frame} {_text}";
+            if (_amount is var (done, total))
+            {
+                var amount = _pace.Of(done, total);
+                line = $"{frame} {_text} {Meter.Bar(done, total)} {amount}";
+                // The numbers say more than the bar.
+                if (line.Length > width)
+                    line = $"{frame} {_text}: {amount}";
+            }
+
             // A line that wraps could not be taken back.
-            var width = _session.ErrorScreen.Width - 1;
             _session.Error.Write($"\r\e[K{(line.Length > width ? line[..width] : line)}");
             _shown = true;
         }

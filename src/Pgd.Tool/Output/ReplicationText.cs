@@ -20,6 +20,60 @@ internal static class ReplicationText
         sheet.Line(closed.Count == 0 ? "Ready. Copy: dotnet pgd replicate init" : $"Not ready: {string.Join(", ", closed)}");
     }
 
+    public static void Estimated(IReadOnlyList<EstimatedDatabase> all, Sheet sheet)
+    {
+        const int most = 5;
+        var copied = all.Where(database => database.Plan is not (CopyPlan.Keep or CopyPlan.Refuse)).ToList();
+        if (copied.Count > 0)
+        {
+            List<string[]> rows = [.. copied.Select(database => Row(Names(database.Source, database.Target), database.Tables.Count, database.Bytes, database.IndexBytes, database.SecondsAtLeast, database.SecondsAtMost))];
+            if (copied.Count > 1)
+                rows.Add(Row("all of them", copied.Sum(database => database.Tables.Count), copied.Sum(database => database.Bytes), copied.Sum(database => database.IndexBytes), copied.Sum(database => database.SecondsAtLeast), copied.Sum(database => database.SecondsAtMost)));
+            sheet.Table(["DATABASE", "TABLES", "SIZE", "INDEXES", "TIME"], rows);
+            sheet.Line();
+        }
+
+        foreach (var database in all)
+        {
+            sheet.Line($"{sheet.Screen.Bold(Names(database.Source, database.Target))}: {Words(database.Plan)}");
+            var width = database.Tables.Take(most).Select(table => table.Name.Length).DefaultIfEmpty(0).Max();
+            foreach (var table in database.Tables.Take(most))
+                sheet.Line($"  {table.Name.PadRight(width)}  {Measured.Size(table.Bytes),9}{(table.Rows is null ? "" : table.Rows == "false" ? ", without rows" : ", some of its rows")}");
+            if (database.Tables.Count > most)
+                sheet.Line($"  and {Count(database.Tables.Count - most, "smaller table")}");
+            foreach (var problem in database.Problems)
+            {
+                sheet.Hanging($"  {sheet.Screen.Red("problem:")} ", 11, problem.Text);
+                if (problem.Remedy is not null)
+                    sheet.Line($"  {sheet.Screen.Dim("hint:")} {problem.Remedy}");
+            }
+        }
+
+        sheet.Line();
+
+        static string[] Row(string name, int tables, long bytes, long indexes, double least, double most) =>
+            [name, tables.ToString(CultureInfo.InvariantCulture), Measured.Size(bytes), Measured.Size(indexes), Range(least, most)];
+
+        static string Words(CopyPlan plan) => plan switch
+        {
+            CopyPlan.Make => "is made at the target",
+            CopyPlan.Fill => "is there and empty, and is filled",
+            CopyPlan.GoOn => "the copy that was interrupted goes on",
+            CopyPlan.Replace => "is dropped at the target, and made anew",
+            CopyPlan.Keep => "is a complete copy already, and stays",
+            _ => "is not copied: the target has something else",
+        };
+    }
+
+    /// <summary>A span of time that is not known exactly: <c>3 to 5 minutes</c>.</summary>
+    public static string Range(double least, double most)
+    {
+        var (unit, word) = most < 100 ? (1, "second") : most < 100 * 60 ? (60, "minute") : (3600, "hour");
+        var (from, to) = ((long)Math.Floor(least / unit), (long)Math.Ceiling(most / unit));
+        var spoken = $"{to.ToString(CultureInfo.InvariantCulture)} {word}{(to == 1 ? "" : "s")}";
+        return from == 0 ? $"up to {spoken}" : from == to ? $"about {spoken}" : $"{from.ToString(CultureInfo.InvariantCulture)} to {spoken}";
+    }
+
     public static void Copied(IReadOnlyList<CopiedDatabase> all, bool follows, Sheet sheet)
     {
         foreach (var copied in all)
@@ -32,7 +86,9 @@ internal static class ReplicationText
         }
 
         sheet.Line();
-        sheet.Line(follows ? "What changes is kept at the source from that moment on. Have the copy follow: dotnet pgd replicate sync" : "Compare them: dotnet pgd replicate verify");
+        if (follows)
+            sheet.Line("What changes is kept at the source from that moment on.");
+        sheet.Line(follows ? "Have the copy follow: dotnet pgd replicate sync" : "Compare them: dotnet pgd replicate verify");
     }
 
     public static void Synced(IReadOnlyList<SyncedDatabase> all, Sheet sheet)

@@ -9,7 +9,7 @@ internal static class Reporters
         : session.ErrorScreen.IsTerminal ? new ProgressLine(session)
         : new ProgressLog(session);
 
-    public static string Warning(Screen screen, string text) => $"{screen.Yellow("warning:")} {text}";
+    public static string Warning(Screen screen, string text) => Sheet.Hang($"{screen.Yellow("warning:")} ", "warning: ".Length, text, screen);
 }
 
 /// <summary>For <c>--quiet</c>: warnings, but no progress.</summary>

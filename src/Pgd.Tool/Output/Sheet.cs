@@ -9,6 +9,19 @@ internal sealed class Sheet(Session session)
 
     public void Line(string text = "") => session.Output.WriteLine(text);
 
+    /// <summary>A line that begins with marks; on a terminal, what does not fit goes on below its own beginning.</summary>
+    /// <param name="marks">What it begins with.</param>
+    /// <param name="width">How wide that is to see: escape codes have no width.</param>
+    /// <param name="text">The rest.</param>
+    public void Hanging(string marks, int width, string text) => Line(Hang(marks, width, text, Screen));
+
+    /// <summary>The same for whoever prints it.</summary>
+    public static string Hang(string marks, int width, string text, Screen screen)
+    {
+        const int least = 30;
+        return marks + string.Join("\n" + new string(' ', width), CommandLine.HelpText.Wrap(text, Math.Max(least, screen.Width - width)));
+    }
+
     /// <summary>Names and values; a value that is null is left out.</summary>
     public void Details(params (string Name, string? Value)[] pairs)
     {

@@ -461,8 +461,14 @@ internal sealed record SourceTable(string Oid, string Schema, string Name, bool 
     /// <summary>Its name, to be put into a statement.</summary>
     public string QuotedName => LogicalSource.QuotedName(Schema, Name);
 
+    /// <summary>The condition of a table of which no rows are meant, but its definition is.</summary>
+    public const string NoRows = "false";
+
     /// <summary>Which of its rows are meant, as a condition; null for all.</summary>
     public string? Rows { get; init; }
+
+    /// <summary>Whether any of its rows are meant.</summary>
+    public bool HasRows => Rows != NoRows;
 
     /// <summary>The column that says when a row was changed, in a backup by column; null if it has none.</summary>
     public ChangeColumn? Change { get; init; }

@@ -28,7 +28,7 @@ internal static class Follower
             if (!server.IsRunning())
                 return null;
             using var connection = server.Connect(cancellationToken);
-            return Replay.Of(connection, cancellationToken).DataAsOf;
+            return server.IsSubscriber ? Subscriber.DataAsOf(connection, cancellationToken) : Replay.Of(connection, cancellationToken).DataAsOf;
         }
         catch (Exception e) when (e is NpgsqlException or IOException)
         {

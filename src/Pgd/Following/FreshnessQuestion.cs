@@ -18,17 +18,17 @@ internal sealed class FreshnessQuestion(Workspace workspace, ProjectRecord proje
 
     public Freshness Ask(CancellationToken cancellationToken)
     {
-        var found = new Freshness { Project = project.Name, From = project.Source, Follow = project.IsFollower ? FollowMode.Physical : null };
+        var found = new Freshness { Project = project.Name, From = project.Source, Follow = project.IsFollower ? FollowMode.Physical : project.Subscription is not null ? FollowMode.Logical : null };
         var main = workspace.State.FindBranch(_main);
         if (project.Source is null || main is null)
             return found;
         found = found with { DataAsOf = main.DataAsOf };
-        if (!project.IsFollower)
+        if (!project.IsFollower && project.Subscription is null)
             return found with { Next = Refresh };
         var server = new BranchServer(workspace, project, main, main.Generation);
         try
         {
-            return server.IsRunning() ? Ask(found, server, cancellationToken)
+            return server.IsRunning() ? project.IsFollower ? Ask(found, server, cancellationToken) : new Subscriber(workspace, project, server).Ask(found, cancellationToken)
                 : found with { Status = FollowStatus.Stopped, Reason = main.ShouldRun ? $"its server does not run{(server.FindVolume() is { } volume && ServerLog.LastComplaint(volume.Log) is { } why ? $": {why}" : "")}" : "it was stopped", Next = $"dotnet pgd start {_main}" };
         }
         catch (Exception e) when (e is PgdException or NpgsqlException or IOException or UnauthorizedAccessException)

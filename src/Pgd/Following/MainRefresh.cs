@@ -24,6 +24,8 @@ internal sealed class MainRefresh(Workspace workspace, ProjectRefresh request)
         var project = workspace.State.RequireProject(request.Name);
         if (project.Source is null)
             throw new PgdException(ExitCode.Misuse, $"the data of {project.Name} comes from no other server, so there is none to bring it up to date with", "Make one whose does: dotnet pgd project create NAME --from URL");
+        if (project.Subscription is not null)
+            throw new PgdException(ExitCode.Misuse, $"{project.Name} follows {project.Source} by a subscription, and has what is committed there", $"See how new it is: dotnet pgd project status {project.Name}. If it cannot go on: delete the project, and create it again.");
         BranchRecord main;
         using (await workspace.Locks.AcquireAsync(cancellationToken, LockRequest.Branch(Name, exclusive: true)).ConfigureAwait(false))
         {

@@ -33,6 +33,12 @@ internal sealed class BranchServer(Workspace workspace, ProjectRecord project, B
     /// <summary>Whether it is a standby of a server that is not ours. Its roles have that one's passwords, so nobody is let in but the administrator; and nobody can write.</summary>
     public bool IsFollower => project.IsFollower && IsMain;
 
+    /// <summary>Whether it gets what is committed in a database that is not ours. It is a primary of its own all the same.</summary>
+    public bool IsSubscriber => project.Subscription is not null && IsMain;
+
+    /// <summary>Whether its data goes on coming from another server, in whichever way.</summary>
+    public bool Follows => IsFollower || IsSubscriber;
+
     /// <summary>The settings that the host's configuration has for the project.</summary>
     private IReadOnlyDictionary<string, Configuration.ServerSetting> Chosen => workspace.Configuration.SettingsOf(project.Name);
 
@@ -112,11 +118,14 @@ internal sealed class BranchServer(Workspace workspace, ProjectRecord project, B
         if (branch.Tls && !IsFollower)
             await PrepareTlsAsync(volume, settings, cancellationToken).ConfigureAwait(false);
         var logged = File.Exists(volume.Log) ? new FileInfo(volume.Log).Length : 0;
-        var start = new ServerStart { Settings = settings, Host = listen ? branch.Host : null, DialsOut = IsFollower, Memory = IsMain ? null : workspace.BranchMemory, Libraries = PreloadLibrary.Of(configuration), Folders = archiving.Folders };
+        var start = new ServerStart { Settings = settings, Host = listen ? branch.Host : null, DialsOut = IsFollower || (IsSubscriber && project.Subnet is null), Memory = IsMain ? null : workspace.BranchMemory, Libraries = PreloadLibrary.Of(configuration), Folders = archiving.Folders };
         var started = await _runtime.StartAsync(volume, project, start, cancellationToken).ConfigureAwait(false);
         var connection = await WaitUntilReadyAsync(volume, started, logged, cancellationToken).ConfigureAwait(false);
         if (watched is not null)
             TraceTriggers.Clear(Address, watched, cancellationToken);
+        // While it is made, there is no such database yet.
+        if (IsSubscriber && branch.Phase == BranchPhase.Ready)
+            new Following.Subscriber(workspace, project, this).Settle(cancellationToken);
         return connection;
     }
 

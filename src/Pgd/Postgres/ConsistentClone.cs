@@ -102,13 +102,13 @@ internal sealed class ConsistentClone : ICloning
             await CheckpointAsync(cancellationToken).ConfigureAwait(false);
 
         // A snapshot needs no answer of the source: one that has no connection left to give can be branched as well.
-        var at = AsOf(_server.IsFollower ? await AskAsync().ConfigureAwait(false) : null) ?? DateTimeOffset.UtcNow;
+        var at = AsOf(_server.Follows ? await AskAsync().ConfigureAwait(false) : null) ?? DateTimeOffset.UtcNow;
         var volume = await _storage.CloneAsync(from, target, running: false, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
         return new(volume, at, DataDirectory.Sanitize(volume)) { Adopted = _server.IsFollower };
     }
 
     /// <summary>From when the data is that comes from another server, which is not when it is copied here: of a standby the last that it has of that one; null for what is written here alone.</summary>
-    private DateTimeOffset? AsOf(RunningSource? asked) => _project.Source is null ? null : Follower.Later(_source.DataAsOf, _server.IsFollower && asked is not null ? Replay.Of(asked.Connection, _abandoned.Token).DataAsOf : null);
+    private DateTimeOffset? AsOf(RunningSource? asked) => _project.Source is null ? null : Follower.Later(_source.DataAsOf, asked is null ? null : _server.IsFollower ? Replay.Of(asked.Connection, _abandoned.Token).DataAsOf : _server.IsSubscriber ? Subscriber.DataAsOf(asked.Connection, _abandoned.Token) : null);
 
     // Where recovery begins is said by the label of a backup, if there is one.
     private void RefuseNewTablespaces(string data)

@@ -91,6 +91,10 @@ internal sealed class Settlement(Workspace workspace, BranchServer server, Branc
                 inside.Execute($"drop subscription {name}", cancellationToken);
                 dropped++;
             }
+
+            // What a copy knows of its source is nothing for a branch of it.
+            if (database.Any(row => row[1]!.StartsWith(Replication.DatabaseReplica.Prefix, StringComparison.Ordinal)))
+                inside.Execute($"drop schema if exists {Replication.ReplicaRecord.Schema} cascade", cancellationToken);
         }
 
         return dropped;

@@ -17,11 +17,11 @@ internal sealed class DatabaseReplica : IAsyncDisposable
 
     private const int OldestMajor = 12;
 
-    private DatabaseReplica(ConnectionUrl source, ConnectionUrl target, ScriptConnection from, ScriptConnection into, End sourceEnd, End targetEnd)
+    private DatabaseReplica(ConnectionUrl source, ConnectionUrl target, ScriptConnection from, ScriptConnection into, End sourceEnd, End targetEnd, string? name)
     {
         (Source, Target, From, Into, SourceMajor, TargetMajor) = (source, target, from, into, sourceEnd.Major, targetEnd.Major);
         // Not of what is meant of it: with other tables it is still the same copy.
-        Name = Prefix + State.Layout.ShortHash($"{sourceEnd.System}|{source.Database}|{targetEnd.System}|{target.Database}");
+        Name = name ?? Prefix + State.Layout.ShortHash($"{sourceEnd.System}|{source.Database}|{targetEnd.System}|{target.Database}");
     }
 
     /// <summary>The database.</summary>
@@ -46,10 +46,14 @@ internal sealed class DatabaseReplica : IAsyncDisposable
     public string Name { get; }
 
     /// <summary>Connects to both.</summary>
+    /// <param name="source">The database.</param>
+    /// <param name="target">The other one.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <param name="name">The name of what is made for the two, if it is not to be told from them.</param>
     /// <exception cref="PgdException">
     /// One does not answer or refuses (<see cref="ExitCode.Failed"/>), there is no such database (<see cref="ExitCode.NotFound"/>), both are the same, or the target is of an older version (<see cref="ExitCode.Unsafe"/>).
     /// </exception>
-    public static async Task<DatabaseReplica> OpenAsync(ConnectionUrl source, ConnectionUrl target, CancellationToken cancellationToken)
+    public static async Task<DatabaseReplica> OpenAsync(ConnectionUrl source, ConnectionUrl target, CancellationToken cancellationToken, string? name = null)
     {
         var from = await ScriptConnection.OpenAsync(source, Application, null, cancellationToken).ConfigureAwait(false);
         ScriptConnection? into = null;
@@ -64,7 +68,7 @@ internal sealed class DatabaseReplica : IAsyncDisposable
             var (there, here) = (await EndAsync(source, from, cancellationToken).ConfigureAwait(false), await EndAsync(target, into, cancellationToken).ConfigureAwait(false));
             if (here.Major < there.Major)
                 throw new PgdException(ExitCode.Unsafe, $"{source} is PostgreSQL {there.Major}, and {target} is {here.Major}", "A target is of the same version, or of a newer one.");
-            return new(source, target, from, into, there, here);
+            return new(source, target, from, into, there, here, name);
         }
         catch
         {

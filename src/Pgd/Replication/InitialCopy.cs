@@ -27,7 +27,7 @@ internal sealed partial class InitialCopy : IAsyncDisposable
 
     private InitialCopy(LogicalSource source, IReadOnlyList<SourceTable> tables, string before, string after, string?[] said)
     {
-        (_source, Tables, _before, _after) = (source, tables, before, after);
+        (_source, Tables, _before, _after) = (source, [.. tables.Where(table => table.HasRows)], before, after);
         (Owner, Encoding, Collate, Type) = (said[0]!, said[1]!, said[2]!, said[3]!);
         Roles = [.. LogicalRestore.RolesIn(before + after).Append(Owner).Distinct(StringComparer.Ordinal)];
     }
@@ -38,7 +38,7 @@ internal sealed partial class InitialCopy : IAsyncDisposable
     /// <summary>That many if nobody says: as many as there are processors here, as each relays what another one reads.</summary>
     public static int DefaultJobs => Math.Clamp(Environment.ProcessorCount, 2, MostWorkers);
 
-    /// <summary>What is copied, the largest first.</summary>
+    /// <summary>The tables of which rows are copied, the largest first.</summary>
     public IReadOnlyList<SourceTable> Tables { get; }
 
     /// <summary>What the database has and is not copied, with what cannot be without it.</summary>
@@ -78,6 +78,15 @@ internal sealed partial class InitialCopy : IAsyncDisposable
     public static async Task<InitialCopy> OpenAsync(ConnectionUrl url, CancellationToken cancellationToken) =>
         await OpenAsync(await LogicalSource.OpenUnlockedAsync(url, TableSelection.All, snapshot: null, cancellationToken).ConfigureAwait(false), static _ => null, withOwners: true, cancellationToken).ConfigureAwait(false);
 
+    /// <summary>The version of a server, of which a copy is to be.</summary>
+    /// <exception cref="PgdException">It does not answer, or refuses (<see cref="ExitCode.Failed"/>).</exception>
+    public static async Task<int> MajorAsync(ConnectionUrl url, CancellationToken cancellationToken)
+    {
+        var connection = await ScriptConnection.OpenAsync(url, Application, null, cancellationToken).ConfigureAwait(false);
+        await using var _ = connection.ConfigureAwait(false);
+        return int.Parse((await connection.QueryAsync("select current_setting('server_version_num')", cancellationToken).ConfigureAwait(false))[0][0]!, CultureInfo.InvariantCulture) / 10_000;
+    }
+
     /// <summary>The same of what is open already.</summary>
     /// <param name="source">The database, with the tables that are meant; closed with the copy, and also if there is none.</param>
     /// <param name="rows">Which rows of a table are meant, as a condition; null for all.</param>
@@ -92,11 +101,14 @@ internal sealed partial class InitialCopy : IAsyncDisposable
             var session = await source.ShareAsync(cancellationToken).ConfigureAwait(false);
             await using var _ = session.ConfigureAwait(false);
             var said = (await session.QueryAsync("select pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate, datctype from pg_database where datname = current_database()", cancellationToken).ConfigureAwait(false))[0];
-            var without = await WithoutAsync(session, source.Others, cancellationToken).ConfigureAwait(false);
+            IReadOnlyList<SourceTable> tables = [.. source.Tables.Select(table => table with { Rows = rows(table) })], empty = [.. tables.Where(table => !table.HasRows)];
+            // Foreign keys refer to a partitioned table as a whole.
+            IReadOnlyList<SourceTable> whole = [.. source.Partitioned.Where(parent => tables.Where(table => table.PartOf.Contains(parent.Oid)).ToList() is { Count: > 0 } parts && parts.TrueForAll(part => !part.HasRows))];
+            var without = await WithoutAsync(session, source.Others, [.. empty, .. whole], cancellationToken).ConfigureAwait(false);
             var references = without.References.Select(reference => $"ALTER TABLE ONLY {reference.Table} ADD CONSTRAINT {reference.Constraint} FOREIGN KEY ").ToHashSet(StringComparer.Ordinal);
             var before = Meant(await source.DefinitionsWithoutAsync(program, "pre-data", withOwners, without.Relations, cancellationToken).ConfigureAwait(false), references);
             var after = Meant(await source.DefinitionsWithoutAsync(program, "post-data", withOwners, without.Relations, cancellationToken).ConfigureAwait(false), references);
-            return new(source, [.. source.Tables.Select(table => table with { Rows = rows(table) })], before, after, said) { LeftOut = [.. without.Relations, .. without.References.Select(reference => $"the foreign key {reference.Constraint} of {reference.Table}")] };
+            return new(source, tables, before, after, said) { LeftOut = [.. without.Relations, .. empty.Select(table => $"the rows of {table.Schema}.{table.Name}"), .. without.References.Select(reference => $"the foreign key {reference.Constraint} of {reference.Table}")] };
         }
         catch
         {
@@ -116,12 +128,12 @@ internal sealed partial class InitialCopy : IAsyncDisposable
     }
 
     // pg_dump leaves out what it is told to, and not what cannot be without it.
-    private static async Task<(List<string> Relations, List<(string Table, string Constraint)> References)> WithoutAsync(ScriptConnection session, IReadOnlyList<SourceTable> others, CancellationToken cancellationToken)
+    private static async Task<(List<string> Relations, List<(string Table, string Constraint)> References)> WithoutAsync(ScriptConnection session, IReadOnlyList<SourceTable> others, IReadOnlyList<SourceTable> empty, CancellationToken cancellationToken)
     {
         var bookkeeping = await session.QueryAsync("select quote_ident(n.nspname) || '.' || quote_ident(c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = $1 and c.relkind = 'r'", cancellationToken, ReplicaRecord.Schema).ConfigureAwait(false);
-        if (others.Count == 0)
+        if (others.Count + empty.Count == 0)
             return (bookkeeping.ConvertAll(row => row[0]!), []);
-        var oids = string.Join(',', others.Select(table => table.Oid));
+        var (oids, without) = (string.Join(',', others.Select(table => table.Oid)), string.Join(',', others.Concat(empty).Select(table => table.Oid)));
         var dependent = await session.QueryAsync($"""
             with recursive gone as (
                 select unnest('{"{" + oids + "}"}'::oid[]) as oid
@@ -131,7 +143,7 @@ internal sealed partial class InitialCopy : IAsyncDisposable
             """, cancellationToken).ConfigureAwait(false);
         var references = await session.QueryAsync($"""
             select quote_ident(n.nspname) || '.' || quote_ident(c.relname), quote_ident(k.conname) from pg_constraint k join pg_class c on c.oid = k.conrelid join pg_namespace n on n.oid = c.relnamespace
-            where k.contype = 'f' and k.conparentid = 0 and k.confrelid in ({oids}) and k.conrelid not in ({oids}) order by 1, 2
+            where k.contype = 'f' and k.conparentid = 0 and k.confrelid in ({without}) and k.conrelid not in ({without}) order by 1, 2
             """, cancellationToken).ConfigureAwait(false);
         return ([.. dependent.Concat(bookkeeping).Select(row => row[0]!)], references.ConvertAll(row => (row[0]!, row[1]!)));
     }
@@ -193,7 +205,8 @@ internal sealed partial class InitialCopy : IAsyncDisposable
         catch (PostgresException e)
         {
             throw new PgdException(ExitCode.Failed, $"the new server refused a part of {_source.Url}: {e.MessageText}{(e.Detail is null ? "" : $" ({e.Detail})")}",
-                e.SqlState is PostgresErrorCodes.UndefinedFile or PostgresErrorCodes.FeatureNotSupported ? "If it is an extension: install it on this machine, or use an image that has it (--image)." : null, e);
+                e.SqlState is PostgresErrorCodes.UndefinedFile or PostgresErrorCodes.FeatureNotSupported ? "If it is an extension: install it on this machine, or use an image that has it (--image)."
+                : e.SqlState == PostgresErrorCodes.ForeignKeyViolation && Tables.Any(table => table.Rows is not null) ? "A filter leaves out rows that others refer to: leave those out as well." : null, e);
         }
         catch (NpgsqlException e)
         {
@@ -237,9 +250,19 @@ internal sealed partial class InitialCopy : IAsyncDisposable
             await into.QueryAsync(LogicalRestore.RowSettings, token).ConfigureAwait(false);
             while (queue.TryDequeue(out var piece))
             {
-                if (!await TryCopyAsync(from, into, piece, journal, token).ConfigureAwait(false))
+                // As text, rows are not as large as in the table, but about: what is told never exceeds the piece.
+                var told = 0L;
+                void Tell(long bytes)
+                {
+                    var more = Math.Min(bytes, piece.Bytes - told);
+                    told += more;
+                    reporter.Progress($"copying {Database}", Interlocked.Add(ref done, more), total);
+                }
+
+                if (!await TryCopyAsync(from, into, piece, journal, Tell, token).ConfigureAwait(false))
                 {
                     // Later it may be free.
+                    Interlocked.Add(ref done, -told);
                     queue.Enqueue(piece with { Attempts = piece.Attempts + 1 });
                     continue;
                 }
@@ -247,7 +270,7 @@ internal sealed partial class InitialCopy : IAsyncDisposable
                 if (piece.Range is not null && left.AddOrUpdate(piece.Table.Oid, 0, static (_, count) => count - 1) == 0 && journal is not null)
                     await journal.MarkAsync(into, [StepOf(piece.Table)], token).ConfigureAwait(false);
                 Fault.Here("copy:table");
-                reporter.Progress($"copying {Database}", Interlocked.Add(ref done, piece.Bytes), total);
+                reporter.Progress($"copying {Database}", Interlocked.Add(ref done, piece.Bytes - told), total);
             }
         }).ConfigureAwait(false);
     }
@@ -362,11 +385,11 @@ internal sealed partial class InitialCopy : IAsyncDisposable
     }
 
     // Somebody who redefines a table now may have done so in a while.
-    private async Task<bool> TryCopyAsync(ScriptConnection from, ScriptConnection into, Piece piece, CopyJournal? journal, CancellationToken cancellationToken)
+    private async Task<bool> TryCopyAsync(ScriptConnection from, ScriptConnection into, Piece piece, CopyJournal? journal, Action<long> tell, CancellationToken cancellationToken)
     {
         try
         {
-            if (!await _source.ReadAsync(from, piece.Table, () => CopyAsync(from, into, piece, journal, cancellationToken), cancellationToken).ConfigureAwait(false))
+            if (!await _source.ReadAsync(from, piece.Table, () => CopyAsync(from, into, piece, journal, tell, cancellationToken), cancellationToken).ConfigureAwait(false))
                 _gone[piece.Table.Oid] = piece.Table;
             return true;
         }
@@ -377,7 +400,7 @@ internal sealed partial class InitialCopy : IAsyncDisposable
         }
     }
 
-    private async Task CopyAsync(ScriptConnection from, ScriptConnection into, Piece piece, CopyJournal? journal, CancellationToken cancellationToken)
+    private async Task CopyAsync(ScriptConnection from, ScriptConnection into, Piece piece, CopyJournal? journal, Action<long> tell, CancellationToken cancellationToken)
     {
         var table = piece.Table;
         var columns = table.Columns.Length == 0 ? "" : $" ({table.Columns})";
@@ -389,17 +412,17 @@ internal sealed partial class InitialCopy : IAsyncDisposable
         await into.QueryAsync("begin", cancellationToken).ConfigureAwait(false);
         if (isFrozen)
             await into.QueryAsync($"truncate only {table.QuotedName}", cancellationToken).ConfigureAwait(false);
-        await RelayAsync(from, statement, into, $"copy {table.QuotedName}{columns} from stdin{(isFrozen ? " (freeze)" : "")}", isLarge: piece.Bytes > LogicalDump.LargeBytes, cancellationToken).ConfigureAwait(false);
+        await RelayAsync(from, statement, into, $"copy {table.QuotedName}{columns} from stdin{(isFrozen ? " (freeze)" : "")}", isLarge: piece.Bytes > LogicalDump.LargeBytes, tell, cancellationToken).ConfigureAwait(false);
         if (journal is not null && piece.Range is null)
             await journal.MarkAsync(into, [StepOf(table)], cancellationToken).ConfigureAwait(false);
         await into.QueryAsync("commit", cancellationToken).ConfigureAwait(false);
     }
 
-    private Task RelayAsync(ScriptConnection from, string copyOut, ScriptConnection into, string copyIn, bool isLarge, CancellationToken cancellationToken) => into.CopyInAsync(copyIn, async rows =>
+    private Task RelayAsync(ScriptConnection from, string copyOut, ScriptConnection into, string copyIn, bool isLarge, Action<long> tell, CancellationToken cancellationToken) => into.CopyInAsync(copyIn, async rows =>
     {
         try
         {
-            await LogicalDump.CopyAsync(from, copyOut, isLarge, rows, cancellationToken).ConfigureAwait(false);
+            await LogicalDump.CopyAsync(from, copyOut, isLarge, new Told(rows, tell), cancellationToken).ConfigureAwait(false);
         }
         catch (PostgresException e)
         {
@@ -432,7 +455,7 @@ internal sealed partial class InitialCopy : IAsyncDisposable
                 union all select oid, piece + 1, lo_get(oid, (piece + 1) * {LargeObjectPiece}, {LargeObjectPiece}) from pieces where length(content) = {LargeObjectPiece})
             select * from pieces where length(content) > 0) to stdout
             """);
-        await RelayAsync(from, copy, into, "copy pieces from stdin", isLarge: true, cancellationToken).ConfigureAwait(false);
+        await RelayAsync(from, copy, into, "copy pieces from stdin", isLarge: true, static _ => { }, cancellationToken).ConfigureAwait(false);
         await into.QueryAsync($"select count(*)::text from (select lo_put(oid, piece * {LargeObjectPiece}, content) from pieces offset 0) as put", cancellationToken).ConfigureAwait(false);
         await into.QueryAsync("commit", cancellationToken).ConfigureAwait(false);
     }
@@ -448,6 +471,18 @@ internal sealed partial class InitialCopy : IAsyncDisposable
 
     [GeneratedRegex(@"\s+")]
     private static partial Regex Spaces();
+
+    /// <summary>A stream that tells how much is written to it.</summary>
+    private sealed class Told(Stream target, Action<long> tell) : WriteLayer
+    {
+        public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            await target.WriteAsync(buffer, cancellationToken).ConfigureAwait(false);
+            tell(buffer.Length);
+        }
+
+        public override ValueTask CompleteAsync(CancellationToken cancellationToken) => ValueTask.CompletedTask;
+    }
 
     /// <summary>What one session reads at a time.</summary>
     private sealed record Piece(SourceTable Table, string? Range, long Bytes)

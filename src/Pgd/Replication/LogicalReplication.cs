@@ -1,4 +1,5 @@
 using System.Globalization;
+using Pgd.Backups;
 using Pgd.Libpq;
 using Pgd.Linux;
 using Pgd.Postgres;
@@ -8,6 +9,9 @@ namespace Pgd.Replication;
 /// <summary>Databases of one server that become, and stay, copies on another: by PostgreSQL's logical replication, from a snapshot on, without a gap.</summary>
 public sealed class LogicalReplication
 {
+    // As long as nobody minds to wait for an answer.
+    private static readonly TimeSpan MeasuringTime = TimeSpan.FromSeconds(2);
+
     private readonly ConnectionUrl _source, _target;
     private readonly ReplicationFilter _filter;
     private readonly IReporter _reporter;
@@ -40,6 +44,56 @@ public sealed class LogicalReplication
     {
         ArgumentNullException.ThrowIfNull(options);
         return EachAsync((source, target) => new ReplicaCopy(source, target, _filter, options, _reporter).RunAsync(cancellationToken), cancellationToken);
+    }
+
+    /// <summary>What a copy would do, how large it would be and how long it would take. Some rows are read for that, and nothing is changed.</summary>
+    /// <exception cref="PgdException">A server does not answer or refuses.</exception>
+    public async Task<IReadOnlyList<EstimatedDatabase>> EstimateAsync(ReplicationInit options, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        var patience = MeasuringTime / (await _filter.DatabasesAsync(_source, cancellationToken).ConfigureAwait(false)).Count;
+        return await EachAsync((source, target) => EstimateAsync(source, target, options, patience, cancellationToken), cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task<EstimatedDatabase> EstimateAsync(ConnectionUrl source, ConnectionUrl target, ReplicationInit options, TimeSpan patience, CancellationToken cancellationToken)
+    {
+        _reporter.Step($"measuring {source.Database}");
+        var estimated = new EstimatedDatabase(source.Database, target.Database, await PlanAsync(source, target, options, cancellationToken).ConfigureAwait(false));
+        if (estimated.Plan == CopyPlan.Keep)
+            return estimated;
+        var findings = await Preflight.OfAsync(source, target, _filter, options.Follow, isDropped: estimated.Plan == CopyPlan.Replace, cancellationToken).ConfigureAwait(false);
+        estimated = estimated with { Problems = [.. findings.Where(finding => finding.Severity == Severity.Problem)] };
+        // What cannot be read cannot be measured.
+        if (estimated.Problems.Any(problem => problem.Check == Preflight.Reading))
+            return estimated;
+        var opened = await LogicalSource.OpenUnlockedAsync(source, _filter.Of(source.Database), snapshot: null, cancellationToken).ConfigureAwait(false);
+        await using var _ = opened.ConfigureAwait(false);
+        var rows = await _filter.ConditionsAsync(opened, cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<SourceTable> all = [.. opened.Tables.Select(table => table with { Rows = rows.GetValueOrDefault(table.Oid) })], tables = [.. all.Where(table => table.HasRows)];
+        var measured = new CopyEstimate(opened, tables, options.Jobs ?? InitialCopy.DefaultJobs);
+        var (indexes, time) = (await measured.IndexBytesAsync(cancellationToken).ConfigureAwait(false), await measured.MeasureAsync(patience, cancellationToken).ConfigureAwait(false));
+        return estimated with
+        {
+            Tables = [.. all.Select(table => new EstimatedTable($"{table.Schema}.{table.Name}", table.Bytes, indexes.GetValueOrDefault(table.Oid), table.Rows))],
+            Bytes = tables.Sum(table => table.Bytes),
+            IndexBytes = indexes.Values.Sum(),
+            BytesPerSecond = time.BytesPerSecond,
+            SecondsAtLeast = time.AtLeast,
+            SecondsAtMost = time.AtMost,
+        };
+    }
+
+    private static async Task<CopyPlan> PlanAsync(ConnectionUrl source, ConnectionUrl target, ReplicationInit options, CancellationToken cancellationToken)
+    {
+        var (replica, isThere) = await DatabaseReplica.OpenWithServerAsync(source, target, cancellationToken).ConfigureAwait(false);
+        await using var _ = replica.ConfigureAwait(false);
+        if (!isThere)
+            return CopyPlan.Make;
+        var record = await ReplicaRecord.FindAsync(replica.Into, cancellationToken).ConfigureAwait(false);
+        var isOurs = record?.Name == replica.Name;
+        return options.DropExisting || (isOurs && !record!.IsCopied && !options.Resume) ? CopyPlan.Replace
+            : isOurs ? record!.IsCopied ? CopyPlan.Keep : CopyPlan.GoOn
+            : record is null && await ReplicaCopy.WhatIsThereAsync(replica, cancellationToken).ConfigureAwait(false) is null ? CopyPlan.Fill : CopyPlan.Refuse;
     }
 
     /// <summary>The databases of the target that are there and would be dropped to copy anew.</summary>
@@ -76,7 +130,7 @@ public sealed class LogicalReplication
         await ReplicationSlot.RequireAsync(replica, cancellationToken).ConfigureAwait(false);
         var was = await Subscription.IsEnabledAsync(replica, cancellationToken).ConfigureAwait(false);
         if (was is null)
-            await Subscription.MakeAsync(replica, (publisher ?? replica.Source) with { Database = replica.Source.Database }, cancellationToken).ConfigureAwait(false);
+            await Subscription.MakeAsync(replica, UriText.Write((publisher ?? replica.Source) with { Database = replica.Source.Database }), cancellationToken).ConfigureAwait(false);
         else if (was == false)
             await replica.AskTargetAsync($"alter subscription {replica.Name} enable", cancellationToken).ConfigureAwait(false);
         Fault.Here("sync:made");
@@ -186,8 +240,14 @@ public sealed record ReplicationInit
     /// <summary>Whether a database that is there is dropped first, with all that is in it.</summary>
     public bool DropExisting { get; init; }
 
+    /// <summary>Whether a copy that was interrupted is gone on with; else what there is of it is dropped, and it is begun anew. A complete copy stays in either case.</summary>
+    public bool Resume { get; init; } = true;
+
     /// <summary>Whether everything belongs to whom it belongs to at the source, with the rights that were granted; else all of it is the connecting role's.</summary>
     public bool WithOwners { get; init; } = true;
+
+    /// <summary>The name of what is made at the source, if it is not to be told from the two databases.</summary>
+    internal string? Name { get; init; }
 }
 
 /// <summary>A database that was copied.</summary>

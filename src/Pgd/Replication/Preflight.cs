@@ -15,12 +15,17 @@ namespace Pgd.Replication;
 /// <param name="tables">The tables that are meant, with conditions where not all of their rows are.</param>
 internal sealed class Preflight(DatabaseReplica replica, IReadOnlyList<SourceTable> tables)
 {
+    /// <summary>The finding that the source cannot be read.</summary>
+    public const string Reading = "reading";
+
     private const int Shown = 10, FirstWithRowFilters = 15, FirstWithRoleForSubscriptions = 16;
     private readonly List<Finding> _findings = [];
+    // Of the others nothing is read or published.
+    private readonly IReadOnlyList<SourceTable> _tables = [.. tables.Where(table => table.HasRows)];
 
     private string User => AdminConnection.QuoteIdentifier(replica.Source.User);
 
-    private string Oids => string.Join(',', tables.Select(table => table.Oid).DefaultIfEmpty("0"));
+    private string Oids => string.Join(',', _tables.Select(table => table.Oid).DefaultIfEmpty("0"));
 
     /// <summary>Looks at both sides of a pair of which the target need not be there yet.</summary>
     /// <param name="source">The database.</param>
@@ -51,7 +56,7 @@ internal sealed class Preflight(DatabaseReplica replica, IReadOnlyList<SourceTab
         }
         catch (PgdException e) when (e.ExitCode == ExitCode.Unsafe)
         {
-            findings.Add(new("reading", Severity.Problem, e.Message, e.Hint));
+            findings.Add(new(Reading, Severity.Problem, e.Message, e.Hint));
         }
 
         return [.. findings, .. await new Preflight(replica, tables).RunAsync(follows, hasTarget: isThere && !isDropped, cancellationToken).ConfigureAwait(false)];
@@ -195,12 +200,12 @@ internal sealed class Preflight(DatabaseReplica replica, IReadOnlyList<SourceTab
         if (full.Where(row => long.Parse(row[2]!, CultureInfo.InvariantCulture) > 100L << 20).ToList() is { Count: > 0 } slow)
             Add("replica identity", Severity.Warning, $"{Names(slow.Select(row => $"{row[0]}.{row[1]}"))} {(slow.Count == 1 ? "is" : "are")} large and REPLICA IDENTITY FULL: to apply an UPDATE or DELETE {(replica.TargetMajor >= 16 ? "may read" : "reads")} all of the table", "A primary key, or REPLICA IDENTITY USING INDEX, is much faster.");
         if (without.Count == 0 && full.Count == 0)
-            Add("replica identity", Severity.Ok, $"rows of {(tables.Count == 1 ? "the table" : $"all {tables.Count} tables")} can be told from each other");
+            Add("replica identity", Severity.Ok, $"rows of {(_tables.Count == 1 ? "the table" : $"all {_tables.Count} tables")} can be told from each other");
     }
 
     private async Task RowFiltersAsync(CancellationToken cancellationToken)
     {
-        var filtered = tables.Where(table => table.Rows is not null).ToList();
+        var filtered = _tables.Where(table => table.Rows is not null).ToList();
         if (filtered.Count == 0)
             return;
         if (replica.SourceMajor < FirstWithRowFilters)

@@ -21,7 +21,7 @@ internal static class Publication
     public static async Task<IReadOnlySet<string>> MakeAsync(DatabaseReplica replica, IReadOnlyList<SourceTable> tables, CancellationToken cancellationToken)
     {
         var able = (await PublishableAsync(replica, cancellationToken).ConfigureAwait(false)).ToHashSet(StringComparer.Ordinal);
-        var meant = tables.Where(table => able.Contains(table.QuotedName)).ToList();
+        var meant = tables.Where(table => table.HasRows && able.Contains(table.QuotedName)).ToList();
         await replica.AskSourceAsync("begin", cancellationToken).ConfigureAwait(false);
         await replica.AskSourceAsync($"set local lock_timeout = '{LockTimeout}'", cancellationToken).ConfigureAwait(false);
         await RemoveAsync(replica, cancellationToken).ConfigureAwait(false);

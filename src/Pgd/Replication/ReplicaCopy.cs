@@ -30,9 +30,11 @@ internal sealed class ReplicaCopy(ConnectionUrl source, ConnectionUrl target, Re
         foreach (var warning in findings.Where(finding => finding.Severity == Severity.Warning))
             reporter.Warn(warning.Text);
         if (options.DropExisting)
-            await DropAsync(cancellationToken).ConfigureAwait(false);
+            await DropAsync(static (_, _) => Task.FromResult(true), cancellationToken).ConfigureAwait(false);
+        else if (!options.Resume)
+            await DropAsync(WasInterruptedAsync, cancellationToken).ConfigureAwait(false);
         await EnsureDatabaseAsync(cancellationToken).ConfigureAwait(false);
-        var replica = await DatabaseReplica.OpenAsync(source, target, cancellationToken).ConfigureAwait(false);
+        var replica = await DatabaseReplica.OpenAsync(source, target, cancellationToken, options.Name).ConfigureAwait(false);
         await using var _ = replica.ConfigureAwait(false);
         await LockAsync(replica, cancellationToken).ConfigureAwait(false);
         var words = filter.WordsOf(source.Database) + (options.Follow ? "" : " (once)") + (options.WithOwners ? "" : " (no owners)");
@@ -232,7 +234,20 @@ internal sealed class ReplicaCopy(ConnectionUrl source, ConnectionUrl target, Re
         }
     }
 
-    private async Task DropAsync(CancellationToken cancellationToken)
+    // Of what is complete, or another's, nothing is dropped; nor is a database in which somebody has made something of his own meanwhile.
+    private async Task<bool> WasInterruptedAsync(DatabaseReplica replica, CancellationToken cancellationToken)
+    {
+        if (await ReplicaRecord.FindAsync(replica.Into, cancellationToken).ConfigureAwait(false) is not { IsCopied: false } record || record.Name != replica.Name)
+            return false;
+        const string relations = "select quote_ident(n.nspname) || '.' || quote_ident(c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S') and n.nspname !~ '^pg_' and n.nspname not in ('information_schema', $1)";
+        var there = (await replica.AskSourceAsync(relations, cancellationToken, ReplicaRecord.Schema).ConfigureAwait(false)).Select(row => row[0]!).ToHashSet(StringComparer.Ordinal);
+        var strange = (await replica.AskTargetAsync(relations, cancellationToken, ReplicaRecord.Schema).ConfigureAwait(false)).Select(row => row[0]!).Where(name => !there.Contains(name)).Order(StringComparer.Ordinal).ToList();
+        if (strange.Count > 0)
+            throw new PgdException(ExitCode.Unsafe, $"{target} is not begun anew: it has {string.Join(", ", strange.Take(5))}, which {source} has not", "Nothing was changed. Go on with the copy (leave out --no-resume), or have all of it dropped: --drop-existing");
+        return true;
+    }
+
+    private async Task DropAsync(Func<DatabaseReplica, CancellationToken, Task<bool>> isMeant, CancellationToken cancellationToken)
     {
         DatabaseReplica replica;
         try
@@ -246,9 +261,13 @@ internal sealed class ReplicaCopy(ConnectionUrl source, ConnectionUrl target, Re
 
         await using (replica.ConfigureAwait(false))
         {
+            if (!await isMeant(replica, cancellationToken).ConfigureAwait(false))
+                return;
             if (target.Database is "postgres" or "template1")
                 throw new PgdException(ExitCode.Unsafe, $"{target} is not dropped: the server's own programs use the database {target.Database}", "Name another database as --target.");
             await LockAsync(replica, cancellationToken).ConfigureAwait(false);
+            if ((await replica.AskTargetAsync("select (rolsuper or rolcreatedb)::text from pg_roles where rolname = current_user", cancellationToken).ConfigureAwait(false))[0][0] != "true")
+                throw new PgdException(ExitCode.Unsafe, $"{target} is not dropped: {target.User} could not make it anew", $"Nothing was changed. As a superuser there: ALTER ROLE {AdminConnection.QuoteIdentifier(target.User)} CREATEDB;");
             var others = await replica.AskTargetAsync("select format('process %s%s', pid, case when usename is not null then format(' of %s (%s)', usename, coalesce(nullif(application_name, ''), 'no name')) end) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend' order by pid limit 5", cancellationToken).ConfigureAwait(false);
             if (others.Count > 0)
                 throw new PgdException(ExitCode.Unsafe, $"{target} is not dropped: others are connected to it: {string.Join(", ", others.Select(row => row[0]))}", "Nothing was changed. Have them end their work first.");

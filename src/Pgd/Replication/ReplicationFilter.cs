@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Npgsql;
 using Pgd.Backups;
 using Pgd.Libpq;
@@ -9,9 +10,10 @@ namespace Pgd.Replication;
 /// Which databases, tables and rows of a server are meant. A database is named by a pattern, a table by <c>database.table</c> (in whatever schema it is) or <c>database.schema.table</c>, of which each part is a pattern:
 /// a name, one with <c>*</c> and <c>?</c>, a regular expression between slashes (<c>shop./^order/</c>), or a name in double quotes. What matches nothing is an error, so that nothing is left out by a slip.
 /// </summary>
-public sealed record ReplicationFilter
+public sealed partial record ReplicationFilter
 {
-    private const string RowExample = "Write DATABASE.SCHEMA.TABLE: CONDITION, for example 'shop.sales.orders: created_at > now() - interval ''30 days'''";
+    private const string RowExample = "Write DATABASE.SCHEMA.TABLE: CONDITION, for example \"shop.sales.orders: created_at > now() - interval '30 days'\"";
+    private const string RecentExample = "Write TABLE:COLUMN:TIME, for example \"shop.sales.orders:created_at:6 months\"; a time is a number of seconds, minutes, hours, days, weeks, months or years.";
 
     /// <summary>All of the database that the connection names.</summary>
     public static ReplicationFilter None { get; } = new();
@@ -28,8 +30,14 @@ public sealed record ReplicationFilter
     /// <summary>Tables that are not meant in spite of that.</summary>
     public IReadOnlyList<string> ExcludeTables { get; init; } = [];
 
-    /// <summary>Which rows of a table are meant: <c>database.schema.table: condition</c>.</summary>
+    /// <summary>Tables that are meant with their definitions and without rows, now and later; without a database, those of each that has the table.</summary>
+    public IReadOnlyList<string> SchemaOnlyTables { get; init; } = [];
+
+    /// <summary>Which rows of a table are meant: <c>database.schema.table: condition</c>; without a database, of each that has the table.</summary>
     public IReadOnlyList<string> Rows { get; init; } = [];
+
+    /// <summary>Of which tables only recent rows are meant, and which column says when: <c>database.schema.table:column:6 months</c>; without a database, of each that has the table.</summary>
+    public IReadOnlyList<string> Recent { get; init; } = [];
 
     /// <summary>Whether all databases are meant that can be connected to.</summary>
     public bool AllDatabases { get; init; }
@@ -41,13 +49,20 @@ public sealed record ReplicationFilter
         return [.. NamePattern.Split(text, ',').Select(pattern => pattern.Trim()).Where(pattern => pattern.Length > 0)];
     }
 
+    /// <summary>A pattern that means this name, and no other.</summary>
+    public static string NameOf(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return name.Length > 0 && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '$' or '-') ? name : $"\"{name.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
+    }
+
     /// <summary>The databases that are meant, by name. Where nothing is said of databases it is the connection's own.</summary>
     /// <exception cref="PgdException">
     /// A pattern matches nothing, or nothing is left (<see cref="ExitCode.NotFound"/>); a pattern is none (<see cref="ExitCode.Misuse"/>); the server does not answer (<see cref="ExitCode.Failed"/>).
     /// </exception>
     internal async Task<IReadOnlyList<string>> DatabasesAsync(ConnectionUrl source, CancellationToken cancellationToken)
     {
-        var (tables, except, rows) = (IncludeTables.Select(TablePattern.Parse).ToList(), ExcludeTables.Select(TablePattern.Parse).ToList(), Rows.Select(row => TablePattern.Parse(ConditionOf(row).Table)).ToList());
+        var (tables, except, parts) = (IncludeTables.Select(TablePattern.Parse).ToList(), ExcludeTables.Select(TablePattern.Parse).ToList(), Parts().ToList());
         var (isNamed, there) = (IncludeDatabases.Count + IncludeTables.Count > 0, await ThereAsync(source, cancellationToken).ConfigureAwait(false));
         var meant = AllDatabases || (!isNamed && ExcludeDatabases.Count > 0) ? there.ToHashSet(StringComparer.Ordinal)
             : isNamed ? IncludeDatabases.SelectMany(Named).ToHashSet(StringComparer.Ordinal)
@@ -58,7 +73,7 @@ public sealed record ReplicationFilter
         meant.ExceptWith(ExcludeDatabases.SelectMany(Named));
         if (meant.Count == 0)
             throw new PgdException(ExitCode.NotFound, $"no database of {source} is left: each that is included is excluded as well", $"There are {string.Join(", ", there)}");
-        foreach (var pattern in except.Concat(rows))
+        foreach (var pattern in except.Concat(parts.Select(part => part.Pattern)))
             await WithTablesAsync(pattern, meant).ConfigureAwait(false);
         return [.. meant.Order(StringComparer.Ordinal)];
 
@@ -112,7 +127,7 @@ public sealed record ReplicationFilter
     internal string WordsOf(string database)
     {
         var tables = Of(database);
-        List<string> words = [.. tables.Tables, .. tables.Except.Select(table => $"not {table}"), .. Rows.Where(row => TablePattern.Parse(ConditionOf(row).Table).Database.IsMatch(database)).Order(StringComparer.Ordinal)];
+        List<string> words = [.. tables.Tables, .. tables.Except.Select(table => $"not {table}"), .. Parts().Where(part => part.Pattern.Database.IsMatch(database)).Select(part => part.Words).Order(StringComparer.Ordinal)];
         return words.Count == 0 ? "all of it" : string.Join(", ", words);
     }
 
@@ -123,25 +138,52 @@ public sealed record ReplicationFilter
     internal async Task<IReadOnlyDictionary<string, string>> ConditionsAsync(LogicalSource source, CancellationToken cancellationToken)
     {
         var found = new Dictionary<string, string>(StringComparer.Ordinal);
-        var meant = Rows.Select(ConditionOf).Select(row => (Pattern: TablePattern.Parse(row.Table), row.Condition)).Where(row => row.Pattern.Database.IsMatch(source.Url.Database)).ToList();
+        var meant = Parts().Where(part => part.Pattern.Database.IsMatch(source.Url.Database)).ToList();
         if (meant.Count == 0)
             return found;
         var session = await source.ShareAsync(cancellationToken).ConfigureAwait(false);
         await using var _ = session.ConfigureAwait(false);
-        foreach (var (pattern, condition) in meant)
+        foreach (var part in meant)
         {
-            var frozen = await FrozenCondition.FreezeAsync(session, condition, cancellationToken).ConfigureAwait(false);
-            var selection = new TableSelection { Tables = [pattern.Tables], Elsewhere = pattern.IsOfSeveral ? [pattern.Tables] : [] };
-            var named = selection.Choose([.. source.Tables, .. source.Partitioned], table => (table.Schema, table.Name)).Select(table => table.Oid).ToHashSet(StringComparer.Ordinal);
-            // Who names a partitioned table means its parts.
-            foreach (var table in source.Tables.Where(table => named.Contains(table.Oid) || table.PartOf.Any(named.Contains)))
+            foreach (var table in TablesOf(source, part.Pattern))
             {
-                await TryAsync(session, table, frozen, cancellationToken).ConfigureAwait(false);
-                found[table.Oid] = found.TryGetValue(table.Oid, out var other) ? $"{other} and ({frozen})" : $"({frozen})";
+                if (await ConditionAsync(session, table, part, cancellationToken).ConfigureAwait(false) is not { } condition || found.GetValueOrDefault(table.Oid) is SourceTable.NoRows)
+                {
+                    found[table.Oid] = SourceTable.NoRows;
+                    continue;
+                }
+
+                found[table.Oid] = found.TryGetValue(table.Oid, out var other) ? $"{other} and ({condition})" : $"({condition})";
             }
         }
 
         return found;
+    }
+
+    // Who names a partitioned table means its parts.
+    private static IEnumerable<SourceTable> TablesOf(LogicalSource source, TablePattern pattern)
+    {
+        var selection = new TableSelection { Tables = [pattern.Tables], Elsewhere = pattern.IsOfSeveral ? [pattern.Tables] : [] };
+        var named = selection.Choose([.. source.Tables, .. source.Partitioned], table => (table.Schema, table.Name)).Select(table => table.Oid).ToHashSet(StringComparer.Ordinal);
+        return source.Tables.Where(table => named.Contains(table.Oid) || table.PartOf.Any(named.Contains));
+    }
+
+    private static async Task<string?> ConditionAsync(ScriptConnection session, SourceTable table, PartOfTable part, CancellationToken cancellationToken)
+    {
+        if ((part.Column is null ? part.Condition : await SinceAsync(session, table, part, cancellationToken).ConfigureAwait(false)) is not { } condition)
+            return null;
+        var frozen = await FrozenCondition.FreezeAsync(session, condition, cancellationToken).ConfigureAwait(false);
+        await TryAsync(session, table, frozen, cancellationToken).ConfigureAwait(false);
+        return frozen;
+    }
+
+    // As a value of the column's own type: comparing two types of time depends on the time zone, and no publication takes that.
+    private static async Task<string> SinceAsync(ScriptConnection session, SourceTable table, PartOfTable part, CancellationToken cancellationToken)
+    {
+        var columns = await session.QueryAsync("select quote_ident(attname), format_type(atttypid, null), (select typname from pg_type t where t.oid = atttypid and typnamespace = 'pg_catalog'::regnamespace) from pg_attribute where attrelid = $1::oid and attname = $2 and attnum > 0 and not attisdropped", cancellationToken, table.Oid, part.Column).ConfigureAwait(false);
+        return columns is not [[{ } column, { } type, var name]] ? throw new PgdException(ExitCode.NotFound, $"{table.Schema}.{table.Name} has no column {part.Column}", RecentExample)
+            : name is "date" or "timestamp" or "timestamptz" ? $"{column} >= (now() - interval '{part.Window}')::{name}"
+            : throw new PgdException(ExitCode.Misuse, $"{part.Column} of {table.Schema}.{table.Name} is {type}, and does not say when", "Name a date or a timestamp, or write the condition with --row-filter.");
     }
 
     private static async Task TryAsync(ScriptConnection session, SourceTable table, string condition, CancellationToken cancellationToken)
@@ -159,22 +201,33 @@ public sealed record ReplicationFilter
         await session.QueryAsync("release savepoint trying", cancellationToken).ConfigureAwait(false);
     }
 
-    private static (string Table, string Condition) ConditionOf(string row) =>
-        NamePattern.Split(row, ':', most: 2) is [var table, var condition] && table.Trim().Length > 0 && condition.Trim().Length > 0 ? (table.Trim(), condition.Trim())
-            : throw new PgdException(ExitCode.Misuse, $"\"{row}\" is no row filter", RowExample);
+    private IEnumerable<PartOfTable> Parts() => SchemaOnlyTables.Select(table => new PartOfTable(TablePattern.OfAny(table), $"no rows of {table}")).Concat(Rows.Select(WithCondition)).Concat(Recent.Select(SinceSomeTime));
 
-    // Those that a provider keeps for itself let nobody in.
-    private static async Task<IReadOnlyList<string>> ThereAsync(ConnectionUrl source, CancellationToken cancellationToken) =>
-        await NamesAsync(source, "select datname from pg_database where datallowconn and not datistemplate and datname not in ('rdsadmin', 'cloudsqladmin', 'azure_maintenance', 'azure_sys') order by datname", row => row[0]!, cancellationToken).ConfigureAwait(false);
+    private static PartOfTable WithCondition(string text) =>
+        NamePattern.Split(text, ':', most: 2) is [var table, var condition] && table.Trim().Length > 0 && condition.Trim().Length > 0 ? new(TablePattern.OfAny(table.Trim()), text) { Condition = condition.Trim() }
+            : throw new PgdException(ExitCode.Misuse, $"\"{text}\" is no row filter", RowExample);
+
+    private static PartOfTable SinceSomeTime(string text) =>
+        NamePattern.Split(text, ':', most: 3) is [var table, var column, var window] && table.Trim().Length > 0 && new NamePattern(column.Trim()).Name is { Length: > 0 } name && Window().IsMatch(window) ? new(TablePattern.OfAny(table.Trim()), text) { Column = name, Window = window.Trim() }
+            : throw new PgdException(ExitCode.Misuse, $"\"{text}\" is no time filter", RecentExample);
+
+    [GeneratedRegex(@"^\s*[0-9]{1,6}\s+(second|minute|hour|day|week|month|year)s?\s*$", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    private static partial Regex Window();
+
+    private static Task<IReadOnlyList<string>> ThereAsync(ConnectionUrl source, CancellationToken cancellationToken) =>
+        SourceInventory.AskAsync(source, $"select datname from pg_database where {SourceInventory.Databases} order by datname", row => row[0]!, cancellationToken);
 
     private static Task<IReadOnlyList<(string Schema, string Name)>> TablesAsync(ConnectionUrl database, CancellationToken cancellationToken) =>
-        NamesAsync(database, "select n.nspname, c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relkind in ('r', 'p') and c.relpersistence <> 't' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'", row => (row[0]!, row[1]!), cancellationToken);
+        SourceInventory.AskAsync(database, "select n.nspname, c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relkind in ('r', 'p') and c.relpersistence <> 't' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'", row => (row[0]!, row[1]!), cancellationToken);
 
-    private static async Task<IReadOnlyList<T>> NamesAsync<T>(ConnectionUrl url, string sql, Func<string?[], T> of, CancellationToken cancellationToken)
+    /// <summary>Tables of which not all rows are meant, but those that meet a condition, or are not older than a time by a column; without either, none.</summary>
+    private sealed record PartOfTable(TablePattern Pattern, string Words)
     {
-        var connection = await ScriptConnection.OpenAsync(url, LogicalSource.Application, null, cancellationToken).ConfigureAwait(false);
-        await using var _ = connection.ConfigureAwait(false);
-        return [.. (await connection.QueryAsync(sql, cancellationToken).ConfigureAwait(false)).Select(of)];
+        public string? Condition { get; init; }
+
+        public string? Column { get; init; }
+
+        public string? Window { get; init; }
     }
 
     /// <summary>Tables of a database.</summary>
@@ -182,6 +235,9 @@ public sealed record ReplicationFilter
     {
         /// <summary>Whether it may be of several databases.</summary>
         public bool IsOfSeveral => Database.Name is null;
+
+        /// <summary>The same where the database may be left out.</summary>
+        public static TablePattern OfAny(string text) => text.Length > 0 && NamePattern.Split(text, '.').Count == 1 ? new(text, new("*"), text) : Parse(text);
 
         public static TablePattern Parse(string text)
         {

@@ -16,10 +16,10 @@ internal static class Subscription
 
     /// <summary>Makes it. The slot has been there since the copy, and the rows are.</summary>
     /// <param name="replica">The two databases.</param>
-    /// <param name="publisher">How the target reaches the source, with the password.</param>
+    /// <param name="publisher">How the target reaches the source, as libpq reads it.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="PgdException">The role may not (<see cref="ExitCode.Unsafe"/>, with what to type), or the target does not reach the source (<see cref="ExitCode.Failed"/>).</exception>
-    public static async Task MakeAsync(DatabaseReplica replica, ConnectionUrl publisher, CancellationToken cancellationToken)
+    public static async Task MakeAsync(DatabaseReplica replica, string publisher, CancellationToken cancellationToken)
     {
         // A statement is shown by pg_stat_activity and kept by pg_stat_statements, and one that fails is written into the server's log: so the password is no part of one. Who may, keeps it out of the log as well.
         await replica.AskTargetAsync("begin", cancellationToken).ConfigureAwait(false);
@@ -27,7 +27,7 @@ internal static class Subscription
         {
             if ((await replica.AskTargetAsync("select rolsuper::text from pg_roles where rolname = current_user", cancellationToken).ConfigureAwait(false))[0][0] == "true")
                 await replica.AskTargetAsync("select set_config('log_min_messages', 'panic', true), set_config('log_min_error_statement', 'panic', true), set_config('log_statement', 'none', true), set_config('log_min_duration_statement', '-1', true)", cancellationToken).ConfigureAwait(false);
-            await replica.AskTargetAsync("select set_config('pgd.publisher', $1, true) is null", cancellationToken, UriText.Write(publisher)).ConfigureAwait(false);
+            await replica.AskTargetAsync("select set_config('pgd.publisher', $1, true) is null", cancellationToken, publisher).ConfigureAwait(false);
             await replica.Into.QueryAsync($"do $$ begin execute format('create subscription {replica.Name} connection %L publication {replica.Name} with (create_slot = false, slot_name = {replica.Name}, copy_data = false, enabled = true)', current_setting('pgd.publisher')); end $$", cancellationToken).ConfigureAwait(false);
             await replica.AskTargetAsync("commit", cancellationToken).ConfigureAwait(false);
         }
@@ -38,7 +38,7 @@ internal static class Subscription
             {
                 PostgresErrorCodes.InsufficientPrivilege => new PgdException(ExitCode.Unsafe, $"{replica.Target.User} may not make a subscription in {replica.Target}: {e.MessageText}",
                     replica.TargetMajor >= 16 ? $"As a superuser there: GRANT pg_create_subscription TO {AdminConnection.QuoteIdentifier(replica.Target.User)}; GRANT CREATE ON DATABASE {AdminConnection.QuoteIdentifier(replica.Target.Database)} TO {AdminConnection.QuoteIdentifier(replica.Target.User)};" : "Before PostgreSQL 16 that takes a superuser: name one in --target.", e),
-                PostgresErrorCodes.ConnectionFailure or PostgresErrorCodes.ConnectionException => new(ExitCode.Failed, $"{replica.Target} does not reach {publisher}: {e.MessageText}", "The target connects to the source itself. Say how it reaches it, if not as you do from here: --publisher URL", e),
+                PostgresErrorCodes.ConnectionFailure or PostgresErrorCodes.ConnectionException => new(ExitCode.Failed, $"{replica.Target} does not reach {replica.Source}: {e.MessageText}", "The target connects to the source itself. Say how it reaches it, if not as you do from here: --publisher URL", e),
                 _ => DatabaseReplica.Refused(replica.Target, e),
             };
         }

@@ -155,6 +155,9 @@ internal sealed record ProjectRecord
     /// <summary>Whether its first branch is a standby of that, and not a copy.</summary>
     public bool IsFollower { get; init; }
 
+    /// <summary>The name of the subscription by which its first branch follows that, and of what was made for it there; null if it does not do so.</summary>
+    public string? Subscription { get; init; }
+
     /// <summary>How far back the archived log of its first branch is to reach; null where that log is not archived.</summary>
     public TimeSpan? PointInTime { get; init; }
 

@@ -216,6 +216,7 @@ internal static class RecordJson
             json.WriteString("pointInTime", pointInTime.ToString("c", CultureInfo.InvariantCulture));
         WriteText(json, "source", record.Source);
         WriteFlag(json, "isFollower", record.IsFollower);
+        WriteText(json, "subscription", record.Subscription);
         WriteFlag(json, "isPointInTimeOff", record.IsPointInTimeOff);
         WriteFlag(json, "isSwitchingArchive", record.IsSwitchingArchive);
         WriteTime(json, "inspectedAt", record.InspectedAt);
@@ -241,6 +242,7 @@ internal static class RecordJson
         PointInTime = OptionalText(json, "pointInTime") is { } text ? TimeSpan.TryParseExact(text, "c", CultureInfo.InvariantCulture, out var span) ? span : throw Missing("pointInTime") : null,
         Source = OptionalText(json, "source"),
         IsFollower = Flag(json, "isFollower"),
+        Subscription = OptionalText(json, "subscription"),
         IsPointInTimeOff = Flag(json, "isPointInTimeOff"),
         IsSwitchingArchive = Flag(json, "isSwitchingArchive"),
         InspectedAt = OptionalTime(json, "inspectedAt"),

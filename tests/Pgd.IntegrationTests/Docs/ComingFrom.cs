@@ -18,7 +18,7 @@ public sealed partial class ComingFrom
         var environment = new Dictionary<string, string>(root.Variables) { ["HOME"] = "/nonexistent" };
         var password = "";
         // What is to be typed is in the last column of the tables of commands.
-        var rows = File.ReadLines(Path.Combine(Checkout.Folder, "docs/coming-from.md")).TakeWhile(line => !line.StartsWith("## What is different", StringComparison.Ordinal))
+        var rows = File.ReadLines(Path.Combine(Checkout.Folder, "docs/coming-from.md")).TakeWhile(line => !line.StartsWith("## postgres-seren-replicator", StringComparison.Ordinal))
             .Where(line => line.StartsWith("| `", StringComparison.Ordinal)).Select(line => line.Split('|')).ToList();
         var commands = rows.SelectMany(row => Span().Matches(row[^2]).Select(match => match.Groups["command"].Value)).ToList();
         Assert.True(commands.Count > 40, $"only {commands.Count} commands were found");

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text;
 using Pgd.IntegrationTests.GitHub;
 using Pgd.Tool;
@@ -64,7 +63,7 @@ public sealed class Consoles : IAsyncLifetime
     [Fact]
     public async Task On_a_terminal_there_are_a_prompt_completion_a_question_before_writing_and_history()
     {
-        using var terminal = new Terminal(_root, _folder.Path, "console", Main);
+        using var terminal = new Terminal(_root.Variables, _folder.Path, "console", Main);
         await terminal.SeesAsync("shop/main=> ");
         terminal.Type("select \"Odd Name\" from od\t;\r");
         await terminal.SeesAsync("SELECT 1");
@@ -105,80 +104,5 @@ public sealed class Consoles : IAsyncLifetime
             Output = output, Error = error, Input = () => new MemoryStream(Encoding.UTF8.GetBytes(input)), Environment = new Dictionary<string, string>(_root.Variables) { ["HOME"] = "/nonexistent" },
         });
         return new(status, output.ToString(), error.ToString());
-    }
-
-    /// <summary>The tool on a terminal of its own, which script(1) makes.</summary>
-    private sealed class Terminal : IDisposable
-    {
-        private readonly Process _process;
-        private readonly StringBuilder _screen = new();
-        private readonly Task _reading;
-        private int _seen;
-
-        public Terminal(ToolRoot root, string state, params string[] arguments)
-        {
-            var start = new ProcessStartInfo("script", ["--quiet", "--return", "--flush", "--command", $"dotnet '{ToolRun.Program}' {string.Join(' ', arguments)}", "/dev/null"])
-            {
-                RedirectStandardInput = true, RedirectStandardOutput = true, StandardInputEncoding = new UTF8Encoding(false),
-            };
-            foreach (var (name, value) in root.Variables)
-                start.Environment[name] = value;
-            (start.Environment["HOME"], start.Environment["XDG_STATE_HOME"], start.Environment["TERM"], start.Environment["NO_COLOR"]) = ("/nonexistent", state, "xterm", "1");
-            _process = Process.Start(start)!;
-            _reading = Task.Run(async () =>
-            {
-                var buffer = new char[4096];
-                for (int read; (read = await _process.StandardOutput.ReadAsync(buffer)) > 0;)
-                {
-                    lock (_screen)
-                        _screen.Append(buffer, 0, read);
-                }
-            });
-        }
-
-        public void Type(string keys)
-        {
-            _process.StandardInput.Write(keys);
-            _process.StandardInput.Flush();
-        }
-
-        /// <summary>Waits until something is on the screen, behind what was seen before.</summary>
-        public async Task SeesAsync(string text)
-        {
-            try
-            {
-                await Until.TrueAsync(() => Find(text), $"the screen shows {text}", seconds: 30);
-            }
-            catch (TimeoutException e)
-            {
-                throw new InvalidOperationException($"{e.Message} It shows: {_screen}", e);
-            }
-        }
-
-        public async Task<int> EndsAsync()
-        {
-            await Until.TrueAsync(() => _process.HasExited, "the console ends");
-            await _reading;
-            return _process.ExitCode;
-        }
-
-        public void Dispose()
-        {
-            if (!_process.HasExited)
-                _process.Kill(entireProcessTree: true);
-            _process.Dispose();
-        }
-
-        private bool Find(string text)
-        {
-            lock (_screen)
-            {
-                var found = _screen.ToString().IndexOf(text, _seen, StringComparison.Ordinal);
-                if (found < 0)
-                    return false;
-                _seen = found + text.Length;
-                return true;
-            }
-        }
     }
 }

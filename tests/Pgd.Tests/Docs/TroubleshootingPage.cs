@@ -20,6 +20,7 @@ public sealed class TroubleshootingPage
         [ExitCode.BudgetExceeded] = ("over the limit", "What was measured is more than what was allowed. Nothing is half-done."),
         [ExitCode.Locked] = ("locked by another operation", "`--wait-lock 10m` waits longer. Locks are the operating system's: they end with the process that holds them, so none is ever left over."),
         [ExitCode.Partial] = ("done in part", "What is left is named. Correct what hindered it, and run the same again."),
+        [ExitCode.Interrupted] = ("interrupted", "What was begun was taken back, or nothing was."),
     };
 
     [Fact]

@@ -51,5 +51,41 @@ public sealed class Filters
         Assert.StartsWith(message, refused.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("orders:created_at")]
+    [InlineData("orders:created_at:6")]
+    [InlineData("orders:created_at:6 fortnights")]
+    [InlineData("orders:created_at:-6 months")]
+    [InlineData("orders:created_at:6 months'; drop table orders")]
+    [InlineData("orders:created*:6 months")]
+    [InlineData(":created_at:6 months")]
+    public void A_time_filter_that_is_none_is_refused(string text)
+    {
+        var refused = Assert.Throws<PgdException>(() => new ReplicationFilter { Recent = [text] }.WordsOf("shop"));
+
+        Assert.Equal((ExitCode.Misuse, $"\"{text}\" is no time filter"), (refused.ExitCode, refused.Message));
+    }
+
+    [Fact]
+    public void What_is_meant_of_a_database_is_told_in_words_that_differ_when_it_does()
+    {
+        var filter = new ReplicationFilter { ExcludeTables = ["shop.cache"], SchemaOnlyTables = ["audit", "crm.people"], Rows = ["shop.orders: id > 3"], Recent = ["events:at:6 months"] };
+
+        Assert.Equal("not cache, events:at:6 months, no rows of audit, shop.orders: id > 3", filter.WordsOf("shop"));
+        Assert.Equal("events:at:6 months, no rows of audit, no rows of crm.people", filter.WordsOf("crm"));
+    }
+
+    [Theory]
+    [InlineData("orders", "orders")]
+    [InlineData("Odd \"one\"", "\"Odd \"\"one\"\"\"")]
+    [InlineData("a.b", "\"a.b\"")]
+    [InlineData("x*", "\"x*\"")]
+    [InlineData("/x/", "\"/x/\"")]
+    public void A_name_is_written_as_a_pattern_that_means_it_alone(string name, string pattern)
+    {
+        Assert.Equal(pattern, ReplicationFilter.NameOf(name));
+        Assert.Equal(name, new Pgd.Backups.NamePattern(Assert.Single(ReplicationFilter.List(pattern))).Name);
+    }
+
     private static IReadOnlyList<(string Schema, string Name)> Chosen(ReplicationFilter filter) => filter.Of("shop").Choose(Tables, table => table);
 }

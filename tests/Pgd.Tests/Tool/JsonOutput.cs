@@ -13,6 +13,9 @@ public sealed class JsonOutput
     public void Shape_of_how_new_the_data_of_projects_is() => Snapshot.Match(JsonText.Of<IReadOnlyList<Freshness>>([Samples.Streaming, Samples.Behind, Samples.Copied], JsonShapes.All.IReadOnlyListFreshness));
 
     [Fact]
+    public void Shape_of_an_estimate() => Snapshot.Match(JsonText.Of(Samples.Estimated, JsonShapes.All.IReadOnlyListEstimatedDatabase));
+
+    [Fact]
     public void Shape_of_logs() => Snapshot.Match(JsonText.Of<IReadOnlyList<WriteAheadLogInfo>>([Samples.Log], JsonShapes.All.IReadOnlyListWriteAheadLogInfo));
 
     [Fact]

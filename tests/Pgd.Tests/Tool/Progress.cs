@@ -33,7 +33,7 @@ public sealed class Progress
         _clock.Advance(TimeSpan.FromSeconds(4));
         _clock.Advance(TimeSpan.FromSeconds(4));
 
-        Assert.Equal("copying prod/main: 25% of 2.0 GiB …\ncopying prod/main: 50% of 2.0 GiB …\n", _error.ToString());
+        Assert.Equal("copying prod/main: 25% of 2.0 GiB …\ncopying prod/main: 50% of 2.0 GiB, 85.3 MiB/s, 12s left …\n", _error.ToString());
     }
 
     [Fact]
@@ -58,6 +58,54 @@ public sealed class Progress
         }
 
         Assert.Empty(_error.ToString());
+    }
+
+    [Fact]
+    public void What_takes_long_tells_how_fast_it_goes_and_how_long_it_still_takes()
+    {
+        using var line = new ProgressLine(Session(new(true, false, 90)));
+        line.Progress("copying shop", 0, 15L << 30);
+        _clock.Advance(TimeSpan.FromSeconds(56));
+        line.Progress("copying shop", 6298L << 20, 15L << 30);
+        _clock.Advance(TimeSpan.FromMilliseconds(100));
+
+        Assert.EndsWith("copying shop ━━━━━━━━──────────── 41% of 15.0 GiB, 112.3 MiB/s, 1m20s left", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void On_a_narrow_terminal_the_numbers_stay_and_the_bar_goes()
+    {
+        using var line = new ProgressLine(Session(new(true, false, 60)));
+        line.Progress("copying shop", 0, 15L << 30);
+        _clock.Advance(TimeSpan.FromSeconds(56));
+        line.Progress("copying shop", 6298L << 20, 15L << 30);
+        _clock.Advance(TimeSpan.FromMilliseconds(100));
+
+        Assert.EndsWith("copying shop: 41% of 15.0 GiB, 112.3 MiB/s, 1m20s left", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Of_other_work_the_time_begins_anew()
+    {
+        using var log = new ProgressLog(Session(Screen.None));
+        log.Progress("copying shop", 0, 100);
+        _clock.Advance(TimeSpan.FromSeconds(2));
+        log.Progress("copying crm", 50, 100);
+        _clock.Advance(TimeSpan.FromSeconds(1));
+
+        Assert.Equal("copying crm: 50% of 100 B …\n", _error.ToString());
+    }
+
+    [Fact]
+    public void A_question_has_no_line_that_moves_beside_it()
+    {
+        using var line = new ProgressLine(Session(new(true, false, 80)));
+        line.Step("measuring shop");
+        _clock.Advance(TimeSpan.FromMilliseconds(300));
+        line.Step("");
+        _clock.Advance(TimeSpan.FromSeconds(5));
+
+        Assert.Equal("\r\e[K⠋ measuring shop\r\e[K", _error.ToString());
     }
 
     [Fact]
@@ -93,10 +141,10 @@ public sealed class Progress
     }
 
     [Theory]
-    [InlineData(0, 100, "──────────────────── 0% of 100 B")]
-    [InlineData(50, 100, "━━━━━━━━━━────────── 50% of 100 B")]
-    [InlineData(200, 100, "━━━━━━━━━━━━━━━━━━━━ 100% of 100 B")]
-    [InlineData(1536, 0, "──────────────────── 1.5 KiB")]
+    [InlineData(0, 100, "────────────────────")]
+    [InlineData(50, 100, "━━━━━━━━━━──────────")]
+    [InlineData(200, 100, "━━━━━━━━━━━━━━━━━━━━")]
+    [InlineData(1536, 0, "────────────────────")]
     public void A_bar_shows_the_share(long done, long total, string expected) => Assert.Equal(expected, Meter.Bar(done, total));
 
     private Session Session(Screen screen) => new() { Output = TextWriter.Null, Error = _error, ErrorScreen = screen, Clock = _clock };

@@ -42,6 +42,18 @@ internal static class Samples
 
     public static Freshness Copied { get; } = new() { Project = "copy", From = "postgresql://reader@db.example.com:5432/shop", DataAsOf = Now.AddDays(-3), Next = "dotnet pgd project refresh copy" };
 
+    public static IReadOnlyList<Pgd.Replication.EstimatedDatabase> Estimated { get; } =
+    [
+        new("shop", "shop", Pgd.Replication.CopyPlan.Make)
+        {
+            Tables = [new("sales.orders", 10L << 30, 3L << 30, null), new("sales.events", 5L << 30, 1L << 30, "(at >= '2026-01-01')"), new("sales.archive", 4L << 30, 0, "false"), new("a", 5, 1, null), new("b", 4, 1, null), new("c", 3, 1, null), new("d", 2, 1, null)],
+            Bytes = 15L << 30, IndexBytes = 4L << 30, BytesPerSecond = 120 << 20, SecondsAtLeast = 170, SecondsAtMost = 290,
+        },
+        new("crm", "crm_copy", Pgd.Replication.CopyPlan.Replace) { Tables = [new("people", 1 << 20, 1 << 19, null)], Bytes = 1 << 20, IndexBytes = 1 << 19, BytesPerSecond = 120 << 20, SecondsAtLeast = 0.4, SecondsAtMost = 2.2 },
+        new("old", "old", Pgd.Replication.CopyPlan.Keep),
+        new("mine", "mine", Pgd.Replication.CopyPlan.Refuse) { Problems = [new("target", Severity.Problem, "mine is not empty: it has public.notes", "Name an empty database.")] },
+    ];
+
     public static WriteAheadLogInfo Log { get; } = new()
     {
         Branch = BranchName.Parse("prod/main"),

@@ -49,6 +49,22 @@ public sealed class TextOutput
     public void A_first_branch() => Shows(Screen.None, sheet => BranchText.Details(Samples.Main, sheet));
 
     [Fact]
+    public void An_estimate_of_a_copy() => Shows(Screen.None, sheet => ReplicationText.Estimated(Samples.Estimated, sheet));
+
+    [Fact]
+    public void An_estimate_of_a_copy_on_a_terminal() => Shows(new(true, true, 80), sheet => ReplicationText.Estimated(Samples.Estimated, sheet));
+
+    [Theory]
+    [InlineData(0.2, 0.9, "up to 1 second")]
+    [InlineData(0.9, 8.2, "up to 9 seconds")]
+    [InlineData(4.1, 4.3, "4 to 5 seconds")]
+    [InlineData(60, 98.5, "60 to 99 seconds")]
+    [InlineData(182, 293, "3 to 5 minutes")]
+    [InlineData(5940, 6100, "1 to 2 hours")]
+    [InlineData(10, 7000, "up to 2 hours")]
+    public void A_time_that_is_not_known_exactly_is_a_range(double least, double most, string expected) => Assert.Equal(expected, ReplicationText.Range(least, most));
+
+    [Fact]
     public void Projects() => Shows(Screen.None, sheet => ProjectText.Table([Samples.Project], sheet));
 
     [Fact]

@@ -24,7 +24,7 @@ internal static class ProjectCreate
         var dump = new Option<string?>("--from-dump") { HelpName = "FILE|-", Description = "Fill it from a dump made by pg_dump or pg_dumpall; - reads standard input" };
         var from = new Option<string?>("--from") { HelpName = "URL", Description = "Make it a copy of a database of another server, as it is at one moment: postgresql://USER@HOST/DATABASE" };
         var password = new Option<bool>("--password-stdin") { Description = "Read the password of --from from the first line of standard input" };
-        var follow = Arguments.OneOf("--follow", "Make it a standby of the whole server that --from names, and keep it current; branches are then as new as that (default: a copy)", "physical");
+        var follow = Arguments.OneOf("--follow", "Keep it current: physical, as a standby of the whole server that --from names; logical, as a subscriber of the database (default: a copy, which stays as it is)", "physical", "logical");
         var pointInTime = Arguments.PointInTime();
 
         return new Verb(surface, "create", "Create a project and its first branch, \"main\".",
@@ -58,7 +58,7 @@ internal static class ProjectCreate
                     Ports = run[ports] is { } range ? PortRange.Parse(range) : null,
                     FromDump = run[dump] is { } file and not "-" ? Path.GetFullPath(file, run.Session.WorkingDirectory) : run[dump],
                     From = url is not null && run[password] ? url with { Password = QueryTarget.FirstLine(run.Session) } : url,
-                    Follow = run[follow] is null ? null : FollowMode.Physical,
+                    Follow = run[follow] switch { null => null, "logical" => FollowMode.Logical, _ => FollowMode.Physical },
                     PointInTime = Arguments.Window(run[pointInTime]),
                     Input = run[dump] == "-" ? run.Session.Input() : null,
                 }, cancellationToken);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Threading.Channels;
 using Microsoft.Win32.SafeHandles;
@@ -10,7 +11,7 @@ internal interface IKeys
     /// <summary>The next byte; -1 when there will be none.</summary>
     ValueTask<int> NextAsync(CancellationToken cancellationToken);
 
-    /// <summary>The next byte if it is there already, as that of a key's sequence is; otherwise -1.</summary>
+    /// <summary>The next byte if it comes at once, as that of a key's sequence does; otherwise -1.</summary>
     int NextAtOnce();
 }
 
@@ -21,6 +22,7 @@ internal sealed partial class Keyboard : IKeys, IDisposable
 {
     private const int InterruptKey = 3, Now = 0, Size = 256, LocalFlags = 12, MinimumOfBytes = 17 + 6, TimeOfBytes = 17 + 5;
     private const uint CarriageReturnToLineFeed = 0x100, StopKeys = 0x400, Signals = 0x1, Lines = 0x2, Echo = 0x8, Extensions = 0x8000;
+    private static readonly TimeSpan Together = TimeSpan.FromMilliseconds(25);
     private readonly Channel<byte> _bytes = Channel.CreateUnbounded<byte>();
     private readonly byte[] _before = new byte[Size];
     private System.Action? _interrupt;
@@ -49,7 +51,17 @@ internal sealed partial class Keyboard : IKeys, IDisposable
     public async ValueTask<int> NextAsync(CancellationToken cancellationToken) =>
         await _bytes.Reader.WaitToReadAsync(cancellationToken) && _bytes.Reader.TryRead(out var next) ? next : -1;
 
-    public int NextAtOnce() => _bytes.Reader.TryRead(out var next) ? next : -1;
+    public int NextAtOnce()
+    {
+        // The bytes of a key come one after another from the thread that reads, and over a network now and then in two packets.
+        for (var waited = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(waited) < Together; Thread.Sleep(1))
+        {
+            if (_bytes.Reader.TryRead(out var next))
+                return next;
+        }
+
+        return -1;
+    }
 
     public void Dispose() => _ = tcsetattr(0, Now, _before);
 

@@ -16,10 +16,10 @@ internal static class ReplicateSync
             "replicate sync --source postgresql://replicator@db.example.com/shop --target postgresql://postgres@localhost/shop",
             "# The target is in another network than this machine",
             "replicate sync --source postgresql://replicator@localhost:6432/shop --target postgresql://postgres@localhost/shop --publisher postgresql://replicator@db.internal/shop")
-            .With([.. servers.Symbols, publisher])
+            .With([.. servers.SymbolsWithQuestions, publisher])
             .Does(async (run, cancellationToken) =>
             {
-                var replication = ReplicateNoun.Of(run, servers);
+                var replication = ReplicateNoun.Of(run, servers, await ReplicateNoun.FilterAsync(run, servers, "replicate sync", cancellationToken));
                 ConnectionUrl? reached = null;
                 if (run[publisher] is { } text)
                 {
