@@ -390,7 +390,7 @@ internal sealed class LogicalSource : IAsyncDisposable
     {
         var meant = WithParts(selection.Choose(all, NameOf));
         if (selection.Except.Count > 0)
-            meant.ExceptWith(WithParts(new TableSelection { Tables = selection.Except }.Choose(all, NameOf)));
+            meant.ExceptWith(WithParts(new TableSelection { Tables = selection.Except, Elsewhere = selection.Elsewhere }.Choose(all, NameOf)));
         return ([.. all.Where(table => !table.IsPartitioned && meant.Contains(table.Oid))], [.. all.Where(table => table.IsPartitioned && meant.Contains(table.Oid))]);
 
         static (string, string) NameOf(SourceTable table) => (table.Schema, table.Name);
