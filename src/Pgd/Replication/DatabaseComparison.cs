@@ -64,7 +64,7 @@ internal sealed class DatabaseComparison(Comparison request, ConnectionUrl sourc
         // What is meant is what matches there; the source has told whether that is anything.
         var target = await LogicalSource.OpenAsync(targetUrl, selection with { Elsewhere = [.. selection.Tables, .. selection.Except] }, cancellationToken).ConfigureAwait(false);
         await using var __ = target.ConfigureAwait(false);
-        var conditions = await request.Filter.ConditionsAsync(source, cancellationToken).ConfigureAwait(false);
+        var conditions = await ReplicaRecord.ThenAsync(target, source.Tables, await request.Filter.ConditionsAsync(source, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
         var notes = new List<string>();
         var hash = await HashAsync(source, target, notes, cancellationToken).ConfigureAwait(false);
         var (pairs, atSourceOnly, atTargetOnly) = await TablePair.OfAsync(source, target, hash, conditions, cancellationToken).ConfigureAwait(false);

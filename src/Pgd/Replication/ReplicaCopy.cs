@@ -75,6 +75,7 @@ internal sealed class ReplicaCopy(ConnectionUrl source, ConnectionUrl target, Re
         if (slot is not null)
             await slot.DisposeAsync().ConfigureAwait(false);
         record = await record.OfAsync(replica.Into, slot?.Lsn, copy.DataAsOf, cancellationToken).ConfigureAwait(false);
+        await ReplicaRecord.MeansRowsAsync(replica.Into, copy.Tables, cancellationToken).ConfigureAwait(false);
         Fault.Here("init:slot");
         if (copy.LeftOut.Count > 0)
             reporter.Step($"without {string.Join(", ", copy.LeftOut.Take(5))}{(copy.LeftOut.Count > 5 ? $" and {copy.LeftOut.Count - 5} more" : "")}");

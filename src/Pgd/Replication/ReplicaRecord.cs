@@ -1,4 +1,5 @@
 using System.Globalization;
+using Pgd.Backups;
 using Pgd.Libpq;
 using Pgd.Postgres;
 
@@ -47,9 +48,35 @@ internal sealed record ReplicaRecord(string Name, string? Lsn, DateTimeOffset? D
         await target.QueryAsync($"comment on schema {Schema} is 'What dotnet pgd replicate knows of this copy. It goes with replicate cutover and replicate cleanup.'", cancellationToken).ConfigureAwait(false);
         await target.QueryAsync($"create table {Schema}.replica (name text primary key, lsn pg_lsn, data_as_of timestamptz, copied boolean not null default false, choice text not null, cutover text, read_only_was text)", cancellationToken).ConfigureAwait(false);
         await target.QueryAsync($"create table {Schema}.done (step text primary key)", cancellationToken).ConfigureAwait(false);
+        await target.QueryAsync($"create table {Schema}.rows (of text primary key, condition text not null)", cancellationToken).ConfigureAwait(false);
         await target.QueryAsync($"insert into {Schema}.replica (name, choice) values ($1, $2)", cancellationToken, name, choice).ConfigureAwait(false);
         await target.QueryAsync("commit", cancellationToken).ConfigureAwait(false);
         return new(name, null, null, false, choice, null, null);
+    }
+
+    /// <summary>Writes down which rows of tables are meant, with the time of the copy in it.</summary>
+    public static async Task MeansRowsAsync(ScriptConnection target, IEnumerable<SourceTable> tables, CancellationToken cancellationToken)
+    {
+        await target.QueryAsync($"delete from {Schema}.rows", cancellationToken).ConfigureAwait(false);
+        foreach (var table in tables.Where(table => table.Rows is not null))
+            await target.QueryAsync($"insert into {Schema}.rows values ($1, $2)", cancellationToken, table.QuotedName, table.Rows).ConfigureAwait(false);
+    }
+
+    /// <summary>The same conditions as they were when the copy was made: by now the time in them is another one.</summary>
+    /// <param name="target">The copy.</param>
+    /// <param name="tables">The tables of the source.</param>
+    /// <param name="now">The conditions by the tables' numbers, as they would be now.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public static async Task<IReadOnlyDictionary<string, string>> ThenAsync(LogicalSource target, IReadOnlyList<SourceTable> tables, IReadOnlyDictionary<string, string> now, CancellationToken cancellationToken)
+    {
+        if (now.Count == 0)
+            return now;
+        var session = await target.ShareAsync(cancellationToken).ConfigureAwait(false);
+        await using var _ = session.ConfigureAwait(false);
+        if ((await session.QueryAsync("select to_regclass($1)::text", cancellationToken, $"{Schema}.rows").ConfigureAwait(false))[0][0] is null)
+            return now;
+        var then = (await session.QueryAsync($"select of, condition from {Schema}.rows", cancellationToken).ConfigureAwait(false)).ToDictionary(row => row[0]!, row => row[1]!, StringComparer.Ordinal);
+        return tables.Where(table => now.ContainsKey(table.Oid)).ToDictionary(table => table.Oid, table => then.GetValueOrDefault(table.QuotedName) ?? now[table.Oid], StringComparer.Ordinal);
     }
 
     /// <summary>Writes down of which moment the copy is that is being made.</summary>

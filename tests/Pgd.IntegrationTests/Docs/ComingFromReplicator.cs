@@ -43,7 +43,7 @@ public sealed partial class ComingFromReplicator : IDisposable
     }
 
     [Fact]
-    public async Task What_is_chosen_is_copied_and_followed_from_validate_to_status()
+    public async Task What_is_chosen_is_copied_followed_and_compared_from_validate_to_verify()
     {
         await FillAsync();
         string[] chosen = ["--include-databases", "myapp,analytics", "--exclude-tables", "myapp.logs", "--schema-only-tables", "analytics.evmlog_strides,myapp.audit_logs", "--time-filter", "myapp.metrics:created_at:6 months", "--table-filter", "myapp.transactions:status IN ('active','pending')"];
@@ -63,6 +63,10 @@ public sealed partial class ComingFromReplicator : IDisposable
         Assert.Equal("0/7/2", await _servers.AskTargetAsync("myapp", "select (select count(*) from audit_logs) || '/' || (select count(*) from metrics) || '/' || (select count(*) from transactions)"));
         var status = await _servers.SucceedAsync("postgres", "status", [.. chosen, "--fail-above", "30s"]);
         Assert.Equal(2, Regex.Count(status, "following"));
+        await _servers.SucceedAsync("postgres", "verify", chosen);
+        await _servers.AskTargetAsync("myapp", "update users set id = 8 where id = 2");
+        await _servers.RefusedAsync("postgres", ExitCode.Failed, "verify", chosen, "users");
+        await _servers.AskTargetAsync("myapp", "update users set id = 2 where id = 8");
         await _servers.EmptyTargetAsync();
     }
 

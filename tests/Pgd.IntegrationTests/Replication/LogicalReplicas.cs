@@ -51,6 +51,7 @@ public sealed class LogicalReplicas
         await servers.AskSourceAsync("delete from sales.orders where id = 5; insert into sales.payments values (3, 3, now()), (4, 4, now() - interval '31 days'); update sales.payments set at = now() where id = 2");
         await servers.SucceedAsync("status", [.. filter, "--fail-above", "30s"]);
 
+        await servers.SucceedAsync("verify", filter);
         Assert.Equal("1,2,3", await servers.AskTargetAsync("select string_agg(id::text, ',' order by id) from sales.payments"));
         Assert.Equal("true", await servers.AskTargetAsync("select (to_regclass('sales.orders') is null and to_regclass('sales.totals') is null and to_regclass('sales.paid') is null and to_regclass('sales.customers') is not null)::text"));
         await servers.RefusedAsync(5, "init", [], "is a copy of");

@@ -17,37 +17,48 @@ public sealed class Subscribers
         using var root = new ToolRoot("reflink");
         await using var traffic = Traffic.On(servers, seed: major, workers: 1);
         string[] create = ["project", "create", "prod", "--from", TwoServers.Url(servers.Source), "--follow", "logical", "--pg-version", major.ToString(CultureInfo.InvariantCulture)];
-        var made = await root.InProcessAsync(create);
+        Dictionary<string, string> programs = new() { ["PGD_POSTGRES_BINARIES"] = Lab.Current.Servers.Folder(major) };
+        var made = await root.InProcessWithAsync(programs, create);
         Assert.True(made.Status == 0, made.ToString());
 
         var began = DateTimeOffset.UtcNow;
-        await servers.AskSourceAsync("insert into emptied values (-77, 'just committed') on conflict do nothing");
+        await servers.AskSourceAsync("insert into coded values ('mark', 'just committed', -77)");
         await ArrivesAsync(root, -77);
-        root.Succeed("branch", "create", "prod/pr-1");
-        var branch = JsonNode.Parse(root.Succeed("branch", "get", "prod/pr-1", "--json"))!;
+        Succeed("branch", "create", "prod/pr-1");
+        var branch = JsonNode.Parse(Succeed("branch", "get", "prod/pr-1", "--json"))!;
         Assert.True(DateTimeOffset.Parse($"{branch["dataAsOf"]}", CultureInfo.InvariantCulture) >= began.AddSeconds(-10), $"{branch}");
-        Assert.Equal("1/0/0", await AskAsync(root, "prod/pr-1", "select (select count(*) from emptied where id = -77) || '/' || (select count(*) from pg_subscription) || '/' || (select count(*) from pg_namespace where nspname like 'pgd%')"));
-        await AskAsync(root, "prod/pr-1", "delete from emptied");
+        Assert.Equal("1/0/0", await AskAsync(root, "prod/pr-1", "select (select count(*) from coded where n = -77) || '/' || (select count(*) from pg_subscription) || '/' || (select count(*) from pg_namespace where nspname like 'pgd%')"));
+        await AskAsync(root, "prod/pr-1", "delete from coded");
 
         // The branch has taken nothing that the original has not.
-        await servers.AskSourceAsync("insert into emptied values (-78, 'after the branch') on conflict do nothing");
+        await servers.AskSourceAsync("insert into coded values ('mark', 'after the branch', -78)");
         await ArrivesAsync(root, -78);
         Assert.Equal("1", await servers.AskSourceAsync("select count(*) from pg_stat_replication"));
-        root.Succeed("restart", "prod/main");
-        root.Succeed("project", "rename", "prod", "other");
+        Succeed("restart", "prod/main");
+        Succeed("project", "rename", "prod", "other");
         Assert.True(await traffic.EndAsync() > 0);
-        await servers.AskSourceAsync("insert into emptied values (-79, 'after it was moved') on conflict do nothing");
+        await servers.AskSourceAsync("insert into coded values ('mark', 'after it was moved', -79)");
         await ArrivesAsync(root, -79, "other");
-        var status = JsonNode.Parse(root.Succeed("project", "status", "other", "--json"))!;
+        var status = JsonNode.Parse(Succeed("project", "status", "other", "--json"))!;
         status = status is JsonArray all ? all[0]! : status;
         Assert.True($"{status["status"]}" == "streaming" && $"{status["follow"]}" == "logical" && (double)status["lagSeconds"]! >= 0, $"{status}");
         Assert.Equal(await LogicalReplicas.DigestAsync(servers.AskSourceAsync), await LogicalReplicas.DigestAsync(sql => AskAsync(root, "other/main", sql)));
 
+        Succeed("branch", "delete", "other/pr-1");
         servers.Source.Stop();
-        var refused = await root.InProcessAsync("project", "delete", "other", "--force");
+        var refused = await root.InProcessWithAsync(programs, "project", "delete", "other");
+        Assert.True(refused.Status == 7 && refused.Error.Contains("would keep its log", StringComparison.Ordinal), refused.ToString());
+        refused = await root.InProcessWithAsync(programs, "project", "delete", "other", "--force");
         Assert.True(refused.Status == 0 && refused.Error.Contains("SELECT pg_drop_replication_slot", StringComparison.Ordinal), refused.ToString());
         servers.Source.Start();
         Assert.Equal("1", await servers.AskSourceAsync("select count(*) from pg_replication_slots"));
+
+        string Succeed(params string[] arguments)
+        {
+            var result = root.ToolWith(programs, arguments);
+            Assert.True(result.Status == 0, $"{string.Join(' ', arguments)}: {result}");
+            return result.Output;
+        }
     }
 
     [Fact]
@@ -60,7 +71,7 @@ public sealed class Subscribers
         {
             Assert.Equal(137, root.ToolWith(new() { ["PGD_KILL_AT"] = step }, create).Status);
             root.Succeed(create);
-            await servers.AskSourceAsync($"insert into emptied values (-{step.Length}, 'x') on conflict do nothing");
+            await servers.AskSourceAsync($"insert into coded values ('mark', 'x{step.Length}', -{step.Length}) on conflict do nothing");
             await ArrivesAsync(root, -step.Length);
             root.Succeed("project", "delete", "prod");
             await servers.CleanSourceAsync();
@@ -82,5 +93,5 @@ public sealed class Subscribers
     private static async Task<string?> AskAsync(ToolRoot root, string branch, string sql) => await Sql.AskAsync(await root.Workspace.Branches.ConnectAsync(BranchName.Parse(branch), "shop", "postgres", default), sql);
 
     private static Task ArrivesAsync(ToolRoot root, int id, string project = "prod") =>
-        Eventually.TrueAsync(async () => await AskAsync(root, $"{project}/main", $"select count(*) from emptied where id = {id.ToString(CultureInfo.InvariantCulture)}") == "1", $"row {id.ToString(CultureInfo.InvariantCulture)} in {project}/main");
+        Eventually.TrueAsync(async () => await AskAsync(root, $"{project}/main", $"select count(*) from coded where n = {id.ToString(CultureInfo.InvariantCulture)}") == "1", $"row {id.ToString(CultureInfo.InvariantCulture)} in {project}/main");
 }

@@ -28,7 +28,7 @@ internal static class ReplicateVerify
             "replicate verify --strict --include-tables 'shop.sales.*' --exclude-tables shop.sales.log",
             "# The tables that differ",
             "replicate verify --json | jq -r '.databases[].tables[] | select(.isEqual | not) | .schema + \".\" + .name'")
-            .With([.. servers.Symbols, strict, rows, fix, noOwner, jobs, timeout])
+            .With([.. servers.SymbolsWithQuestions, strict, rows, fix, noOwner, jobs, timeout])
             .Does(async (run, cancellationToken) =>
             {
                 if (run[fix] == "-" && run.IsJson)
@@ -38,7 +38,7 @@ internal static class ReplicateVerify
                 {
                     Source = servers.Source(run),
                     Target = servers.Target(run),
-                    Filter = servers.Filter(run),
+                    Filter = await ReplicateNoun.FilterAsync(run, servers, "replicate verify", cancellationToken),
                     Strict = run[strict],
                     WithOwners = !run[noOwner],
                     ShownRows = !run.IsGiven(rows) ? 0 : run[rows] is { } number ? Number(rows, number) : RowsByDefault,
