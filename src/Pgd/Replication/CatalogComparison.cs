@@ -28,7 +28,11 @@ internal sealed partial class CatalogComparison(LogicalSource source, LogicalSou
         {
             var meant = tables?.Select(table => Bare($"{table.Schema}.{table.Name}")).ToHashSet(StringComparer.Ordinal);
             // What is published where is no part of the data.
-            return [.. (await SchemaReader.ReadAsync(of.Url, LogicalSource.Application, of.Major, withOwners, cancellationToken).ConfigureAwait(false)).Where(one => one.Kind != SchemaKind.Publication && one.Name != ReplicaRecord.Schema && !one.Name.StartsWith(ReplicaRecord.Schema + ".", StringComparison.Ordinal) && (meant is null || (TableOf(one) is { } table && meant.Contains(table))))];
+            IReadOnlyList<SchemaObject> all = [.. (await SchemaReader.ReadAsync(of.Url, LogicalSource.Application, of.Major, withOwners, cancellationToken).ConfigureAwait(false)).Where(one => one.Kind != SchemaKind.Publication && one.Name != ReplicaRecord.Schema && !one.Name.StartsWith(ReplicaRecord.Schema + ".", StringComparison.Ordinal) && (meant is null || (TableOf(one) is { } table && meant.Contains(table))))];
+            // Nor is a reference to what is not meant, which cannot come along.
+            foreach (var one in meant is null ? [] : all)
+                one.Lines.RemoveAll(line => Reference().Match(line.Text) is { Success: true } match && !meant!.Contains(Bare(match.Groups[1].Value)));
+            return all;
         }
 
         static string? TableOf(SchemaObject one) => one.Kind switch
@@ -41,6 +45,9 @@ internal sealed partial class CatalogComparison(LogicalSource source, LogicalSou
         // Whether a name is quoted depends on the version's words.
         static string Bare(string name) => name.Replace("\"", "", StringComparison.Ordinal);
     }
+
+    [GeneratedRegex(@"\bFOREIGN KEY \(.+?\) REFERENCES (.+?)\(", RegexOptions.Singleline)]
+    private static partial Regex Reference();
 
     [GeneratedRegex(@"^CREATE (?:UNIQUE )?INDEX .+? ON (?:ONLY )?(.+?) USING ", RegexOptions.Singleline)]
     private static partial Regex IndexedTable();
@@ -98,13 +105,13 @@ internal sealed partial class CatalogComparison(LogicalSource source, LogicalSou
     }
 
     /// <summary>Roles of the source's database that the target's server does not have.</summary>
-    public async Task<IReadOnlyList<string>> MissingRolesAsync(CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<string>> MissingRolesAsync(bool ofTheTablesOnly, CancellationToken cancellationToken)
     {
         var here = await source.ShareAsync(cancellationToken).ConfigureAwait(false);
         await using var _ = here.ConfigureAwait(false);
         var there = await target.ShareAsync(cancellationToken).ConfigureAwait(false);
         await using var __ = there.ConfigureAwait(false);
-        var needed = await here.QueryAsync("select distinct r.rolname from pg_shdepend d join pg_roles r on r.oid = d.refobjid where d.refclassid = 'pg_authid'::regclass and d.dbid = (select oid from pg_database where datname = current_database()) order by 1", cancellationToken).ConfigureAwait(false);
+        var needed = await here.QueryAsync("select distinct r.rolname from pg_shdepend d join pg_roles r on r.oid = d.refobjid where d.refclassid = 'pg_authid'::regclass and d.dbid = (select oid from pg_database where datname = current_database())" + (ofTheTablesOnly ? $" and d.classid = 'pg_class'::regclass and d.objid in ({string.Join(',', source.Tables.Concat(source.Partitioned).Select(table => table.Oid).DefaultIfEmpty("0"))})" : "") + " order by 1", cancellationToken).ConfigureAwait(false);
         var known = (await there.QueryAsync("select rolname from pg_roles", cancellationToken).ConfigureAwait(false)).Select(row => row[0]!).ToHashSet(StringComparer.Ordinal);
         return [.. needed.Select(row => row[0]!).Where(role => !known.Contains(role))];
     }

@@ -72,7 +72,7 @@ internal sealed class DatabaseComparison(Comparison request, ConnectionUrl sourc
         var meant = selection.IsPartial ? source.Tables.Concat(source.Partitioned).Concat(target.Tables).Concat(target.Partitioned).Select(table => (table.Schema, table.Name)).ToHashSet() : null;
         // Side by side: what is in the catalogs is many small questions, and rows are a few long ones.
         var (schema, sequences) = (catalog.SchemaAsync(meant, request.WithOwners, cancellationToken), catalog.SequencesAsync(selection.IsPartial, following is not null, cancellationToken));
-        var roles = request.WithOwners ? catalog.MissingRolesAsync(cancellationToken) : Task.FromResult<IReadOnlyList<string>>([]);
+        var roles = request.WithOwners ? catalog.MissingRolesAsync(selection.IsPartial, cancellationToken) : Task.FromResult<IReadOnlyList<string>>([]);
         var objects = selection.IsPartial ? Task.FromResult<ComparedLargeObjects?>(null) : catalog.LargeObjectsAsync(cancellationToken);
         var rows = RowsAsync(source, target, pairs, cancellationToken);
         await Task.WhenAll(schema, sequences, roles, objects, rows).ConfigureAwait(false);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using Npgsql;
 using Pgd.Backups;
@@ -16,6 +17,7 @@ namespace Pgd.Replication;
 internal sealed class ReplicaCopy(ConnectionUrl source, ConnectionUrl target, ReplicationFilter filter, ReplicationInit options, IReporter reporter)
 {
     private const int Attempts = 5;
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
     // Any number: who has it works on the database.
     private const long LockKey = 0x7067_6472_6570_6c69;
@@ -96,8 +98,13 @@ internal sealed class ReplicaCopy(ConnectionUrl source, ConnectionUrl target, Re
     /// <exception cref="PgdException">Somebody does (<see cref="ExitCode.Locked"/>).</exception>
     public static async Task LockAsync(DatabaseReplica replica, CancellationToken cancellationToken)
     {
-        if ((await replica.AskTargetAsync("select pg_try_advisory_lock($1::bigint)::text", cancellationToken, LockKey.ToString(CultureInfo.InvariantCulture)).ConfigureAwait(false))[0][0] != "true")
+        // The session of one that has just ended, or was killed, may not have noticed.
+        for (var began = Stopwatch.GetTimestamp(); (await replica.AskTargetAsync("select pg_try_advisory_lock($1::bigint)::text", cancellationToken, LockKey.ToString(CultureInfo.InvariantCulture)).ConfigureAwait(false))[0][0] != "true"; await Task.Delay(100, cancellationToken).ConfigureAwait(false))
+        {
+            if (Stopwatch.GetElapsedTime(began) < Patience)
+                continue;
             throw new PgdException(ExitCode.Locked, $"another dotnet pgd replicate is at work on {replica.Target}", "Wait for it.");
+        }
     }
 
     // The list of what is published has to be there before the slot, and what is copied is known after it: if a table came or went in between, once more.

@@ -132,7 +132,7 @@ public sealed class Records
 
     private static ProjectRecord Project { get; } = new()
     {
-        Name = "shop", Storage = "btrfs", Runtime = "docker", PostgresMajor = 17, Image = new("postgres:17-alpine", "sha256:0123", "musl", 70, 71, "/usr/local/lib/postgresql"), Subnet = "172.31.0.0/16", Superuser = "postgres", FirstPort = 21000, LastPort = 21999, CreatedAt = new(2026, 11, 21, 12, 30, 0, TimeSpan.Zero), InspectedAt = new(2026, 11, 22, 8, 0, 0, TimeSpan.Zero), Source = "postgresql://replicator@db.example.com:5432/shop?sslmode=verify-full", IsFollower = true, PointInTime = new(7, 1, 2, 3), IsPointInTimeOff = true, IsSwitchingArchive = true, RenamingTo = "store", RenamedFrom = "prod/dev",
+        Name = "shop", Storage = "btrfs", Runtime = "docker", PostgresMajor = 17, Image = new("postgres:17-alpine", "sha256:0123", "musl", 70, 71, "/usr/local/lib/postgresql"), Subnet = "172.31.0.0/16", Superuser = "postgres", FirstPort = 21000, LastPort = 21999, CreatedAt = new(2026, 11, 21, 12, 30, 0, TimeSpan.Zero), InspectedAt = new(2026, 11, 22, 8, 0, 0, TimeSpan.Zero), Source = "postgresql://replicator@db.example.com:5432/shop?sslmode=verify-full", IsFollower = true, Subscription = "pgd_01234567", PointInTime = new(7, 1, 2, 3), IsPointInTimeOff = true, IsSwitchingArchive = true, RenamingTo = "store", RenamedFrom = "prod/dev",
     };
 
     private static SnapshotRecord Snapshot { get; } = new()
