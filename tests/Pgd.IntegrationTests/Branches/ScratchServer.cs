@@ -65,7 +65,7 @@ internal sealed class ScratchServer : IDisposable
 
     public void Stop() => AsPostgres("pg_ctl", "-w", "-s", "-D", Data, "-m", "fast", "stop");
 
-    /// <summary>More addresses to listen on, from its next start on.</summary>
+    /// <summary>The addresses to listen on, from its next start on.</summary>
     public string Addresses { get; set; } = "127.0.0.1";
 
     public bool IsRunning => File.Exists($"{Data}/postmaster.pid");
