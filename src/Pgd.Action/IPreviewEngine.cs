@@ -6,6 +6,9 @@ namespace Pgd.Action;
 /// <summary>What the story needs of the engine, so that the story can be tested without one.</summary>
 internal interface IPreviewEngine
 {
+    /// <summary>What this machine is called.</summary>
+    string HostName { get; }
+
     /// <summary>Holds the pull request until disposed: its runs go one after another.</summary>
     Task<IDisposable> HoldAsync(long repositoryId, int pullRequest, CancellationToken cancellationToken);
 

@@ -30,6 +30,9 @@ public sealed record StoryResult
 
     public string? Host { get; init; }
 
+    /// <summary>The machine that the branch lives on, or on which none was found.</summary>
+    public string? HostName { get; init; }
+
     public int? Port { get; init; }
 
     public string? Database { get; init; }
@@ -56,7 +59,7 @@ public sealed record StoryResult
     /// <summary>The branches that are gone now.</summary>
     public IReadOnlyList<string> Deleted { get; init; } = [];
 
-    /// <summary>The branches that a sweep should have removed and has not, and why.</summary>
+    /// <summary>The branches that should be gone and are not, and why: those on other machines too, as far as the comment tells of them.</summary>
     public IReadOnlyList<LeftOver> LeftOver { get; init; } = [];
 
     /// <summary>The file with the connection's variables, for later steps of the job.</summary>

@@ -7,6 +7,8 @@ namespace Pgd.Action;
 /// <summary>The engine itself.</summary>
 internal sealed class WorkspaceEngine(Workspace workspace) : IPreviewEngine
 {
+    public string HostName => workspace.HostName;
+
     public Task<IDisposable> HoldAsync(long repositoryId, int pullRequest, CancellationToken cancellationToken) =>
         workspace.Previews.HoldAsync(repositoryId, pullRequest, cancellationToken);
 

@@ -18,6 +18,9 @@ public sealed record Branch
     /// <summary>The address that clients connect to.</summary>
     public required string Host { get; init; }
 
+    /// <summary>The machine that it lives on, by the name that it had when the branch was made.</summary>
+    public string? HostName { get; init; }
+
     /// <summary>The TCP port; the same for the branch's whole life.</summary>
     public required int Port { get; init; }
 

@@ -128,7 +128,7 @@ public sealed partial class Doctor
         Add("findings.txt", string.Join('\n', findings.Select(f => $"{f.Severity,-8} {f.Check}: {f.Text}")) + "\n");
         foreach (var branch in SafeBranches())
         {
-            var redacted = branch with { Host = "redacted", Labels = branch.Labels.ToDictionary(l => l.Key, _ => "redacted"), PullRequest = branch.PullRequest is null ? null : branch.PullRequest with { Repository = "redacted", RunUrl = null } };
+            var redacted = branch with { Host = "redacted", HostName = branch.HostName is null ? null : "redacted", Labels = branch.Labels.ToDictionary(l => l.Key, _ => "redacted"), PullRequest = branch.PullRequest is null ? null : branch.PullRequest with { Repository = "redacted", RunUrl = null } };
             Add($"records/{branch.Project}/{branch.Name}.json", Encoding.UTF8.GetString(RecordJson.Write(redacted)));
             var lines = await LogTailAsync(branch, cancellationToken).ConfigureAwait(false);
             Add($"logs/{branch.Project}/{branch.Name}.log", string.Join('\n', lines.Select(Redact)) + "\n");

@@ -340,6 +340,7 @@ public sealed class Projects
             Generation = 1,
             Port = AdoptedCluster.PortOf(cluster.Data) ?? 0,
             Host = "127.0.0.1",
+            HostName = _workspace.HostName,
             IsAdopted = true,
             CreatedAt = DateTimeOffset.UtcNow,
         };
@@ -466,6 +467,7 @@ public sealed class Projects
             Generation = 1,
             Port = port,
             Host = _workspace.Runtimes.Named(project.Runtime).HostOf(project, name.Branch, port, _workspace.Configuration.Host),
+            HostName = _workspace.HostName,
             Tls = _workspace.Configuration.Tls ?? false,
             CreatedAt = DateTimeOffset.UtcNow,
         }, cancellationToken).ConfigureAwait(false);

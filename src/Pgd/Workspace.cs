@@ -61,6 +61,9 @@ public sealed class Workspace
     /// <summary>The configuration, all layers folded.</summary>
     public HostConfiguration Configuration { get; }
 
+    /// <summary>What this machine is called: as the configuration says, else as it calls itself.</summary>
+    public string HostName => Configuration.HostName ?? MachineName.Of(Environment.MachineName);
+
     /// <summary>Who hears what the engine does.</summary>
     public IReporter Reporter { get; }
 

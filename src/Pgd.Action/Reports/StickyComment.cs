@@ -6,60 +6,95 @@ namespace Pgd.Action.Reports;
 /// </summary>
 internal sealed class StickyComment(IPullRequests host)
 {
-    /// <summary>How much a marker takes of a comment's room.</summary>
-    public const int MarkerRoom = 300;
+    /// <summary>How much a marker and the line about other machines take of a comment's room.</summary>
+    public const int MarkerRoom = 2500;
 
-    /// <summary>Writes the comment, unless it says so already; removes our other ones. Returns its address.</summary>
+    // As many as there is room for.
+    private const int MostOthers = 8;
+
+    /// <summary>Writes the comment, unless it says so already; removes our other ones.</summary>
     /// <param name="pullRequest">The number.</param>
     /// <param name="project">The project: each has a comment of its own.</param>
     /// <param name="branch">The branch that the comment is about; null when it says that there is none.</param>
+    /// <param name="here">What this machine is called, and was called before.</param>
     /// <param name="text">The comment without its marker.</param>
     /// <param name="cancellationToken">Ends it.</param>
-    public async Task<string> PutAsync(int pullRequest, string project, BranchName? branch, string text, CancellationToken cancellationToken)
+    /// <param name="isThere">Whether the branch is there, and not gone already.</param>
+    public async Task<Told> PutAsync(int pullRequest, string project, BranchName? branch, IReadOnlyList<string> here, string text, CancellationToken cancellationToken, bool isThere = true)
     {
-        var body = Marker.Sign(project, pullRequest, branch?.Branch ?? "", text);
         var marked = await MarkedAsync(pullRequest, project, cancellationToken);
         var login = await LoginAsync(marked, cancellationToken);
-        if (await ReplaceAsync(By(login, marked), body, cancellationToken) is { } replaced)
-            return replaced.Url;
+        var own = By(login, marked);
+        if (await ReplaceAsync(own, Body(own), cancellationToken) is { } replaced)
+            return Tell(replaced.Url, own);
 
-        var created = await host.CreateCommentAsync(pullRequest, body, cancellationToken);
+        var created = await host.CreateCommentAsync(pullRequest, Body(own), cancellationToken);
         // The token of an app cannot ask who it is; its new comment tells, and the older ones can be found by it.
         if (created.Author != login && By(created.Author, marked) is { Count: > 0 } earlier
-            && await ReplaceAsync([.. earlier, new Marked(created, Marker.Read(body)!)], body, cancellationToken) is { } kept)
-            return kept.Url;
-        return created.Url;
-    }
+            && await ReplaceAsync([.. earlier, new Marked(created, Marker.Read(created.Body)!)], Body(earlier), cancellationToken) is { } kept)
+            return Tell(kept.Url, earlier);
+        return Tell(created.Url, own);
 
-    /// <summary>Lets our comments of the pull request say that their branch is deleted. Where there is none, none is made. Returns the address of the first.</summary>
-    public async Task<string?> SayDeletedAsync(int pullRequest, string? project, string why, CancellationToken cancellationToken)
-    {
-        var marked = await MarkedAsync(pullRequest, project, cancellationToken);
-        string? url = null;
-        foreach (var own in By(await LoginAsync(marked, cancellationToken), marked).GroupBy(m => m.Marker.Project))
+        string Body(List<Marked> before)
         {
-            var (comment, marker) = own.First();
-            // A comment that tells of no branch has nothing to take back.
-            if (!BranchName.IsWellFormed(marker.Project) || !BranchName.IsWellFormed(marker.Branch))
-                continue;
-            var text = DownText.Comment(BranchName.Of(marker.Project, marker.Branch), why, MigrationText.Read(comment.Body), Page.CommentLimit - MarkerRoom);
-            var replaced = await ReplaceAsync([.. own], Marker.Sign(marker.Project, pullRequest, marker.Branch, text), cancellationToken);
-            url ??= replaced?.Url;
+            var others = Others(before, here);
+            return new Marker(project, pullRequest, branch?.Branch ?? "") { HostName = branch is not null && isThere ? here[0] : "", Others = others }.Sign(ElsewhereText.With(text, others));
         }
 
-        return url;
+        Told Tell(string url, List<Marked> before) => new(url, [.. Others(before, here).Select(o => (project, o))]);
     }
 
-    /// <summary>Lets our comment say when its branch will be deleted. Where there is none, none is made. Returns its address.</summary>
-    public async Task<string?> SayExpiresAsync(int pullRequest, BranchName branch, DateTimeOffset time, CancellationToken cancellationToken)
+    /// <summary>
+    /// Lets our comments of the pull request say that this machine's branch is deleted. One that tells of another machine's branch goes on telling
+    /// of it. Where there is no comment, none is made.
+    /// </summary>
+    public async Task<Told> SayDeletedAsync(int pullRequest, string? project, string why, IReadOnlyList<string> here, CancellationToken cancellationToken)
+    {
+        var marked = await MarkedAsync(pullRequest, project, cancellationToken);
+        var told = Told.Nothing;
+        foreach (var own in By(await LoginAsync(marked, cancellationToken), marked).GroupBy(m => m.Marker.Project).Select(g => g.ToList()))
+        {
+            var (comment, marker) = own[0];
+            var others = Others(own, here);
+            told = told with { Elsewhere = [.. told.Elsewhere, .. others.Select(o => (marker.Project, o))] };
+            // A comment that tells of no branch has nothing to take back.
+            if (!BranchName.IsWellFormed(marker.Project) || (!BranchName.IsWellFormed(marker.Branch) && marker.Others.Count == 0))
+                continue;
+            var isOurs = BranchName.IsWellFormed(marker.Branch) && (marker.HostName.Length == 0 ? others.Count == 0 : Contains(here, marker.HostName));
+            // Another machine's, of which there is nothing new to say.
+            if (!isOurs && own.Count == 1 && others.Count == marker.Homes.Count())
+            {
+                told = told with { Url = told.Url ?? comment.Url };
+                continue;
+            }
+
+            var text = isOurs
+                ? DownText.Comment(BranchName.Of(marker.Project, marker.Branch), others.Count == 0 ? null : here[0], why, MigrationText.Read(comment.Body), Page.CommentLimit - MarkerRoom)
+                : Marker.TextOf(comment.Body);
+            // What the note says of others, it says beside the machine that the comment is about.
+            var noted = others.Where(o => isOurs || o.HostName != marker.HostName).ToList();
+            var replaced = await ReplaceAsync(own, (marker with { HostName = isOurs ? "" : marker.HostName, Others = noted }).Sign(ElsewhereText.With(text, noted)), cancellationToken);
+            told = told with { Url = told.Url ?? replaced?.Url };
+        }
+
+        return told;
+    }
+
+    /// <summary>Lets our comment say when this machine's branch will be deleted. Where there is none, or it tells of another machine's, none is made. Returns its address.</summary>
+    public async Task<string?> SayExpiresAsync(int pullRequest, BranchName branch, IReadOnlyList<string> here, DateTimeOffset time, CancellationToken cancellationToken)
     {
         var marked = await MarkedAsync(pullRequest, branch.Project, cancellationToken);
-        var own = By(await LoginAsync(marked, cancellationToken), marked).Where(m => m.Marker.Branch == branch.Branch).ToList();
+        var own = By(await LoginAsync(marked, cancellationToken), marked).Where(m => m.Marker.Branch == branch.Branch && (m.Marker.HostName.Length == 0 || Contains(here, m.Marker.HostName))).ToList();
         if (own.Count == 0)
             return null;
-        var text = ExpiryText.With(own[0].Comment.Body[(own[0].Comment.Body.IndexOf("-->", StringComparison.Ordinal) + 3)..].TrimStart(), branch, time, Page.CommentLimit - MarkerRoom);
-        return (await ReplaceAsync(own, Marker.Sign(branch.Project, pullRequest, branch.Branch, text), cancellationToken))?.Url;
+        var text = ExpiryText.With(Marker.TextOf(own[0].Comment.Body), branch, time, Page.CommentLimit - MarkerRoom);
+        return (await ReplaceAsync(own, own[0].Marker.Sign(text), cancellationToken))?.Url;
     }
+
+    private static List<Home> Others(List<Marked> own, IReadOnlyList<string> here) =>
+        [.. own.SelectMany(m => m.Marker.Homes).Where(h => !Contains(here, h.HostName)).DistinctBy(h => h.HostName, StringComparer.OrdinalIgnoreCase).Take(MostOthers)];
+
+    private static bool Contains(IReadOnlyList<string> here, string name) => here.Contains(name, StringComparer.OrdinalIgnoreCase);
 
     private async Task<List<Marked>> MarkedAsync(int pullRequest, string? project, CancellationToken cancellationToken) =>
     [

@@ -21,6 +21,7 @@ internal sealed record UpReport
 
     public string? RunnerName { get; init; }
 
+    /// <summary>The machine that the branch lives on.</summary>
     public required string HostName { get; init; }
 
     public DateTimeOffset? DataAsOf { get; init; }

@@ -62,7 +62,7 @@ internal static class UpText
         var anonymized = report.Anonymized ? ", anonymized before anyone could connect" : "";
         var kept = report.DataKept ? ", kept with its changes over this push" : "";
         var severed = report.Severed.Count == 0 ? "" : $" It is cut off from its source's {Markdown.Text(string.Join(", ", report.Severed), 500)}.";
-        return $"A full copy of {parent}{asOf}{anonymized}{kept}{commit}.{severed}";
+        return $"A full copy of {parent} on {Markdown.Code(report.HostName)}{asOf}{anonymized}{kept}{commit}.{severed}";
     }
 
     private static string[] Failure(PgdException failure)

@@ -29,9 +29,6 @@ public sealed record RunnerEnvironment
     /// <summary>What the CI system calls this machine.</summary>
     public string? RunnerName { get; init; }
 
-    /// <summary>What the network calls this machine.</summary>
-    public string HostName { get; init; } = System.Environment.MachineName;
-
     /// <summary>Reads the variables that GitHub's runner sets.</summary>
     public static RunnerEnvironment From(IReadOnlyDictionary<string, string> environment)
     {

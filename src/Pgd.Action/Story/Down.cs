@@ -14,17 +14,20 @@ internal sealed class Down(StoryContext context)
         if (onlyIfClosed && await IsOpenAgainAsync(number, cancellationToken))
             return await context.SkipAsync(StoryVerb.Down, "reopened", $"Pull request {number} is open again: its database branch stays", cancellationToken);
 
+        // In all projects: this machine need not have the one that is asked for.
+        var here = context.Here((await context.Engine.ListAsync(context.Event.RepositoryId, null, cancellationToken)).Where(b => b.PullRequest?.Number == number));
         var (deleted, left) = await context.Engine.DownAsync(context.Event.RepositoryId, number, context.Inputs.Project, context.Pull("down").UpdatedAt, cancellationToken);
         var names = string.Join(", ", deleted);
-        var text = string.Join("; ", left.Select(branch => $"{branch.Name} stays: {branch.Reason}").Prepend(
-            deleted.Count > 0 ? $"{names} {(deleted.Count == 1 ? "is" : "are")} deleted" : left.Count == 0 ? $"Pull request {number} has no database branch" : null).OfType<string>());
-        if (left.Count > 0)
-            context.Log.Notice(text + ".");
-        if (deleted.Count > 0 && context.Inputs.Comment != CommentMode.False)
-            await context.Summary.AppendAsync($"🧹 {Markdown.Text(text, 2000)}.", cancellationToken);
-
         // What stays is told when a sweep takes it.
-        var url = left.Count > 0 ? null : await context.TryCommentAsync(comment => comment.SayDeletedAsync(number, context.Inputs.Project, "The pull request is closed", cancellationToken));
+        var told = left.Count > 0 ? null : await context.TryCommentAsync(comment => comment.SayDeletedAsync(number, context.Inputs.Project, "The pull request is closed", here, cancellationToken));
+        List<LeftOver> stay = [.. left.Select(branch => new LeftOver(branch.Name.ToString(), branch.Reason)), .. (told ?? Told.Nothing).Elsewhere.Select(e => new LeftOver($"{e.Project}/{e.Home.Branch}", ElsewhereText.Where(e.Home)))];
+        var text = string.Join("; ", stay.Select(branch => $"{branch.Branch} stays: {branch.Reason}").Prepend(
+            deleted.Count > 0 ? $"{names} {(deleted.Count == 1 ? "is" : "are")} deleted" : left.Count == 0 ? $"Pull request {number} has no database branch on {context.Engine.HostName}" : null).OfType<string>());
+        if (stay.Count > 0)
+            context.Log.Notice(text + ".");
+        if ((deleted.Count > 0 || stay.Count > left.Count) && context.Inputs.Comment != CommentMode.False)
+            await context.Summary.AppendAsync($"{(deleted.Count > 0 ? "🧹" : "📍")} {Markdown.Text(text, 2000)}.", cancellationToken);
+
         return await context.EndAsync(new()
         {
             Verb = StoryVerb.Down,
@@ -33,8 +36,9 @@ internal sealed class Down(StoryContext context)
             PullRequest = number,
             Branch = deleted.Count == 1 ? names : null,
             Deleted = [.. deleted.Select(d => d.ToString())],
-            LeftOver = [.. left.Select(branch => new LeftOver(branch.Name.ToString(), branch.Reason))],
-            CommentUrl = url,
+            HostName = context.Engine.HostName,
+            LeftOver = stay,
+            CommentUrl = told?.Url,
         }, cancellationToken);
     }
 

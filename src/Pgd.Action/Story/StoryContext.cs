@@ -31,6 +31,10 @@ internal sealed class StoryContext(StorySetup setup, IPreviewEngine engine, Text
 
     public string? RepositoryUrl => Runner.ServerUrl is { } server ? $"{server}/{Event.Repository}" : null;
 
+    /// <summary>What this machine is called, and was called when these branches were made: a comment may tell of them by either.</summary>
+    public IReadOnlyList<string> Here(params IEnumerable<Branch> branches) =>
+        [.. branches.Select(b => b.HostName).OfType<string>().Prepend(engine.HostName).Distinct(StringComparer.OrdinalIgnoreCase)];
+
     /// <summary>The pull request that this is about.</summary>
     public EventPullRequest Pull(string verb) => Event.PullRequest
         ?? throw new PgdException(ExitCode.Misuse, $"the event {Event.Name ?? "given"} is about no pull request, so there is nothing to bring {verb}",
@@ -77,7 +81,8 @@ internal sealed class StoryContext(StorySetup setup, IPreviewEngine engine, Text
     }
 
     /// <summary>Comments, if that is possible: a comment is never a reason to fail a job whose branch is fine.</summary>
-    public async Task<string?> TryCommentAsync(Func<StickyComment, Task<string?>> comment)
+    public async Task<T?> TryCommentAsync<T>(Func<StickyComment, Task<T>> comment)
+        where T : class?
     {
         if (Comment is not { } sticky)
             return null;

@@ -40,7 +40,7 @@ internal sealed class Sweep(StoryContext context)
     {
         // After a failure the host is left alone here as well.
         if (!couldNotAsk && branch is { PullRequest: { } key, ExpiresAt: { } time, ProtectedUntil: null } && key.RepositoryId == context.Event.RepositoryId && time - context.Time.GetUtcNow() <= Notice)
-            await context.TryCommentAsync(comment => comment.SayExpiresAsync(key.Number, branch.Name, time, cancellationToken));
+            await context.TryCommentAsync(comment => comment.SayExpiresAsync(key.Number, branch.Name, context.Here(branch), time, cancellationToken));
     }
 
     private async Task<string?> WhyDeleteAsync(IPullRequests? host, Branch branch, int number, CancellationToken cancellationToken)
@@ -97,7 +97,7 @@ internal sealed class Sweep(StoryContext context)
                 return;
             await context.Engine.DeleteAsync(branch.Name, cancellationToken);
             deleted.Add(branch.Name);
-            await context.TryCommentAsync(comment => comment.SayDeletedAsync(number, branch.Name.Project, why, cancellationToken));
+            await context.TryCommentAsync(comment => comment.SayDeletedAsync(number, branch.Name.Project, why, context.Here(still), cancellationToken));
         }
         catch (PgdException e)
         {

@@ -20,6 +20,8 @@ internal sealed class Up(StoryContext context)
     // GitHub shows no more of each level.
     private const int ShownAnnotations = 10;
 
+    private IReadOnlyList<string> here = context.Here();
+
     private StoryInputs Inputs => context.Inputs;
 
     private EventPullRequest Pull => context.Pull("up");
@@ -42,7 +44,7 @@ internal sealed class Up(StoryContext context)
             RepositoryUrl = context.RepositoryUrl,
             RunUrl = context.Runner.RunUrl,
             RunnerName = context.Runner.RunnerName,
-            HostName = context.Runner.HostName,
+            HostName = context.Engine.HostName,
             PathPrefix = plan?.PathPrefix ?? "",
             Anonymized = Inputs.Anonymize.Count > 0,
             IsCommand = Inputs.Migrate is not null,
@@ -60,6 +62,7 @@ internal sealed class Up(StoryContext context)
             throw;
         }
 
+        here = context.Here(preview.Branch);
         return await UseAsync(preview, plan, report with
         {
             Branch = preview.Branch.Name,
@@ -225,6 +228,7 @@ internal sealed class Up(StoryContext context)
             PullRequest = Pull.Number,
             Branch = branch.Name.ToString(),
             Host = there ? connection.Host : null,
+            HostName = context.Engine.HostName,
             Port = there ? connection.Port : null,
             Database = connection.Database,
             User = connection.User,
@@ -254,7 +258,10 @@ internal sealed class Up(StoryContext context)
             await context.Summary.AppendAsync(UpText.Summary(report, StepSummary.Limit), cancellationToken);
         if (report.HeadSha is { } sha && (report.Migration is not null || (report.Failure is not null && (Inputs.Migrate ?? Inputs.MigrateFiles) is not null)))
             await context.TryMarkAsync(sha, new(StatusContext, report.ExitCode == ExitCode.Done, UpText.Verdict(report), report.RunUrl), cancellationToken);
-        return await context.TryCommentAsync(async comment =>
-            await comment.PutAsync(Pull.Number, report.Project, report.Branch, UpText.Comment(report, Page.CommentLimit - StickyComment.MarkerRoom), cancellationToken));
+        var told = await context.TryCommentAsync(comment =>
+            comment.PutAsync(Pull.Number, report.Project, report.Branch, here, UpText.Comment(report, Page.CommentLimit - StickyComment.MarkerRoom), cancellationToken, isThere: !report.BranchDeleted));
+        foreach (var (project, home) in told?.Elsewhere ?? [])
+            context.Log.Notice($"Pull request {Pull.Number} has another branch, {project}/{home.Branch}: {ElsewhereText.Where(home)}.");
+        return told?.Url;
     }
 }

@@ -27,6 +27,7 @@ internal static class BranchText
         ("Connections", activity?.Connections is { } connections ? Number(connections) : null),
         ("Not asked", activity?.Unknown),
         ("Address", branch.Adopted || branch.Golden || branch.Follows is not null ? null : $"{branch.Host}:{branch.Port}"),
+        ("Machine", branch.HostName),
         ("Standby of", branch.Follows is { } followed ? $"{followed}; it is read-only, and nobody connects to it: branches are made from it" : null),
         ("TLS", branch.Tls && !branch.Golden ? "required" : null),
         ("Parent", branch.Parent?.ToString()),

@@ -30,6 +30,9 @@ public sealed record HostConfiguration
     /// </summary>
     public string? Host { get; init; }
 
+    /// <summary>What this machine is called in comments and records, where several work for one repository; its own name by default.</summary>
+    public string? HostName { get; init; }
+
     /// <summary>Whether new branches are reached by TLS alone, verified by a certificate authority of this root; false by default.</summary>
     public bool? Tls { get; init; }
 
@@ -88,6 +91,7 @@ public sealed record HostConfiguration
             PortRange = PortRange ?? below.PortRange,
             DefaultTimeToLive = DefaultTimeToLive ?? below.DefaultTimeToLive,
             Host = Host ?? below.Host,
+            HostName = HostName ?? below.HostName,
             Tls = Tls ?? below.Tls,
             BranchMemory = BranchMemory ?? below.BranchMemory,
             MaximumBranches = MaximumBranches ?? below.MaximumBranches,

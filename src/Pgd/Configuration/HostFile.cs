@@ -23,6 +23,7 @@ internal static class HostFile
             PortRange = top.Value("port-range", PortRange.Parse),
             DefaultTimeToLive = top.Span("default-ttl"),
             Host = top.Text("host"),
+            HostName = top.Object("host-name", MachineName.Parse),
             Tls = top.Flag("tls"),
             BranchMemory = top.Value("branch-memory", MemorySize.ParseForBranch),
             MaximumBranches = AtLeastOne(top, "max-branches"),

@@ -8,7 +8,7 @@ internal static class HostVariables
     // PGD_DEBUG is read by the tool.
     private static readonly string[] Known =
     [
-        "PGD_ROOT", "PGD_STORAGE", "PGD_RUNTIME", "PGD_NETWORK", "PGD_PORT_RANGE", "PGD_DEFAULT_TTL", "PGD_HOST", "PGD_TLS", "PGD_BRANCH_MEMORY", "PGD_MAX_BRANCHES", "PGD_MAX_PREVIEWS", "PGD_MIN_FREE_DISK", "PGD_MIN_FREE_MEMORY", "PGD_STOP_IDLE", "PGD_WAIT_LOCK",
+        "PGD_ROOT", "PGD_STORAGE", "PGD_RUNTIME", "PGD_NETWORK", "PGD_PORT_RANGE", "PGD_DEFAULT_TTL", "PGD_HOST", "PGD_HOST_NAME", "PGD_TLS", "PGD_BRANCH_MEMORY", "PGD_MAX_BRANCHES", "PGD_MAX_PREVIEWS", "PGD_MIN_FREE_DISK", "PGD_MIN_FREE_MEMORY", "PGD_STOP_IDLE", "PGD_WAIT_LOCK",
         "PGD_POSTGRES_BINARIES", "PGD_POSTGRES_USER", "PGD_ZFS_POOL", "PGD_DEBUG",
     ];
 
@@ -24,6 +24,7 @@ internal static class HostVariables
             PortRange = Read("PGD_PORT_RANGE", PortRange.Parse),
             DefaultTimeToLive = Read("PGD_DEFAULT_TTL", Duration.Parse),
             Host = Get("PGD_HOST"),
+            HostName = Get("PGD_HOST_NAME") is { } machine ? Named("PGD_HOST_NAME", () => MachineName.Parse(machine)) : null,
             Tls = OneOf("PGD_TLS", ["true", "false"]) is { } tls ? tls == "true" : null,
             BranchMemory = Read("PGD_BRANCH_MEMORY", MemorySize.ParseForBranch),
             MaximumBranches = Read("PGD_MAX_BRANCHES", AtLeastOne),
@@ -46,11 +47,13 @@ internal static class HostVariables
                 : throw new PgdException(ExitCode.Misuse, $"{name} cannot be \"{value}\"", $"It is one of {string.Join(", ", values)}.");
 
         T? Read<T>(string name, Func<string, T> read)
-            where T : struct
+            where T : struct => Get(name) is { } value ? Named(name, () => read(value)) : null;
+
+        static T Named<T>(string name, Func<T> read)
         {
             try
             {
-                return Get(name) is { } value ? read(value) : null;
+                return read();
             }
             catch (PgdException e)
             {

@@ -28,6 +28,9 @@ internal sealed record BranchRecord
 
     public required string Host { get; init; }
 
+    /// <summary>What its machine was called when it was made; null in records of earlier versions. It is kept over a new name, by which it could no longer be told from one of another machine.</summary>
+    public string? HostName { get; init; }
+
     /// <summary>Whether its server lets nobody in without TLS.</summary>
     public bool Tls { get; init; }
 

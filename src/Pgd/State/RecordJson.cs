@@ -25,6 +25,7 @@ internal static class RecordJson
             json.WriteNumber("pendingGeneration", pending);
         json.WriteNumber("port", record.Port);
         json.WriteString("host", record.Host);
+        WriteText(json, "hostName", record.HostName);
         WriteFlag(json, "tls", record.Tls);
         json.WriteNumber("rotation", record.Rotation);
         WriteFlag(json, "isRotating", record.IsRotating);
@@ -93,6 +94,7 @@ internal static class RecordJson
         PendingGeneration = Has(json, "pendingGeneration", out _) ? Number(json, "pendingGeneration") : null,
         Port = Number(json, "port"),
         Host = Text(json, "host"),
+        HostName = OptionalText(json, "hostName"),
         Tls = Flag(json, "tls"),
         Rotation = Number(json, "rotation"),
         IsRotating = Flag(json, "isRotating"),

@@ -61,9 +61,12 @@ internal sealed class ScratchServer : IDisposable
     public string Conninfo(string database) => string.Create(CultureInfo.InvariantCulture, $"host=127.0.0.1 port={Port} user=postgres dbname={database}");
 
     // The server inherits pg_ctl's standard output, which would never end: hence the log file.
-    public void Start() => AsPostgres("pg_ctl", "-w", "-s", "-D", Data, "-l", $"{Data}/log.txt", "-o", $"-p {Port} -k {_root}/s -c listen_addresses=127.0.0.1", "start");
+    public void Start() => AsPostgres("pg_ctl", "-w", "-s", "-D", Data, "-l", $"{Data}/log.txt", "-o", $"-p {Port} -k {_root}/s -c listen_addresses={Addresses}", "start");
 
     public void Stop() => AsPostgres("pg_ctl", "-w", "-s", "-D", Data, "-m", "fast", "stop");
+
+    /// <summary>The addresses to listen on, from its next start on.</summary>
+    public string Addresses { get; set; } = "127.0.0.1";
 
     public bool IsRunning => File.Exists($"{Data}/postmaster.pid");
 

@@ -59,7 +59,9 @@ internal sealed class ToolRun : IDisposable
             throw new TimeoutException($"The tool has been running for {LongestRun.TotalMinutes} minutes; it said: {_error.GetAwaiter().GetResult()}");
         }
 
-        PasswordScan.Refuse("what the tool says", _error.GetAwaiter().GetResult() + (_tells ? "" : _output.GetAwaiter().GetResult()));
+        // GitHub's runner can mask only what it is told.
+        var said = string.Join('\n', _error.GetAwaiter().GetResult().Split('\n').Where(line => !line.StartsWith("::add-mask::", StringComparison.Ordinal)));
+        PasswordScan.Refuse("what the tool says", said + (_tells ? "" : _output.GetAwaiter().GetResult()));
         return new(_process.ExitCode, _output.GetAwaiter().GetResult(), _error.GetAwaiter().GetResult());
     }
 

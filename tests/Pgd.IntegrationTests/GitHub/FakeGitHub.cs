@@ -48,12 +48,12 @@ internal sealed class FakeGitHub : IAsyncDisposable
     /// <summary>The public address as the addresses in answers and payloads begin.</summary>
     public string Api => PublicAddress.ToString().TrimEnd('/');
 
-    /// <summary>Starts it on a free port of the loopback interface.</summary>
-    public static async Task<FakeGitHub> StartAsync()
+    /// <summary>Starts it on a free port of an address, by default of the loopback interface.</summary>
+    public static async Task<FakeGitHub> StartAsync(string address = "127.0.0.1")
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.WebHost.UseUrls($"http://{address}:0");
         var github = new FakeGitHub(builder.Build());
         github.Map();
         await github._server.StartAsync();

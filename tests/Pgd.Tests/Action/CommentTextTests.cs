@@ -175,7 +175,7 @@ public sealed class CommentTextTests
 
     [Fact]
     public void A_deleted_branch_keeps_the_report_of_its_migrations() =>
-        Snapshot.Match(DownText.Comment(BranchName.Parse("shop/pr-42"), "The pull request is closed", MigrationText.Read(Comment(FileFailed)), Page.CommentLimit));
+        Snapshot.Match(DownText.Comment(BranchName.Parse("shop/pr-42"), null, "The pull request is closed", MigrationText.Read(Comment(FileFailed)), Page.CommentLimit));
 
     [Fact]
     public void Hostile_text_stays_what_it_is() => Snapshot.Match(Comment(FileFailed with

@@ -12,6 +12,8 @@ internal sealed class FakeEngine : IPreviewEngine
 
     public static readonly DateTimeOffset Now = new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
 
+    public string HostName { get; set; } = "db-runner-1";
+
     public List<Branch> Branches { get; } = [];
 
     public List<PreviewUp> Ups { get; } = [];

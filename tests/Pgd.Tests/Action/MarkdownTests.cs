@@ -68,10 +68,14 @@ public sealed class MarkdownTests
     [Fact]
     public void A_marker_is_read_as_it_was_written()
     {
-        var signed = Marker.Sign("shop", 42, "pr-42", "text");
+        var signed = new Marker("shop", 42, "pr-42").Sign("text");
 
         Assert.Equal(("shop", 42, "pr-42"), Marker.Read(signed) is { } m ? (m.Project, m.PullRequest, m.Branch) : default);
-        Assert.Equal(Marker.Read(signed), Marker.Read(Marker.Sign("shop", 42, "pr-42", "text")));
-        Assert.NotEqual(Marker.Read(signed), Marker.Read(Marker.Sign("shop", 42, "pr-42", "other")));
+        Assert.Equal(signed, new Marker("shop", 42, "pr-42").Sign("text"));
+        Assert.NotEqual(Marker.Read(signed)!.Digest, Marker.Read(new Marker("shop", 42, "pr-42").Sign("other"))!.Digest);
+
+        var homes = new Marker("shop", 42, "pr-42") { HostName = "runner-a", Others = [new("runner_b.example", "pr-42"), new("c", "pr-42-0123abcd")] };
+        Assert.Equal([new("runner-a", "pr-42"), .. homes.Others], Marker.Read(homes.Sign("text"))!.Homes);
+        Assert.NotEqual(Marker.Read(signed)!.Digest, Marker.Read(homes.Sign("text"))!.Digest);
     }
 }

@@ -9,9 +9,9 @@ public sealed class StickyCommentTests
     private readonly FakePullRequests host = new();
     private readonly BranchName branch = BranchName.Parse("shop/pr-42");
 
-    private Task<string> PutAsync(string text) => new StickyComment(host).PutAsync(42, "shop", branch, text, default);
+    private async Task<string?> PutAsync(string text) => (await new StickyComment(host).PutAsync(42, "shop", branch, ["here"], text, default)).Url;
 
-    private static string Signed(string text, int number = 42, string project = "shop") => Marker.Sign(project, number, "pr-42", text);
+    private static string Signed(string text, int number = 42, string project = "shop") => new Marker(project, number, "pr-42").Sign(text);
 
     [Fact]
     public async Task The_first_report_makes_the_comment_and_the_next_ones_update_it()
@@ -105,7 +105,7 @@ public sealed class StickyCommentTests
         var gone = new VanishingComments(host);
         host.Post(GitHubPullRequests.WorkflowLogin, Signed("a"));
 
-        await new StickyComment(gone).PutAsync(42, "shop", branch, "b", default);
+        await new StickyComment(gone).PutAsync(42, "shop", branch, ["here"], "b", default);
 
         Assert.EndsWith("\nb", Assert.Single(host.Comments).Body, StringComparison.Ordinal);
     }

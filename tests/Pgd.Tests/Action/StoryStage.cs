@@ -29,14 +29,13 @@ internal sealed class StoryStage : IDisposable
             ServerUrl = "https://github.example",
             RunUrl = "https://github.example/octo/shop/actions/runs/7",
             RunnerName = "linux-1",
-            HostName = "db-runner-1",
         };
         Host.Open(42, Sha);
     }
 
     public FakePullRequests Host { get; } = new();
 
-    public FakeEngine Engine { get; } = new();
+    public FakeEngine Engine { get; set; } = new();
 
     public FakeTime Time { get; } = new(FakeEngine.Now);
 

@@ -79,13 +79,14 @@ public sealed class HostConfigurationFiles : IDisposable
     {
         var configuration = Load(null,
             ("PGD_ROOT", "/srv"), ("PGD_STORAGE", "copy"), ("PGD_RUNTIME", "auto"), ("PGD_PORT_RANGE", "3000-3001"), ("PGD_DEFAULT_TTL", "1h"),
-            ("PGD_HOST", "::1"), ("PGD_WAIT_LOCK", "0"), ("PGD_POSTGRES_BINARIES", "/a:/b"), ("PGD_POSTGRES_USER", "pg"), ("PGD_NETWORK", "bridge"), ("PGD_BRANCH_MEMORY", "512MB"), ("PGD_TLS", "false")).Configuration;
+            ("PGD_HOST", "::1"), ("PGD_WAIT_LOCK", "0"), ("PGD_POSTGRES_BINARIES", "/a:/b"), ("PGD_POSTGRES_USER", "pg"), ("PGD_HOST_NAME", "runner-7"), ("PGD_NETWORK", "bridge"), ("PGD_BRANCH_MEMORY", "512MB"), ("PGD_TLS", "false")).Configuration;
 
         Assert.Equal(("/srv", "copy", "auto", new PortRange(3000, 3001), TimeSpan.FromHours(1)),
             (configuration.Root, configuration.Storage, configuration.Runtime, configuration.PortRange, configuration.DefaultTimeToLive));
         Assert.Equal(("::1", TimeSpan.Zero, "pg", "bridge", 512L << 20), (configuration.Host, configuration.WaitForLock, configuration.PostgresUser, configuration.Network, configuration.BranchMemory));
         Assert.Equal(["/a", "/b"], configuration.PostgresBinaries);
         Assert.False(configuration.Tls);
+        Assert.Equal("runner-7", configuration.HostName);
     }
 
     [Theory]
@@ -104,7 +105,8 @@ public sealed class HostConfigurationFiles : IDisposable
     [Theory]
     [InlineData("\nstorag: btrfs", "2: unknown key \"storag\"", "Did you mean \"storage\"?")]
     [InlineData("postgres:\n  bin: [/x]", "2: unknown key \"postgres.bin\"", "Keys here: binaries, user.")]
-    [InlineData("xyzzy: 1", "1: unknown key \"xyzzy\"", "Keys here: postgres, zfs, snapshots, root, storage, runtime, network, port-range, default-ttl, host, tls, branch-memory, max-branches, max-previews, min-free-disk, min-free-memory, stop-idle, wait-lock, projects.")]
+    [InlineData("xyzzy: 1", "1: unknown key \"xyzzy\"", "Keys here: postgres, zfs, snapshots, root, storage, runtime, network, port-range, default-ttl, host, host-name, tls, branch-memory, max-branches, max-previews, min-free-disk, min-free-memory, stop-idle, wait-lock, projects.")]
+    [InlineData("host-name: db runner", "1: \"host-name\": \"db runner\" cannot be the name of a machine", "It has 1 to 64 letters, digits, dots, hyphens and underscores, and begins with a letter or a digit.")]
     [InlineData("tls: yes", "1: \"tls\" cannot be \"yes\": it is one of true, false", null)]
     [InlineData("max-branches: 0", "1: \"max-branches\" must be at least 1, not 0", null)]
     [InlineData("max-previews: many", "1: ", null)]

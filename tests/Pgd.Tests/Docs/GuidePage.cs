@@ -11,6 +11,7 @@ public sealed partial class GuidePage
     [InlineData("guide.md", 25)]
     [InlineData("setup.md", 4)]
     [InlineData("backups.md", 10)]
+    [InlineData("scale.md", 6)]
     public void Every_command_on_it_parses(string page, int atLeast)
     {
         var text = File.ReadAllText(Path.Combine(TroubleshootingPage.Top(), "docs", page));

@@ -19,6 +19,7 @@ public sealed class Records
         PendingGeneration = 4,
         Port = 21001,
         Host = "127.0.0.1",
+        HostName = "runner-a",
         Tls = true,
         Rotation = 2,
         IsRotating = true,

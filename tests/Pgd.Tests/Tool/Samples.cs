@@ -82,6 +82,7 @@ internal static class Samples
         Id = "0a1b2c3d4e5f",
         Status = BranchStatus.Running,
         Host = "127.0.0.1",
+        HostName = "runner-a",
         Port = 21000,
         Generation = 1,
         Storage = "btrfs",
