@@ -5,6 +5,7 @@ using Npgsql;
 using Pgd.Libpq;
 using Pgd.Migrations;
 using Pgd.Postgres;
+using Pgd.Replication;
 
 namespace Pgd.Backups;
 
@@ -18,7 +19,10 @@ internal sealed partial class LogicalRestore(ConnectionUrl target, BackupReposit
     /// <summary>What the database or the role set must not change what is read: a date, a trigger that comes with an extension.</summary>
     public const string RowSettings = "select set_config('TimeZone', 'UTC', false), set_config('DateStyle', 'ISO, YMD', false), set_config('IntervalStyle', 'postgres', false), set_config('extra_float_digits', '3', false), set_config('bytea_output', 'hex', false), set_config('xmloption', 'content', false), set_config('statement_timeout', '0', false), set_config('row_security', 'off', false)";
 
+    private const string Application = "pgd restore";
     private const int MostSessions = 8;
+    private static int Sessions => Math.Min(Math.Max(2, Environment.ProcessorCount), MostSessions);
+
     private readonly BackupManifest _manifest = chain[^1].Manifest!;
     private readonly DatabaseContent _content = chain[^1].Manifest!.Database!;
 
@@ -45,7 +49,7 @@ internal sealed partial class LogicalRestore(ConnectionUrl target, BackupReposit
             if (_content.LargeObjects > 0)
                 await LargeObjectsAsync(connection, cancellationToken).ConfigureAwait(false);
             reporter.Step($"building indexes and constraints of {target.Database}");
-            await ExecuteAsync(connection, after, cancellationToken).ConfigureAwait(false);
+            await new DefinitionScript(target, Application, Sessions, journal: null, reporter).BuildAsync(connection, after, cancellationToken).ConfigureAwait(false);
             foreach (var sequence in _content.Sequences)
                 await SetAsync(connection, sequence, cancellationToken).ConfigureAwait(false);
 
@@ -64,7 +68,7 @@ internal sealed partial class LogicalRestore(ConnectionUrl target, BackupReposit
         }
     }
 
-    private Task<ScriptConnection> ConnectAsync(CancellationToken cancellationToken) => ScriptConnection.OpenAsync(target, "pgd restore", null, cancellationToken);
+    private Task<ScriptConnection> ConnectAsync(CancellationToken cancellationToken) => ScriptConnection.OpenAsync(target, Application, null, cancellationToken);
 
     private async Task CheckAsync(ScriptConnection connection, CancellationToken cancellationToken)
     {
@@ -151,7 +155,7 @@ internal sealed partial class LogicalRestore(ConnectionUrl target, BackupReposit
         for (var i = 0; i < chain.Count; i++)
         {
             var (prefix, targets) = (chain[i].Prefix, wanted[i]);
-            await Parallel.ForEachAsync(chain[i].Manifest!.Database!.Tables.GroupBy(table => table.Part).Where(part => part.Any(targets.ContainsKey)), new ParallelOptions { MaxDegreeOfParallelism = Math.Min(Math.Max(2, Environment.ProcessorCount), MostSessions), CancellationToken = cancellationToken }, async (group, token) =>
+            await Parallel.ForEachAsync(chain[i].Manifest!.Database!.Tables.GroupBy(table => table.Part).Where(part => part.Any(targets.ContainsKey)), new ParallelOptions { MaxDegreeOfParallelism = Sessions, CancellationToken = cancellationToken }, async (group, token) =>
             {
                 var connection = await ConnectAsync(token).ConfigureAwait(false);
                 await using var _ = connection.ConfigureAwait(false);

@@ -88,6 +88,9 @@ internal sealed class ScriptConnection : IAsyncDisposable
         return rows;
     }
 
+    /// <summary>An array for one of those parameters.</summary>
+    public static string ArrayOf(IEnumerable<string> values) => $"{{{string.Join(',', values.Select(value => $"\"{value.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\""))}}}";
+
     /// <summary>The bytes that <c>COPY … TO STDOUT</c> sends, as they are. They must be read to their end, or the connection is of no use any more.</summary>
     public async Task<Stream> CopyOutAsync(string copy, CancellationToken cancellationToken) => ((StreamReader)await Any<TextReader, NpgsqlCopyTextReader>(Connection.BeginTextExportAsync(copy, cancellationToken))).BaseStream;
 

@@ -57,7 +57,7 @@ internal sealed class Cutover(DatabaseReplica replica, TimeSpan maxPause, IRepor
         reporter.Step($"gathering statistics of {replica.Target.Database}");
         await replica.AskTargetAsync("analyze", cancellationToken).ConfigureAwait(false);
         Fault.Here("cutover:analyzed");
-        await ReplicaRecord.RemoveAsync(replica.Into, cancellationToken).ConfigureAwait(false);
+        await ReplicaRecord.RemoveAsync(replica, cancellationToken).ConfigureAwait(false);
         return done with { MaterializedViews = views.Count };
     }
 
@@ -69,6 +69,7 @@ internal sealed class Cutover(DatabaseReplica replica, TimeSpan maxPause, IRepor
         if (record.Cutover != ReplicaRecord.Frozen)
             throw new PgdException(ExitCode.Unsafe, record.Cutover is null ? $"no cutover of {replica.Target} was begun" : $"{replica.Target} is on its own already, and may have been written to", record.Cutover is null ? null : $"Have the cutover end: dotnet pgd replicate cutover. The source is read-only; who wants to write there all the same: ALTER DATABASE {SourceName} RESET default_transaction_read_only;");
         await ThawAsync(record, cancellationToken).ConfigureAwait(false);
+        await record.AtAsync(replica, null, null, cancellationToken).ConfigureAwait(false);
     }
 
     private async Task<(ReplicaRecord Record, SwitchedDatabase Done)> SwitchAsync(ReplicaRecord record, SwitchedDatabase done, CancellationToken cancellationToken)
@@ -76,13 +77,14 @@ internal sealed class Cutover(DatabaseReplica replica, TimeSpan maxPause, IRepor
         if (record.Cutover is null)
         {
             await RequireReadyAsync(cancellationToken).ConfigureAwait(false);
-            record = await record.AtAsync(replica.Into, ReplicaRecord.Frozen, await ReadOnlyAsync(cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+            record = await record.AtAsync(replica, ReplicaRecord.Frozen, await ReadOnlyAsync(cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
         }
 
         Fault.Here("cutover:noted");
         var began = Stopwatch.GetTimestamp();
         using var pause = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         pause.CancelAfter(maxPause);
+        var mayBeSwitched = false;
         try
         {
             var (frozen, sessions) = await FreezeAsync(pause.Token).ConfigureAwait(false);
@@ -100,7 +102,8 @@ internal sealed class Cutover(DatabaseReplica replica, TimeSpan maxPause, IRepor
             var sequences = await SequencesAsync(pause.Token).ConfigureAwait(false);
             await SetAsync(sequences, pause.Token).ConfigureAwait(false);
             Fault.Here("cutover:sequences");
-            record = await record.AtAsync(replica.Into, ReplicaRecord.Switched, record.ReadOnlyWas, cancellationToken).ConfigureAwait(false);
+            mayBeSwitched = true;
+            record = await record.AtAsync(replica, ReplicaRecord.Switched, record.ReadOnlyWas, cancellationToken).ConfigureAwait(false);
             Fault.Here("cutover:switched");
             return (record, done with { Sessions = sessions, Sequences = sequences.Count, PauseSeconds = Stopwatch.GetElapsedTime(began).TotalSeconds });
         }
@@ -108,11 +111,23 @@ internal sealed class Cutover(DatabaseReplica replica, TimeSpan maxPause, IRepor
         {
             try
             {
+                // Its answer may be what was lost. Nobody may write to the source while the copy counts as on its own.
+                if (mayBeSwitched)
+                    await record.AtAsync(replica, ReplicaRecord.Frozen, record.ReadOnlyWas, CancellationToken.None).ConfigureAwait(false);
                 await ThawAsync(record, CancellationToken.None).ConfigureAwait(false);
             }
             catch (PgdException thawing)
             {
                 throw new PgdException(ExitCode.Partial, $"{e.Message}; and {replica.Source} is still read-only: {thawing.Message}", $"As soon as it answers: dotnet pgd replicate cutover --undo; or there: ALTER DATABASE {SourceName} RESET default_transaction_read_only;", e);
+            }
+
+            try
+            {
+                await record.AtAsync(replica, null, null, CancellationToken.None).ConfigureAwait(false);
+            }
+            catch (PgdException lost)
+            {
+                reporter.Warn($"the source is written to as before, and {replica.Target} could not be told: {lost.Message}; as soon as it answers: dotnet pgd replicate cutover --undo");
             }
 
             throw e is OperationCanceledException && !cancellationToken.IsCancellationRequested ? TooLong(e) : e;
@@ -162,11 +177,8 @@ internal sealed class Cutover(DatabaseReplica replica, TimeSpan maxPause, IRepor
     private async Task<string?> ReadOnlyAsync(CancellationToken cancellationToken) =>
         await replica.AskSourceAsync("select split_part(setting, '=', 2) from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase, unnest(s.setconfig) setting where d.datname = current_database() and s.setrole = 0 and setting like 'default\\_transaction\\_read\\_only=%'", cancellationToken).ConfigureAwait(false) is [[{ } was]] ? was : null;
 
-    private async Task ThawAsync(ReplicaRecord record, CancellationToken cancellationToken)
-    {
+    private async Task ThawAsync(ReplicaRecord record, CancellationToken cancellationToken) =>
         await replica.AskSourceAsync(record.ReadOnlyWas is { } was ? $"alter database {SourceName} set default_transaction_read_only = {was}" : $"alter database {SourceName} reset default_transaction_read_only", cancellationToken).ConfigureAwait(false);
-        await record.AtAsync(replica.Into, null, null, cancellationToken).ConfigureAwait(false);
-    }
 
     private async Task<IReadOnlyList<BackedUpSequence>> SequencesAsync(CancellationToken cancellationToken)
     {

@@ -30,7 +30,7 @@ internal sealed class DatabaseComparison(Comparison request, ConnectionUrl sourc
         }
 
         await using var __ = atTarget.ConfigureAwait(false);
-        var following = await Following.FindAsync(sourceUrl, atSource, targetUrl, atTarget, cancellationToken).ConfigureAwait(false);
+        var following = await SubscriptionProgress.FindAsync(sourceUrl, atSource, targetUrl, atTarget, cancellationToken).ConfigureAwait(false);
         var (found, scanned) = await ScanAsync(atSource, following, cancellationToken).ConfigureAwait(false);
         var tables = new List<ComparedTable>(found.Tables);
         var verdict = new RowVerdict(atSource, atTarget, token => ScriptConnection.OpenAsync(sourceUrl, Application, null, token), following);
@@ -50,7 +50,7 @@ internal sealed class DatabaseComparison(Comparison request, ConnectionUrl sourc
         return found with { Tables = [.. tables.OrderBy(table => table.IsEqual).ThenBy(table => table.Schema, StringComparer.Ordinal).ThenBy(table => table.Name, StringComparer.Ordinal)] };
     }
 
-    private async Task<(ComparedDatabase Found, IReadOnlyList<(TablePair Pair, RowScan Scan)> Scanned)> ScanAsync(ScriptConnection atSource, Following? following, CancellationToken cancellationToken)
+    private async Task<(ComparedDatabase Found, IReadOnlyList<(TablePair Pair, RowScan Scan)> Scanned)> ScanAsync(ScriptConnection atSource, SubscriptionProgress? following, CancellationToken cancellationToken)
     {
         var selection = request.Filter.Of(sourceUrl.Database);
         var source = await LogicalSource.OpenAsync(sourceUrl, selection, cancellationToken).ConfigureAwait(false);
@@ -189,7 +189,7 @@ internal sealed class DatabaseComparison(Comparison request, ConnectionUrl sourc
             await ComparedSession.BeginAsync(session, cancellationToken).ConfigureAwait(false);
             foreach (var chunk in Enumerable.Range(0, told.Count).Chunk(1_000))
             {
-                foreach (var row in await session.QueryAsync(pair.TextByKeys(isSource), cancellationToken, [.. pair.Key.Select((_, column) => TablePair.ArrayOf(chunk.Select(i => told[i].Row[column]!)))]).ConfigureAwait(false))
+                foreach (var row in await session.QueryAsync(pair.TextByKeys(isSource), cancellationToken, [.. pair.Key.Select((_, column) => ScriptConnection.ArrayOf(chunk.Select(i => told[i].Row[column]!)))]).ConfigureAwait(false))
                     texts[chunk[int.Parse(row[0]!, CultureInfo.InvariantCulture) - 1]] = row[1..];
             }
 

@@ -61,7 +61,7 @@ internal sealed class DatabaseReplica : IAsyncDisposable
         {
             into = await ScriptConnection.OpenAsync(target, Application, null, cancellationToken).ConfigureAwait(false);
             // What the role or the database has set must not change what we ask; and a source that was made read-only for a cutover is opened again by us.
-            const string settings = "select set_config('search_path', 'pg_catalog', false), set_config('default_transaction_read_only', 'off', false), set_config('statement_timeout', '0', false), set_config('idle_in_transaction_session_timeout', '0', false), set_config('TimeZone', 'UTC', false), set_config('DateStyle', 'ISO, YMD', false)";
+            const string settings = "select set_config('search_path', 'pg_catalog', false), set_config('default_transaction_read_only', 'off', false), set_config('synchronous_commit', 'local', false), set_config('statement_timeout', '0', false), set_config('idle_in_transaction_session_timeout', '0', false), set_config('TimeZone', 'UTC', false), set_config('DateStyle', 'ISO, YMD', false)";
             await AskAsync(from, source, settings, [], cancellationToken).ConfigureAwait(false);
             await AskAsync(into, target, settings, [], cancellationToken).ConfigureAwait(false);
             await RefuseSameAsync(source, target, from, into, cancellationToken).ConfigureAwait(false);
@@ -118,6 +118,9 @@ internal sealed class DatabaseReplica : IAsyncDisposable
 
     private static async Task<List<string?[]>> AskAsync(ScriptConnection connection, ConnectionUrl url, string sql, string?[] parameters, CancellationToken cancellationToken)
     {
+        // It may have been lost before: what was asked then has told why.
+        if (!connection.IsOpen)
+            throw new PgdException(ExitCode.Failed, $"the connection to {url} was lost", "Run the same again.");
         try
         {
             return await connection.QueryAsync(sql, cancellationToken, parameters).ConfigureAwait(false);
@@ -130,7 +133,7 @@ internal sealed class DatabaseReplica : IAsyncDisposable
 
     private static async Task<End> EndAsync(ConnectionUrl url, ScriptConnection connection, CancellationToken cancellationToken)
     {
-        var major = int.Parse((await AskAsync(connection, url, "select current_setting('server_version_num')", [], cancellationToken).ConfigureAwait(false))[0][0]!, CultureInfo.InvariantCulture) / 10_000;
+        var major = connection.Connection.PostgreSqlVersion.Major;
         if (major < OldestMajor)
             throw new PgdException(ExitCode.Unsafe, $"{url} is PostgreSQL {major}, and versions from {OldestMajor} on can be replicated");
         try

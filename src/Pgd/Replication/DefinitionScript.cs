@@ -21,19 +21,19 @@ internal sealed partial class DefinitionScript(ConnectionUrl target, string appl
 {
     // Each has the locks of all that it makes, and a server has some thousands of them.
     private const int Together = 50;
-    private readonly Dictionary<string, int> _seen = new(StringComparer.Ordinal);
+    private const string Before = "before", After = "after";
 
     /// <summary>Executes them one after another.</summary>
     public async Task ExecuteAsync(ScriptConnection connection, string definitions, CancellationToken cancellationToken)
     {
-        foreach (var some in Batches(Steps(definitions)))
+        foreach (var some in Batches(Steps(Before, definitions)))
             await BatchAsync(connection, some, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>The same; of what stands together, indexes are built side by side.</summary>
     public async Task BuildAsync(ScriptConnection connection, string definitions, CancellationToken cancellationToken)
     {
-        var steps = Steps(definitions);
+        var steps = Steps(After, definitions);
         var settings = steps.TakeWhile(step => step.IsSetting).ToList();
         for (var i = 0; i < steps.Count;)
         {
@@ -77,21 +77,23 @@ internal sealed partial class DefinitionScript(ConnectionUrl target, string appl
     /// <summary>Takes back that some of them were done, in the transaction that is open.</summary>
     public static async Task ForgetAsync(ScriptConnection transaction, CopyJournal journal, string definitions, Func<SqlStatement, bool> which, CancellationToken cancellationToken)
     {
-        foreach (var step in Steps(definitions, new(StringComparer.Ordinal)).Where(step => which(step.Statement) && journal.IsDone(step.Key)))
+        foreach (var step in Steps(After, definitions).Where(step => which(step.Statement) && journal.IsDone(step.Key)))
             await journal.ForgetAsync(transaction, step.Key, cancellationToken).ConfigureAwait(false);
     }
 
     private bool IsDone(Step step) => journal?.IsDone(step.Key) ?? false;
 
-    private List<Step> Steps(string definitions) => Steps(definitions, _seen);
-
-    private static List<Step> Steps(string definitions, Dictionary<string, int> seen) => [.. SqlScript.Split(definitions).Select(statement =>
+    private static List<Step> Steps(string section, string definitions)
     {
         // The same text may come twice.
-        var digest = XxHash128.HashToUInt128(Encoding.UTF8.GetBytes(statement.Text)).ToString("x32", CultureInfo.InvariantCulture);
-        seen[digest] = seen.GetValueOrDefault(digest) + 1;
-        return new Step(statement, string.Create(CultureInfo.InvariantCulture, $"{digest}.{seen[digest]}"));
-    })];
+        var seen = new Dictionary<string, int>(StringComparer.Ordinal);
+        return [.. SqlScript.Split(definitions).Select(statement =>
+        {
+            var digest = XxHash128.HashToUInt128(Encoding.UTF8.GetBytes(statement.Text)).ToString("x32", CultureInfo.InvariantCulture);
+            seen[digest] = seen.GetValueOrDefault(digest) + 1;
+            return new Step(statement, string.Create(CultureInfo.InvariantCulture, $"{section} {digest}.{seen[digest]}"));
+        })];
+    }
 
     // What may be refused without harm is alone: a transaction ends with its first error.
     private IEnumerable<List<Step>> Batches(IEnumerable<Step> steps)

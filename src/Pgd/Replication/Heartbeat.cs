@@ -12,13 +12,12 @@ internal static class Heartbeat
 {
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(20);
 
-    /// <summary>Sets a mark.</summary>
+    /// <summary>Sets a mark, in a transaction: only what is on the source's disk is sent, and nobody else sees to it that a mark alone gets there soon.</summary>
     /// <returns>Its position.</returns>
     public static async Task<ulong> MarkAsync(DatabaseReplica replica, CancellationToken cancellationToken)
     {
-        await replica.AskSourceAsync("select pg_logical_emit_message(false, 'pgd', '')::text", cancellationToken).ConfigureAwait(false);
-        // Only what is on its disk is sent.
-        return Position((await replica.AskSourceAsync("select pg_current_wal_insert_lsn()::text", cancellationToken).ConfigureAwait(false))[0][0]);
+        await replica.AskSourceAsync("select pg_logical_emit_message(true, 'pgd', '')::text", cancellationToken).ConfigureAwait(false);
+        return Position((await replica.AskSourceAsync("select pg_current_wal_flush_lsn()::text", cancellationToken).ConfigureAwait(false))[0][0]);
     }
 
     /// <summary>Waits for the copy.</summary>

@@ -84,7 +84,7 @@ internal sealed partial class InitialCopy : IAsyncDisposable
     {
         var connection = await ScriptConnection.OpenAsync(url, Application, null, cancellationToken).ConfigureAwait(false);
         await using var _ = connection.ConfigureAwait(false);
-        return int.Parse((await connection.QueryAsync("select current_setting('server_version_num')", cancellationToken).ConfigureAwait(false))[0][0]!, CultureInfo.InvariantCulture) / 10_000;
+        return connection.Connection.PostgreSqlVersion.Major;
     }
 
     /// <summary>The same of what is open already.</summary>
@@ -328,8 +328,7 @@ internal sealed partial class InitialCopy : IAsyncDisposable
             await using var _ = from.ConfigureAwait(false);
             var into = await LogicalSource.SessionAsync(target, token).ConfigureAwait(false);
             await using var __ = into.ConfigureAwait(false);
-            var row = $"row({table.Columns})::text";
-            string Digest(string? rows) => $"select concat_ws(' ', count(*), sum(hashtextextended({row}, 0)::numeric), sum(hashtextextended({row}, 1)::numeric)) from only {table.QuotedName}{Where(rows, table.Condition)}";
+            string Digest(string? rows) => $"select concat_ws(' ', count(*), sum(h), sum(i)) from {RowHashes.Rows(RowHash.Text, [table.Columns], $"only {table.QuotedName} t{Where(rows, table.Condition)}")}";
             var isSame = false;
             var isThere = await _source.ReadAsync(from, table, async () =>
             {

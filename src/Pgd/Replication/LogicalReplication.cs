@@ -89,7 +89,7 @@ public sealed class LogicalReplication
         await using var _ = replica.ConfigureAwait(false);
         if (!isThere)
             return CopyPlan.Make;
-        var record = await ReplicaRecord.FindAsync(replica.Into, cancellationToken).ConfigureAwait(false);
+        var record = await ReplicaRecord.FindAsync(replica, cancellationToken).ConfigureAwait(false);
         var isOurs = record?.Name == replica.Name;
         return options.DropExisting || (isOurs && !record!.IsCopied && !options.Resume) ? CopyPlan.Replace
             : isOurs ? record!.IsCopied ? CopyPlan.Keep : CopyPlan.GoOn
@@ -171,7 +171,7 @@ public sealed class LogicalReplication
     public Task<IReadOnlyList<CleanedUp>> CleanUpAsync(CancellationToken cancellationToken) => EachAsync(async replica =>
     {
         await ReplicaCopy.LockAsync(replica, cancellationToken).ConfigureAwait(false);
-        if (await ReplicaRecord.FindAsync(replica.Into, cancellationToken).ConfigureAwait(false) is { Cutover: ReplicaRecord.Frozen })
+        if (await ReplicaRecord.FindAsync(replica, cancellationToken).ConfigureAwait(false) is { Cutover: ReplicaRecord.Frozen })
             throw new PgdException(ExitCode.Unsafe, $"{replica.Source} is read-only for a cutover that has not ended", "Have it end: dotnet pgd replicate cutover; or take it back: dotnet pgd replicate cutover --undo");
         return await CleanUpAsync(replica, cancellationToken).ConfigureAwait(false);
     }, cancellationToken);
@@ -201,9 +201,9 @@ public sealed class LogicalReplication
 
         Fault.Here("cleanup:publication");
         // Another source's is not ours to take.
-        if (await ReplicaRecord.FindAsync(replica.Into, cancellationToken).ConfigureAwait(false) is { } record && record.Name == replica.Name)
+        if (await ReplicaRecord.FindAsync(replica, cancellationToken).ConfigureAwait(false) is { } record && record.Name == replica.Name)
         {
-            await ReplicaRecord.RemoveAsync(replica.Into, cancellationToken).ConfigureAwait(false);
+            await ReplicaRecord.RemoveAsync(replica, cancellationToken).ConfigureAwait(false);
             removed.Add($"the schema {ReplicaRecord.Schema} of {replica.Target.Database}");
         }
 

@@ -42,7 +42,7 @@ internal sealed class Preflight(DatabaseReplica replica, IReadOnlyList<SourceTab
         var findings = new List<Finding>();
         if (!isThere)
             findings.Add(new("target", Severity.Ok, $"{target.Database} is not there yet: replicate init makes it"));
-        else if (!isDropped && await ReplicaRecord.FindAsync(replica.Into, cancellationToken).ConfigureAwait(false) is { } record)
+        else if (!isDropped && await ReplicaRecord.FindAsync(replica, cancellationToken).ConfigureAwait(false) is { } record)
             findings.Add(record.Name == replica.Name ? new("target", Severity.Ok, record.IsCopied ? "is a copy of the source already" : "is a copy of the source that is not complete: replicate init goes on") : new("target", Severity.Problem, $"{target} is the copy of another database", "Name another database as --target, or have this one dropped: --drop-existing"));
         else if (!isDropped && await ReplicaCopy.WhatIsThereAsync(replica, cancellationToken).ConfigureAwait(false) is { } there)
             findings.Add(new("target", Severity.Problem, $"{target} is not empty: it has {there}", "Name an empty database, or one that is not there yet; or have it dropped and made anew: --drop-existing"));

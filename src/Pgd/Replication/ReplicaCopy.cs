@@ -40,44 +40,68 @@ internal sealed class ReplicaCopy(ConnectionUrl source, ConnectionUrl target, Re
         await using var _ = replica.ConfigureAwait(false);
         await LockAsync(replica, cancellationToken).ConfigureAwait(false);
         var words = filter.WordsOf(source.Database) + (options.Follow ? "" : " (once)") + (options.WithOwners ? "" : " (no owners)");
-        var record = await ReplicaRecord.FindAsync(replica.Into, cancellationToken).ConfigureAwait(false);
+        var record = await ReplicaRecord.FindAsync(replica, cancellationToken).ConfigureAwait(false);
         if (record is null)
         {
             await RequireEmptyAsync(replica, cancellationToken).ConfigureAwait(false);
-            record = await ReplicaRecord.BeginAsync(replica.Into, replica.Name, words, cancellationToken).ConfigureAwait(false);
+            record = await ReplicaRecord.BeginAsync(replica, words, cancellationToken).ConfigureAwait(false);
             Fault.Here("init:record");
         }
 
         if (record.Name != replica.Name)
             throw new PgdException(ExitCode.Exists, $"{target} is the copy of another database than {source}", "Name another database as --target, or have this one dropped: --drop-existing");
         if (record.Choice != words && !record.IsCopied && !(await CopyJournal.ReadAsync(replica.Into, cancellationToken).ConfigureAwait(false)).WasBegun)
-            record = await record.MeansAsync(replica.Into, words, cancellationToken).ConfigureAwait(false);
+            record = await record.MeansAsync(replica, words, cancellationToken).ConfigureAwait(false);
         if (record.Choice != words)
             throw new PgdException(ExitCode.Exists, $"{target} is a copy of {record.Choice}, and not of {words}", "Say the same as then, or begin anew: --drop-existing");
         if (record.IsCopied)
             return new(source.Database, target.Database, 0, 0, record.DataAsOf, WasThere: true, []);
         for (var attempt = 1; ; attempt++)
         {
+            var slot = options.Follow ? await SlotAsync(replica, cancellationToken).ConfigureAwait(false) : null;
             try
             {
-                return await CopyAsync(replica, record, cancellationToken).ConfigureAwait(false);
+                return await CopyAsync(replica, record, slot, cancellationToken).ConfigureAwait(false);
             }
-            // A table was truncated or rewritten: at another moment it is there. What is the same then is not copied again.
+            // A table came, went or was rewritten: at another moment it is there. What is the same then is not copied again.
             catch (PgdException e) when (e.ExitCode == ExitCode.Locked && attempt < Attempts)
             {
                 reporter.Step($"{e.Message}; once more");
             }
+            finally
+            {
+                if (slot is not null)
+                    await slot.Slot.DisposeAsync().ConfigureAwait(false);
+            }
         }
     }
 
-    private async Task<CopiedDatabase> CopyAsync(DatabaseReplica replica, ReplicaRecord record, CancellationToken cancellationToken)
+    // The list of what is published has to be there before the slot, and what is copied is known after it.
+    private async Task<PublishedSlot> SlotAsync(DatabaseReplica replica, CancellationToken cancellationToken)
     {
-        var (slot, copy) = await OpenAsync(replica, cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<SourceTable> tables;
+        var before = await LogicalSource.OpenUnlockedAsync(source, filter.Of(source.Database), snapshot: null, cancellationToken).ConfigureAwait(false);
+        await using (before.ConfigureAwait(false))
+        {
+            var rows = await filter.ConditionsAsync(before, cancellationToken).ConfigureAwait(false);
+            tables = [.. before.Tables.Select(table => table with { Rows = rows.GetValueOrDefault(table.Oid) })];
+        }
+
+        // Not while we keep its tables from being truncated: who wants to do that would wait for us, and we for him.
+        var published = await Publication.MakeAsync(replica, tables, cancellationToken).ConfigureAwait(false);
+        Fault.Here("init:publication");
+        return new(await ReplicationSlot.CreateAsync(replica, reporter, cancellationToken).ConfigureAwait(false), tables, published);
+    }
+
+    private async Task<CopiedDatabase> CopyAsync(DatabaseReplica replica, ReplicaRecord record, PublishedSlot? slot, CancellationToken cancellationToken)
+    {
+        var copy = await OpenAsync(replica, slot, cancellationToken).ConfigureAwait(false);
         await using var __ = copy.ConfigureAwait(false);
+        // The moment is the copy's own now.
         if (slot is not null)
-            await slot.DisposeAsync().ConfigureAwait(false);
-        record = await record.OfAsync(replica.Into, slot?.Lsn, copy.DataAsOf, cancellationToken).ConfigureAwait(false);
-        await ReplicaRecord.MeansRowsAsync(replica.Into, copy.Tables, cancellationToken).ConfigureAwait(false);
+            await slot.Slot.DisposeAsync().ConfigureAwait(false);
+        record = await record.OfAsync(replica, slot?.Slot.Lsn, copy.DataAsOf, cancellationToken).ConfigureAwait(false);
+        await ReplicaRecord.MeansRowsAsync(replica, copy.Tables, cancellationToken).ConfigureAwait(false);
         Fault.Here("init:slot");
         if (copy.LeftOut.Count > 0)
             reporter.Step($"without {string.Join(", ", copy.LeftOut.Take(5))}{(copy.LeftOut.Count > 5 ? $" and {copy.LeftOut.Count - 5} more" : "")}");
@@ -89,7 +113,7 @@ internal sealed class ReplicaCopy(ConnectionUrl source, ConnectionUrl target, Re
         await Publication.CompleteAsync(replica, cancellationToken).ConfigureAwait(false);
         await SourceRoles.DatabaseAsync(replica, options.WithOwners, reporter, cancellationToken).ConfigureAwait(false);
         Fault.Here("init:database");
-        await record.CompleteAsync(replica.Into, cancellationToken).ConfigureAwait(false);
+        await record.CompleteAsync(replica, cancellationToken).ConfigureAwait(false);
         Fault.Here("init:complete");
         return new(source.Database, target.Database, copy.Tables.Count, copy.Tables.Sum(table => table.Bytes), copy.DataAsOf, WasThere: false, copy.LeftOut);
     }
@@ -107,63 +131,16 @@ internal sealed class ReplicaCopy(ConnectionUrl source, ConnectionUrl target, Re
         }
     }
 
-    // The list of what is published has to be there before the slot, and what is copied is known after it: if a table came or went in between, once more.
-    private async Task<(ReplicationSlot? Slot, InitialCopy Copy)> OpenAsync(DatabaseReplica replica, CancellationToken cancellationToken)
+    private async Task<InitialCopy> OpenAsync(DatabaseReplica replica, PublishedSlot? slot, CancellationToken cancellationToken)
     {
-        var tables = filter.Of(source.Database);
-        if (!options.Follow)
-            return (null, await CopyOfAsync(await LogicalSource.OpenUnlockedAsync(source, tables, snapshot: null, cancellationToken).ConfigureAwait(false), null, cancellationToken).ConfigureAwait(false));
-        for (var attempt = 1; ; attempt++)
-        {
-            ReplicationSlot? slot = null;
-            try
-            {
-                IReadOnlyList<SourceTable> all;
-                IReadOnlyDictionary<string, string> rows;
-                HashSet<(string, string)> meant;
-                var before = await LogicalSource.OpenUnlockedAsync(source, tables, snapshot: null, cancellationToken).ConfigureAwait(false);
-                await using (before.ConfigureAwait(false))
-                {
-                    rows = await filter.ConditionsAsync(before, cancellationToken).ConfigureAwait(false);
-                    meant = Identities(before);
-                    all = [.. before.Tables.Select(table => table with { Rows = rows.GetValueOrDefault(table.Oid) })];
-                }
-
-                // Not while we keep its tables from being truncated: who wants to do that would wait for us, and we for him.
-                var published = await Publication.MakeAsync(replica, all, cancellationToken).ConfigureAwait(false);
-                Fault.Here("init:publication");
-                slot = await ReplicationSlot.CreateAsync(replica, reporter, cancellationToken).ConfigureAwait(false);
-                var shared = await LogicalSource.OpenUnlockedAsync(source, tables, slot.Snapshot, cancellationToken).ConfigureAwait(false);
-                if (Identities(shared).SetEquals(meant) && (await Publication.TablesAsync(replica, cancellationToken).ConfigureAwait(false))!.SetEquals(published))
-                    return (slot, await CopyOfAsync(shared, rows, cancellationToken).ConfigureAwait(false));
-                await shared.DisposeAsync().ConfigureAwait(false);
-                if (attempt == Attempts)
-                    throw new PgdException(ExitCode.Locked, $"tables of {source} come and go", "Begin when nobody redefines them.");
-            }
-            // A table was truncated at that very moment, or is just being redefined.
-            catch (PgdException e) when (e.ExitCode == ExitCode.Locked && attempt < Attempts)
-            {
-                reporter.Step($"{e.Message}; once more");
-            }
-            catch
-            {
-                if (slot is not null)
-                    await slot.DisposeAsync().ConfigureAwait(false);
-                throw;
-            }
-
-            if (slot is not null)
-                await slot.DisposeAsync().ConfigureAwait(false);
-        }
-
-        static HashSet<(string, string)> Identities(LogicalSource opened) => [.. opened.Tables.Select(table => (table.QuotedName, table.Oid))];
-    }
-
-    private async Task<InitialCopy> CopyOfAsync(LogicalSource opened, IReadOnlyDictionary<string, string>? rows, CancellationToken cancellationToken)
-    {
+        var opened = await LogicalSource.OpenUnlockedAsync(source, filter.Of(source.Database), slot?.Slot.Snapshot, cancellationToken).ConfigureAwait(false);
+        IReadOnlyDictionary<string, string> rows;
         try
         {
-            rows ??= await filter.ConditionsAsync(opened, cancellationToken).ConfigureAwait(false);
+            if (slot is { } made && !(Identities(opened.Tables).SetEquals(Identities(made.Tables)) && (await Publication.TablesAsync(replica, cancellationToken).ConfigureAwait(false))!.SetEquals(made.Published)))
+                throw new PgdException(ExitCode.Locked, $"tables of {source} came or went meanwhile", "Begin when nobody redefines them.");
+            // The time in them is that of the publication.
+            rows = slot is { } of ? of.Tables.Where(table => table.Rows is not null).ToDictionary(table => table.Oid, table => table.Rows!, StringComparer.Ordinal) : await filter.ConditionsAsync(opened, cancellationToken).ConfigureAwait(false);
         }
         catch
         {
@@ -172,6 +149,8 @@ internal sealed class ReplicaCopy(ConnectionUrl source, ConnectionUrl target, Re
         }
 
         return await InitialCopy.OpenAsync(opened, table => rows.GetValueOrDefault(table.Oid), options.WithOwners, cancellationToken).ConfigureAwait(false);
+
+        static HashSet<(string, string)> Identities(IReadOnlyList<SourceTable> tables) => [.. tables.Select(table => (table.QuotedName, table.Oid))];
     }
 
     /// <summary>What a database has that is not an extension's; null if it is empty.</summary>
@@ -245,7 +224,7 @@ internal sealed class ReplicaCopy(ConnectionUrl source, ConnectionUrl target, Re
     // Of what is complete, or another's, nothing is dropped; nor is a database in which somebody has made something of his own meanwhile.
     private async Task<bool> WasInterruptedAsync(DatabaseReplica replica, CancellationToken cancellationToken)
     {
-        if (await ReplicaRecord.FindAsync(replica.Into, cancellationToken).ConfigureAwait(false) is not { IsCopied: false } record || record.Name != replica.Name)
+        if (await ReplicaRecord.FindAsync(replica, cancellationToken).ConfigureAwait(false) is not { IsCopied: false } record || record.Name != replica.Name)
             return false;
         const string relations = "select quote_ident(n.nspname) || '.' || quote_ident(c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S') and n.nspname !~ '^pg_' and n.nspname not in ('information_schema', $1)";
         var there = (await replica.AskSourceAsync(relations, cancellationToken, ReplicaRecord.Schema).ConfigureAwait(false)).Select(row => row[0]!).ToHashSet(StringComparer.Ordinal);
@@ -296,4 +275,7 @@ internal sealed class ReplicaCopy(ConnectionUrl source, ConnectionUrl target, Re
             throw DatabaseReplica.Refused(target, e);
         }
     }
+
+    /// <summary>A slot, the tables that are meant, with conditions, and the names of those that are published.</summary>
+    private sealed record PublishedSlot(ReplicationSlot Slot, IReadOnlyList<SourceTable> Tables, IReadOnlySet<string> Published);
 }

@@ -23,11 +23,11 @@ internal sealed record ReplicaRecord(string Name, string? Lsn, DateTimeOffset? D
 
     /// <summary>Reads it.</summary>
     /// <returns>Null if there is none.</returns>
-    public static async Task<ReplicaRecord?> FindAsync(ScriptConnection target, CancellationToken cancellationToken)
+    public static async Task<ReplicaRecord?> FindAsync(DatabaseReplica replica, CancellationToken cancellationToken)
     {
-        if ((await target.QueryAsync("select to_regclass($1)::text", cancellationToken, $"{Schema}.replica").ConfigureAwait(false))[0][0] is null)
+        if ((await replica.AskTargetAsync("select to_regclass($1)::text", cancellationToken, $"{Schema}.replica").ConfigureAwait(false))[0][0] is null)
             return null;
-        return await target.QueryAsync($"select name, lsn::text, (data_as_of at time zone 'UTC')::text, copied::text, choice, cutover, read_only_was from {Schema}.replica", cancellationToken).ConfigureAwait(false) is [var row, ..]
+        return await replica.AskTargetAsync($"select name, lsn::text, (data_as_of at time zone 'UTC')::text, copied::text, choice, cutover, read_only_was from {Schema}.replica", cancellationToken).ConfigureAwait(false) is [var row, ..]
             ? new(row[0]!, row[1], row[2] is { } time ? DateTimeOffset.Parse(time, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal) : null, row[3] == "true", row[4]!, row[5], row[6]) : null;
     }
 
@@ -35,31 +35,31 @@ internal sealed record ReplicaRecord(string Name, string? Lsn, DateTimeOffset? D
     /// <exception cref="PgdException">The target is none of that source (<see cref="ExitCode.NotFound"/>).</exception>
     public static async Task<ReplicaRecord> RequireAsync(DatabaseReplica replica, CancellationToken cancellationToken)
     {
-        var record = await FindAsync(replica.Into, cancellationToken).ConfigureAwait(false);
+        var record = await FindAsync(replica, cancellationToken).ConfigureAwait(false);
         return record is { IsCopied: true } && record.Name == replica.Name ? record
             : throw new PgdException(ExitCode.NotFound, $"{replica.Target} is no complete copy of {replica.Source}", "Copy it first: dotnet pgd replicate init");
     }
 
     /// <summary>Writes a new one, into a database that has none.</summary>
-    public static async Task<ReplicaRecord> BeginAsync(ScriptConnection target, string name, string choice, CancellationToken cancellationToken)
+    public static async Task<ReplicaRecord> BeginAsync(DatabaseReplica replica, string choice, CancellationToken cancellationToken)
     {
-        await target.QueryAsync("begin", cancellationToken).ConfigureAwait(false);
-        await target.QueryAsync($"create schema {Schema}", cancellationToken).ConfigureAwait(false);
-        await target.QueryAsync($"comment on schema {Schema} is 'What dotnet pgd replicate knows of this copy. It goes with replicate cutover and replicate cleanup.'", cancellationToken).ConfigureAwait(false);
-        await target.QueryAsync($"create table {Schema}.replica (name text primary key, lsn pg_lsn, data_as_of timestamptz, copied boolean not null default false, choice text not null, cutover text, read_only_was text)", cancellationToken).ConfigureAwait(false);
-        await target.QueryAsync($"create table {Schema}.done (step text primary key)", cancellationToken).ConfigureAwait(false);
-        await target.QueryAsync($"create table {Schema}.rows (of text primary key, condition text not null)", cancellationToken).ConfigureAwait(false);
-        await target.QueryAsync($"insert into {Schema}.replica (name, choice) values ($1, $2)", cancellationToken, name, choice).ConfigureAwait(false);
-        await target.QueryAsync("commit", cancellationToken).ConfigureAwait(false);
-        return new(name, null, null, false, choice, null, null);
+        await replica.AskTargetAsync("begin", cancellationToken).ConfigureAwait(false);
+        await replica.AskTargetAsync($"create schema {Schema}", cancellationToken).ConfigureAwait(false);
+        await replica.AskTargetAsync($"comment on schema {Schema} is 'What dotnet pgd replicate knows of this copy. It goes with replicate cutover and replicate cleanup.'", cancellationToken).ConfigureAwait(false);
+        await replica.AskTargetAsync($"create table {Schema}.replica (name text primary key, lsn pg_lsn, data_as_of timestamptz, copied boolean not null default false, choice text not null, cutover text, read_only_was text)", cancellationToken).ConfigureAwait(false);
+        await replica.AskTargetAsync($"create table {Schema}.done (step text primary key)", cancellationToken).ConfigureAwait(false);
+        await replica.AskTargetAsync($"create table {Schema}.rows (of text primary key, condition text not null)", cancellationToken).ConfigureAwait(false);
+        await replica.AskTargetAsync($"insert into {Schema}.replica (name, choice) values ($1, $2)", cancellationToken, replica.Name, choice).ConfigureAwait(false);
+        await replica.AskTargetAsync("commit", cancellationToken).ConfigureAwait(false);
+        return new(replica.Name, null, null, false, choice, null, null);
     }
 
     /// <summary>Writes down which rows of tables are meant, with the time of the copy in it.</summary>
-    public static async Task MeansRowsAsync(ScriptConnection target, IEnumerable<SourceTable> tables, CancellationToken cancellationToken)
+    public static async Task MeansRowsAsync(DatabaseReplica replica, IEnumerable<SourceTable> tables, CancellationToken cancellationToken)
     {
-        await target.QueryAsync($"delete from {Schema}.rows", cancellationToken).ConfigureAwait(false);
+        await replica.AskTargetAsync($"delete from {Schema}.rows", cancellationToken).ConfigureAwait(false);
         foreach (var table in tables.Where(table => table.Rows is not null))
-            await target.QueryAsync($"insert into {Schema}.rows values ($1, $2)", cancellationToken, table.QuotedName, table.Rows).ConfigureAwait(false);
+            await replica.AskTargetAsync($"insert into {Schema}.rows values ($1, $2)", cancellationToken, table.QuotedName, table.Rows).ConfigureAwait(false);
     }
 
     /// <summary>The same conditions as they were when the copy was made: by now the time in them is another one.</summary>
@@ -80,33 +80,33 @@ internal sealed record ReplicaRecord(string Name, string? Lsn, DateTimeOffset? D
     }
 
     /// <summary>Writes down of which moment the copy is that is being made.</summary>
-    public async Task<ReplicaRecord> OfAsync(ScriptConnection target, string? lsn, DateTimeOffset dataAsOf, CancellationToken cancellationToken)
+    public async Task<ReplicaRecord> OfAsync(DatabaseReplica replica, string? lsn, DateTimeOffset dataAsOf, CancellationToken cancellationToken)
     {
-        await target.QueryAsync($"update {Schema}.replica set lsn = $1::pg_lsn, data_as_of = $2::timestamptz", cancellationToken, lsn, dataAsOf.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss.ffffff+00", CultureInfo.InvariantCulture)).ConfigureAwait(false);
+        await replica.AskTargetAsync($"update {Schema}.replica set lsn = $1::pg_lsn, data_as_of = $2::timestamptz", cancellationToken, lsn, dataAsOf.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss.ffffff+00", CultureInfo.InvariantCulture)).ConfigureAwait(false);
         return this with { Lsn = lsn, DataAsOf = dataAsOf };
     }
 
     /// <summary>Writes down what is meant, where nothing was copied yet.</summary>
-    public async Task<ReplicaRecord> MeansAsync(ScriptConnection target, string choice, CancellationToken cancellationToken)
+    public async Task<ReplicaRecord> MeansAsync(DatabaseReplica replica, string choice, CancellationToken cancellationToken)
     {
-        await target.QueryAsync($"update {Schema}.replica set choice = $1", cancellationToken, choice).ConfigureAwait(false);
+        await replica.AskTargetAsync($"update {Schema}.replica set choice = $1", cancellationToken, choice).ConfigureAwait(false);
         return this with { Choice = choice };
     }
 
     /// <summary>Writes down that it is complete.</summary>
-    public async Task<ReplicaRecord> CompleteAsync(ScriptConnection target, CancellationToken cancellationToken)
+    public async Task<ReplicaRecord> CompleteAsync(DatabaseReplica replica, CancellationToken cancellationToken)
     {
-        await target.QueryAsync($"update {Schema}.replica set copied = true", cancellationToken).ConfigureAwait(false);
+        await replica.AskTargetAsync($"update {Schema}.replica set copied = true", cancellationToken).ConfigureAwait(false);
         return this with { IsCopied = true };
     }
 
     /// <summary>Writes down how far a cutover is.</summary>
-    public async Task<ReplicaRecord> AtAsync(ScriptConnection target, string? cutover, string? readOnlyWas, CancellationToken cancellationToken)
+    public async Task<ReplicaRecord> AtAsync(DatabaseReplica replica, string? cutover, string? readOnlyWas, CancellationToken cancellationToken)
     {
-        await target.QueryAsync($"update {Schema}.replica set cutover = $1, read_only_was = $2", cancellationToken, cutover, readOnlyWas).ConfigureAwait(false);
+        await replica.AskTargetAsync($"update {Schema}.replica set cutover = $1, read_only_was = $2", cancellationToken, cutover, readOnlyWas).ConfigureAwait(false);
         return this with { Cutover = cutover, ReadOnlyWas = readOnlyWas };
     }
 
     /// <summary>Removes it.</summary>
-    public static Task RemoveAsync(ScriptConnection target, CancellationToken cancellationToken) => target.QueryAsync($"drop schema if exists {Schema} cascade", cancellationToken);
+    public static Task RemoveAsync(DatabaseReplica replica, CancellationToken cancellationToken) => replica.AskTargetAsync($"drop schema if exists {Schema} cascade", cancellationToken);
 }

@@ -85,7 +85,7 @@ public sealed record ReplicationStatus(string Source, string Target, string Name
     /// <param name="cancellationToken">Ends it.</param>
     internal static async Task<ReplicationStatus> AskAsync(DatabaseReplica replica, TimeSpan patience, CancellationToken cancellationToken)
     {
-        var record = await ReplicaRecord.FindAsync(replica.Into, cancellationToken).ConfigureAwait(false);
+        var record = await ReplicaRecord.FindAsync(replica, cancellationToken).ConfigureAwait(false);
         var status = new ReplicationStatus(replica.Source.Database, replica.Target.Database, replica.Name, ReplicationState.None);
         if (record is null || record.Name != replica.Name)
             return status with { Problems = [record is null ? "nothing was copied yet: dotnet pgd replicate init" : "the target is the copy of another database"] };

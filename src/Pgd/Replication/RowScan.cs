@@ -140,7 +140,7 @@ internal sealed class RowScan(TablePair pair, ScriptConnection source, ScriptCon
             // A row without a key is known by its hashes; its text is for those who read about it, and nobody reads about them all.
             var asked = pair.Key.Count > 0 ? [.. of] : of.Take(Math.Max(0, MostTexts - Rows.Count)).ToList();
             var sql = pair.AtPlaces(of.Key.IsOfSource, pair.Key.Count > 0 ? pair.Key : pair.Columns, of.Key.Table.ToString(CultureInfo.InvariantCulture));
-            var found = (await Session(of.Key.IsOfSource).QueryAsync(sql, cancellationToken, TablePair.ArrayOf(asked.Select(row => row.Place.ToString()))).ConfigureAwait(false)).ToDictionary(row => row[0]!, row => row[1..], StringComparer.Ordinal);
+            var found = (await Session(of.Key.IsOfSource).QueryAsync(sql, cancellationToken, ScriptConnection.ArrayOf(asked.Select(row => row.Place.ToString()))).ConfigureAwait(false)).ToDictionary(row => row[0]!, row => row[1..], StringComparer.Ordinal);
             if (pair.Key.Count == 0)
                 Rows.AddRange(of.Select(row => new KeylessRow(row.Hash, found.GetValueOrDefault(row.Place.ToString(), []))));
             else

@@ -12,7 +12,7 @@ namespace Pgd.Replication;
 /// <param name="target">A session of the target without a transaction.</param>
 /// <param name="watcher">Opens another session of the source.</param>
 /// <param name="following">How the target follows the source; null if it does not.</param>
-internal sealed class RowVerdict(ScriptConnection source, ScriptConnection target, Func<CancellationToken, Task<ScriptConnection>> watcher, Following? following) : IAsyncDisposable
+internal sealed class RowVerdict(ScriptConnection source, ScriptConnection target, Func<CancellationToken, Task<ScriptConnection>> watcher, SubscriptionProgress? following) : IAsyncDisposable
 {
     private const int AtOnce = 1_000;
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(250);
@@ -24,7 +24,7 @@ internal sealed class RowVerdict(ScriptConnection source, ScriptConnection targe
         var found = new Version?[asked.Count];
         foreach (var chunk in Enumerable.Range(0, asked.Count).Chunk(AtOnce))
         {
-            var parameters = pair.Key.Select((_, column) => TablePair.ArrayOf(chunk.Select(i => asked[i][column]!)));
+            var parameters = pair.Key.Select((_, column) => ScriptConnection.ArrayOf(chunk.Select(i => asked[i][column]!)));
             foreach (var row in await session.QueryAsync(pair.ByKeys(atSource), cancellationToken, [.. parameters]).ConfigureAwait(false))
             {
                 ref var version = ref found[chunk[int.Parse(row[0]!, CultureInfo.InvariantCulture) - 1]];
@@ -39,7 +39,7 @@ internal sealed class RowVerdict(ScriptConnection source, ScriptConnection targe
     /// <summary>Of rows without a key those that are more on one side than on the other.</summary>
     public Task<Verdict<KeylessRow>> OfRowsAsync(TablePair pair, IReadOnlyList<KeylessRow> rows, TimeSpan patience, CancellationToken cancellationToken) => OfAsync(rows, isWatched: false, async (session, atSource, asked) =>
     {
-        var counts = (await session.QueryAsync(pair.ByHashes(atSource), cancellationToken, TablePair.ArrayOf(asked.Select(row => row.Hash.Item1.ToString(CultureInfo.InvariantCulture)))).ConfigureAwait(false))
+        var counts = (await session.QueryAsync(pair.ByHashes(atSource), cancellationToken, ScriptConnection.ArrayOf(asked.Select(row => row.Hash.Item1.ToString(CultureInfo.InvariantCulture)))).ConfigureAwait(false))
             .ToDictionary(row => (long.Parse(row[0]!, CultureInfo.InvariantCulture), long.Parse(row[1]!, CultureInfo.InvariantCulture)), row => row[2]!);
         return [.. asked.Select(row => counts.TryGetValue(row.Hash, out var count) ? new Version(count, count) : null)];
     }, patience, cancellationToken);

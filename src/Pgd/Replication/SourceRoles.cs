@@ -21,7 +21,7 @@ internal static class SourceRoles
             select r.rolname, r.rolcanlogin::text, r.rolinherit::text, r.rolcreatedb::text, r.rolcreaterole::text, r.rolconnlimit::text, r.rolvaliduntil::text,
                 coalesce((select string_agg(quote_ident(g.rolname), ', ' order by 1) from pg_auth_members m join pg_roles g on g.oid = m.roleid where m.member = r.oid), ''), r.rolsuper::text
             from needed n join pg_roles r on r.oid = n.oid where r.rolname !~ '^pg_' order by 1
-            """, cancellationToken, ArrayOf(named)).ConfigureAwait(false);
+            """, cancellationToken, ScriptConnection.ArrayOf(named)).ConfigureAwait(false);
         var missing = roles.Where(role => !there.Contains(role[0]!)).ToList();
         if (missing.Count == 0)
             return;
@@ -92,8 +92,6 @@ internal static class SourceRoles
     }
 
     private static string Word(int count) => count == 1 ? "role" : "roles";
-
-    private static string ArrayOf(IEnumerable<string> values) => "{" + string.Join(',', values.Select(value => '"' + value.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal) + '"')) + "}";
 
     private static async Task<bool> TryAsync(DatabaseReplica replica, string statement, CancellationToken cancellationToken)
     {

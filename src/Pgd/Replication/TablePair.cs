@@ -68,9 +68,6 @@ internal sealed partial class TablePair
     /// <summary>How often rows with some first hashes are there: $1 is an array of them. As rows, because a parameter that is an array would be searched from its beginning for each row.</summary>
     public string ByHashes(bool atSource) => $"select h::text, i::text, count(*)::text from {Rows(atSource)} where h in (select unnest(cast($1 as bigint[]))) group by h, i";
 
-    /// <summary>An array for one of those parameters.</summary>
-    public static string ArrayOf(IEnumerable<string> values) => $"{{{string.Join(',', values.Select(value => $"\"{value.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\""))}}}";
-
     private IEnumerable<string> Expressions => Columns.Select(column => ColumnOf(column));
 
     private (string, string)[] KeyHash => Key.Count == 0 ? []

@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using Npgsql;
 using Pgd.IntegrationTests.Branches;
 using Xunit;
 
@@ -8,6 +7,9 @@ namespace Pgd.IntegrationTests.Replication;
 /// <summary>Databases that become copies on another server, follow, and take over.</summary>
 public sealed class LogicalReplicas
 {
+    // Whoever does that keeps the value from being set, and nothing before it.
+    private const string Sequence = "alter sequence sales.orders_id_seq cache 5";
+
     [Theory]
     [InlineData(15)]
     [InlineData(17)]
@@ -82,7 +84,7 @@ public sealed class LogicalReplicas
         await servers.RefusedAsync(4, "sync", [], "is no complete copy", "replicate init");
         using (var newer = ScratchServer.Start(17))
             await RefusedAsync(7, TwoServers.Url(newer, "postgres"), TwoServers.Url(servers.Target), "is PostgreSQL 17", "is 15", "or of a newer one");
-        await using (await servers.OpenTargetAsync())
+        await using (await servers.HoldTargetAsync("select"))
             await servers.RefusedAsync(7, "init", ["--drop-existing", "--yes"], "others are connected to it");
         await servers.CleanSourceAsync();
         Assert.Equal("something", await servers.AskTargetAsync("select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'"));
@@ -93,6 +95,50 @@ public sealed class LogicalReplicas
             var refused = await servers.Root.InProcessAsync("replicate", "init", "--source", source, "--target", target);
             Assert.True(refused.Status == status && told.All(text => refused.Error.Contains(text, StringComparison.Ordinal)), refused.ToString());
         }
+    }
+
+    [Fact]
+    public async Task A_cutover_that_loses_the_copy_leaves_the_source_so_that_no_change_is_lost()
+    {
+        using var servers = await TwoServers.FilledAsync();
+        await servers.SucceedAsync("init");
+        await servers.SucceedAsync("sync");
+
+        // Before the copy may count as on its own: whoever writes goes on.
+        await using (await servers.HoldTargetAsync(Sequence))
+        {
+            var refusing = servers.RefusedAsync(1, "cutover", ["--max-pause", "30s"], "is written to as before");
+            await WaitsAsync();
+            await CutAsync();
+            await refusing;
+        }
+
+        Assert.Equal("off", await servers.AskSourceAsync("show default_transaction_read_only"));
+        await servers.SucceedAsync("cutover", "--undo");
+
+        // After it, for all that is known: nobody writes until somebody can ask.
+        await servers.SucceedAsync("status", "--fail-above", "30s");
+        var holder = await servers.HoldTargetAsync(Sequence);
+        var stopping = servers.RefusedAsync(11, "cutover", ["--max-pause", "30s"], "is still read-only", "--undo");
+        await WaitsAsync();
+        await using (await servers.HoldTargetAsync("select from pgd_replicate.replica for update"))
+        {
+            await holder.DisposeAsync();
+            await Eventually.TrueAsync(async () => await servers.Target.AskAsync("select count(*) from pg_stat_activity where application_name = 'pgd replicate' and wait_event_type = 'Lock' and query like 'update pgd_replicate%'") == "1");
+            await CutAsync();
+            await stopping;
+        }
+
+        Assert.Equal("on", await servers.AskSourceAsync("show default_transaction_read_only"));
+        await servers.SucceedAsync("cutover", "--undo");
+        Assert.Equal("off", await servers.AskSourceAsync("show default_transaction_read_only"));
+        await servers.AskSourceAsync("insert into emptied values (-9, 'x')");
+        await servers.SucceedAsync("cutover", "--max-pause", "30s");
+        servers.Equal();
+
+        Task WaitsAsync() => Eventually.TrueAsync(async () => await servers.Target.AskAsync("select count(*) from pg_stat_activity where application_name = 'pgd replicate' and wait_event_type = 'Lock'") == "1");
+
+        Task<string?> CutAsync() => servers.Target.AskAsync("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'pgd replicate'");
     }
 
     // Settings that a service has and no other server, as its documentation names them.
@@ -148,21 +194,15 @@ public sealed class LogicalReplicas
         await servers.SucceedAsync("sync");
         await servers.AskSourceAsync("alter database shop set default_transaction_read_only = off");
         // Who holds what is to be changed keeps the copy from taking it.
-        await using (var holder = await servers.OpenTargetAsync())
+        await using (await servers.HoldTargetAsync("lock table sales.customers in access exclusive mode"))
         {
-            await using (var locking = new NpgsqlCommand("begin; lock table sales.customers in access exclusive mode", holder))
-                await locking.ExecuteNonQueryAsync();
             await servers.AskSourceAsync("update sales.customers set name = 'late' where id = 1");
             await servers.RefusedAsync(7, "cutover", ["--max-pause", "2s"], "is not ready", "Nothing was changed");
         }
 
         await servers.SucceedAsync("status", "--fail-above", "30s");
-        await using (var holder = await servers.OpenTargetAsync())
-        {
-            await using (var locking = new NpgsqlCommand("begin; alter sequence sales.orders_id_seq cache 5", holder))
-                await locking.ExecuteNonQueryAsync();
+        await using (await servers.HoldTargetAsync(Sequence))
             await servers.RefusedAsync(9, "cutover", ["--max-pause", "1s"], "nobody could write", "as before");
-        }
 
         Assert.Equal("off", await servers.AskSourceAsync("show default_transaction_read_only"));
         await servers.AskSourceAsync("begin; insert into emptied values (-1, 'p'); prepare transaction 'later'");

@@ -51,11 +51,13 @@ internal sealed class TwoServers : IDisposable
 
     public Task<string?> AskTargetAsync(string sql) => Sql.AskAsync("127.0.0.1", Target.Port, "shop", "postgres", null, sql);
 
-    /// <summary>A session in the target.</summary>
-    public async Task<NpgsqlConnection> OpenTargetAsync()
+    /// <summary>A session in the target that has done something in a transaction, which ends with it.</summary>
+    public async Task<NpgsqlConnection> HoldTargetAsync(string sql)
     {
         var connection = new NpgsqlConnection(string.Create(CultureInfo.InvariantCulture, $"Host=127.0.0.1;Port={Target.Port};Database=shop;Username=postgres;Pooling=false"));
         await connection.OpenAsync();
+        await using var command = new NpgsqlCommand($"begin; {sql}", connection);
+        await command.ExecuteNonQueryAsync();
         return connection;
     }
 

@@ -5,7 +5,7 @@ using Pgd.Postgres;
 namespace Pgd.Replication;
 
 /// <summary>That a database follows another one by subscriptions: how far it is, the slots of the source say.</summary>
-internal sealed class Following
+internal sealed class SubscriptionProgress
 {
     // As often as a subscriber reports.
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(50);
@@ -13,14 +13,14 @@ internal sealed class Following
     private readonly ConnectionUrl _source, _target;
     private readonly string _slots;
 
-    private Following(ConnectionUrl source, ConnectionUrl target, string slots) => (_source, _target, _slots) = (source, target, slots);
+    private SubscriptionProgress(ConnectionUrl source, ConnectionUrl target, string slots) => (_source, _target, _slots) = (source, target, slots);
 
     /// <summary>Null if it follows none, or another one.</summary>
-    public static async Task<Following?> FindAsync(ConnectionUrl source, ScriptConnection atSource, ConnectionUrl target, ScriptConnection atTarget, CancellationToken cancellationToken)
+    public static async Task<SubscriptionProgress?> FindAsync(ConnectionUrl source, ScriptConnection atSource, ConnectionUrl target, ScriptConnection atTarget, CancellationToken cancellationToken)
     {
         var subscribed = await atTarget.QueryAsync("select subslotname from pg_subscription where subenabled and subslotname is not null and subdbid = (select oid from pg_database where datname = current_database())", cancellationToken).ConfigureAwait(false);
-        var slots = await atSource.QueryAsync("select slot_name from pg_replication_slots where slot_type = 'logical' and database = current_database() and slot_name = any (cast($1 as text[]))", cancellationToken, TablePair.ArrayOf(subscribed.Select(row => row[0]!))).ConfigureAwait(false);
-        return slots.Count == 0 ? null : new(source, target, TablePair.ArrayOf(slots.Select(row => row[0]!)));
+        var slots = await atSource.QueryAsync("select slot_name from pg_replication_slots where slot_type = 'logical' and database = current_database() and slot_name = any (cast($1 as text[]))", cancellationToken, ScriptConnection.ArrayOf(subscribed.Select(row => row[0]!))).ConfigureAwait(false);
+        return slots.Count == 0 ? null : new(source, target, ScriptConnection.ArrayOf(slots.Select(row => row[0]!)));
     }
 
     /// <summary>Waits until all that was committed before a position of the source's log is at the target as well.</summary>
