@@ -13,27 +13,13 @@ internal sealed partial class Benchmark
     private async Task MeasureBackupsAsync()
     {
         var folder = NewFolder("xfs");
-        const int port = 23999;
-        const string programs = "/usr/lib/postgresql/15/bin";
-        LabCommand.Run("install", "-d", "-o", "postgres", "-m", "700", $"{folder}/data", $"{folder}/s");
-        AsPostgres($"{programs}/initdb", "--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8", $"{folder}/data");
-        File.AppendAllLines($"{folder}/data/postgresql.conf", ["max_wal_size = 4GB", "shared_buffers = 512MB", "wal_keep_size = 2GB"]);
-        AsPostgres($"{programs}/pg_ctl", "-w", "-s", "-D", $"{folder}/data", "-l", $"{folder}/data/log.txt", "-o", $"-p {port} -k {folder}/s -c listen_addresses=127.0.0.1", "start");
-        try
-        {
-            await MeasureBackupsAsync(folder, programs, port);
-        }
-        finally
-        {
-            AsPostgres($"{programs}/pg_ctl", "-w", "-s", "-D", $"{folder}/data", "-m", "immediate", "stop");
-        }
-
-        static void AsPostgres(string program, params string[] arguments) => LabCommand.Run("runuser", ["-u", "postgres", "--", program, .. arguments]);
+        using var server = new PlainServer(folder, "data", 23999, "shared_buffers = 512MB", "wal_keep_size = 2GB");
+        await MeasureBackupsAsync(folder, server);
     }
 
-    private async Task MeasureBackupsAsync(string folder, string programs, int port)
+    private async Task MeasureBackupsAsync(string folder, PlainServer server)
     {
-        var url = string.Create(CultureInfo.InvariantCulture, $"postgresql://postgres@127.0.0.1:{port}/postgres");
+        var (url, programs) = (server.Url("postgres"), PlainServer.Programs);
         Progress("backups: the data");
         // Half of it compresses and half of it does not, as with most data.
         LabCommand.Run("psql", "--no-psqlrc", "--quiet", "--dbname", url, "--command", $"""
@@ -42,7 +28,7 @@ internal sealed partial class Benchmark
             """, "--command", "alter table accounts add primary key (id)");
         LabCommand.Run("psql", "--no-psqlrc", "--quiet", "--dbname", url, "--command", "vacuum freeze analyze", "--command", "checkpoint");
         var (root, copies) = ($"{folder}/root", $"{folder}/copies");
-        PrepareBackRest(folder, port);
+        PrepareBackRest(folder, server);
 
         var (floor, gzip, ours, rest) = (new Series(), new Series(), new Series(), new Series());
         var (dump, seedDump, table) = (new Series(), new Series(), new Series());
@@ -114,24 +100,24 @@ internal sealed partial class Benchmark
         double BackRest(string command) => Tool.Time(root, "runuser", ["-u", "postgres", "--", "pgbackrest", $"--config={folder}/pgbackrest.conf", "--stanza=bench", .. command.Split(' ')]).Milliseconds;
     }
 
-    private static void PrepareBackRest(string folder, int port)
+    private static void PrepareBackRest(string folder, PlainServer server)
     {
         LabCommand.Run("install", "-d", "-o", "postgres", "-m", "700", $"{folder}/rest", $"{folder}/rest-restored");
         File.WriteAllText($"{folder}/pgbackrest.conf", $"""
             [global]
             repo1-path={folder}/rest
-            log-path={folder}/s
+            log-path={server.SocketFolder}
             repo1-retention-full=2
-            lock-path={folder}/s
-            spool-path={folder}/s
+            lock-path={server.SocketFolder}
+            spool-path={server.SocketFolder}
             compress-type=zst
             compress-level=3
             process-max={Environment.ProcessorCount}
             start-fast=y
             [bench]
-            pg1-path={folder}/data
-            pg1-port={port}
-            pg1-socket-path={folder}/s
+            pg1-path={server.Data}
+            pg1-port={server.Port}
+            pg1-socket-path={server.SocketFolder}
             """);
         LabCommand.Run("runuser", "-u", "postgres", "--", "pgbackrest", $"--config={folder}/pgbackrest.conf", "--stanza=bench", "--no-online", "stanza-create");
     }

@@ -14,22 +14,8 @@ internal sealed partial class Benchmark
     private async Task MeasureComparisonsAsync()
     {
         var folder = NewFolder("xfs");
-        const int port = 23998;
-        const string programs = "/usr/lib/postgresql/15/bin";
-        LabCommand.Run("install", "-d", "-o", "postgres", "-m", "700", $"{folder}/data", $"{folder}/s");
-        AsPostgres($"{programs}/initdb", "--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8", $"{folder}/data");
-        File.AppendAllLines($"{folder}/data/postgresql.conf", ["max_wal_size = 4GB", "shared_buffers = 1GB", "fsync = off"]);
-        AsPostgres($"{programs}/pg_ctl", "-w", "-s", "-D", $"{folder}/data", "-l", $"{folder}/data/log.txt", "-o", $"-p {port} -k {folder}/s -c listen_addresses=127.0.0.1", "start");
-        try
-        {
-            await MeasureComparisonsAsync(port);
-        }
-        finally
-        {
-            AsPostgres($"{programs}/pg_ctl", "-w", "-s", "-D", $"{folder}/data", "-m", "immediate", "stop");
-        }
-
-        static void AsPostgres(string program, params string[] arguments) => LabCommand.Run("runuser", ["-u", "postgres", "--", program, .. arguments]);
+        using var server = new PlainServer(folder, "data", 23998, "shared_buffers = 1GB", "fsync = off");
+        await MeasureComparisonsAsync(server.Port);
     }
 
     private async Task MeasureComparisonsAsync(int port)

@@ -10,32 +10,14 @@ internal sealed partial class Benchmark
     private void MeasureCopies()
     {
         var folder = NewFolder("xfs");
-        const string programs = "/usr/lib/postgresql/15/bin";
-        (string Name, int Port)[] servers = [("source", 23998), ("target", 23997)];
-        foreach (var (name, port) in servers)
-        {
-            LabCommand.Run("install", "-d", "-o", "postgres", "-m", "700", $"{folder}/{name}", $"{folder}/{name}-s");
-            AsPostgres($"{programs}/initdb", "--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8", $"{folder}/{name}");
-            File.AppendAllLines($"{folder}/{name}/postgresql.conf", ["max_wal_size = 4GB", "shared_buffers = 512MB", "wal_level = logical", "max_locks_per_transaction = 1024", "maintenance_work_mem = 256MB"]);
-            AsPostgres($"{programs}/pg_ctl", "-w", "-s", "-D", $"{folder}/{name}", "-l", $"{folder}/{name}/log.txt", "-o", $"-p {port.ToString(CultureInfo.InvariantCulture)} -k {folder}/{name}-s -c listen_addresses=127.0.0.1", "start");
-        }
-
-        try
-        {
-            MeasureCopies(folder, programs);
-        }
-        finally
-        {
-            foreach (var (name, _) in servers)
-                AsPostgres($"{programs}/pg_ctl", "-w", "-s", "-D", $"{folder}/{name}", "-m", "immediate", "stop");
-        }
-
-        static void AsPostgres(string program, params string[] arguments) => LabCommand.Run("runuser", ["-u", "postgres", "--", program, .. arguments]);
+        string[] settings = ["shared_buffers = 512MB", "wal_level = logical", "max_locks_per_transaction = 1024", "maintenance_work_mem = 256MB"];
+        using PlainServer source = new(folder, "source", 23998, settings), target = new(folder, "target", 23997, settings);
+        MeasureCopies(folder);
     }
 
-    private void MeasureCopies(string folder, string programs)
+    private void MeasureCopies(string folder)
     {
-        const string source = "postgresql://postgres@127.0.0.1:23998", target = "postgresql://postgres@127.0.0.1:23997";
+        const string programs = PlainServer.Programs, source = "postgresql://postgres@127.0.0.1:23998", target = "postgresql://postgres@127.0.0.1:23997";
         var (root, jobs, rows) = ($"{folder}/root", Environment.ProcessorCount.ToString(CultureInfo.InvariantCulture), (scale * 100_000).ToString(CultureInfo.InvariantCulture));
         (string Name, string Shown, string Sql)[] all =
         [

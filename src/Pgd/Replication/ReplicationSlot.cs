@@ -125,7 +125,7 @@ internal sealed class ReplicationSlot : IAsyncDisposable
         PostgresException { SqlState: PostgresErrorCodes.ConfigurationLimitExceeded } refused => new(ExitCode.Unsafe, $"{url} has no replication slot left: {refused.MessageText}", "Raise its max_replication_slots and restart it, or drop a slot that nothing uses (pg_replication_slots).", e),
         PostgresException { SqlState: PostgresErrorCodes.TooManyConnections } refused => new(ExitCode.Unsafe, $"{url} has no connection for replication left: {refused.MessageText}", "Raise its max_wal_senders and restart it.", e),
         PostgresException { SqlState: PostgresErrorCodes.ObjectNotInPrerequisiteState } refused => new(ExitCode.Unsafe, $"{url} does not decode its write-ahead log: {refused.MessageText}", "ALTER SYSTEM SET wal_level = logical; and restart it; on RDS: rds.logical_replication = 1 in its parameter group; on Neon: the project's setting.", e),
-        PostgresException refused => new(ExitCode.Failed, $"{url}: {refused.MessageText}", refused.Hint, e),
+        PostgresException { SqlState: not PostgresErrorCodes.ProtocolViolation } refused => new(ExitCode.Failed, $"{url}: {refused.MessageText}", refused.Hint, e),
         _ => new(ExitCode.Failed, $"{url} answers, but not as a server that can be replicated: {ScriptConnection.Innermost(e)}", "Connect to the server itself, and not through a pooler or a balancer.", e),
     };
 }

@@ -1,5 +1,3 @@
-using System.Net;
-using System.Net.Sockets;
 using System.Text;
 using System.Text.Json.Nodes;
 using Pgd.IntegrationTests.Branches;
@@ -138,7 +136,7 @@ public sealed class PhysicalBackupsOfServers : IDisposable
         await server.AskAsync("select pg_reload_conf()");
         await Eventually.TrueAsync(async () => (await server.AskAsync("select count(*) from pg_hba_file_rules")) == "1");
         await RefusedAsync(7, $"postgresql://odd%20%22one@127.0.0.1:{server.Port}/postgres", "Add the line \"host replication \"odd \"\"one\" 127.0.0.1/32 scram-sha-256\" to its pg_hba.conf");
-        await using (var pooler = Pooler.Start(server.Port))
+        await using (var pooler = Relay.Pooler(server.Port))
             await RefusedAsync(1, $"postgresql://postgres@127.0.0.1:{pooler.Port}/postgres?sslmode=disable", "not through a pooler");
         LabCommand.Run("install", "-d", "-o", "postgres", "-m", "700", $"{_folder.Path}/space");
         await server.AskAsync($"create tablespace \"Elsewhere\" location '{_folder.Path}/space'");
@@ -206,53 +204,5 @@ public sealed class PhysicalBackupsOfServers : IDisposable
         var result = await RunAsync(arguments);
         Assert.True(result.Status == 0, $"dotnet pgd backup {string.Join(' ', arguments)}: {result}");
         return result.Output;
-    }
-
-    /// <summary>Passes everything on, but knows no replication: as poolers do.</summary>
-    private sealed class Pooler : IAsyncDisposable
-    {
-        private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
-        private readonly CancellationTokenSource _end = new();
-
-        public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
-
-        public static Pooler Start(int port)
-        {
-            var pooler = new Pooler();
-            pooler._listener.Start();
-            _ = pooler.ListenAsync(port);
-            return pooler;
-        }
-
-        public async ValueTask DisposeAsync()
-        {
-            await _end.CancelAsync();
-            _listener.Dispose();
-            _end.Dispose();
-        }
-
-        private async Task ListenAsync(int port)
-        {
-            while (!_end.IsCancellationRequested)
-                _ = ServeAsync(await _listener.AcceptTcpClientAsync(_end.Token), port, _end.Token);
-        }
-
-        private static async Task ServeAsync(TcpClient client, int port, CancellationToken end)
-        {
-            using var _ = client;
-            var first = new byte[8192];
-            var count = await client.GetStream().ReadAsync(first, end);
-            if (Encoding.ASCII.GetString(first, 0, count).Contains("replication", StringComparison.Ordinal))
-            {
-                var fields = Encoding.ASCII.GetBytes("SERROR\0C08P01\0Munsupported startup parameter: replication\0\0");
-                await client.GetStream().WriteAsync((byte[])[(byte)'E', 0, 0, 0, (byte)(fields.Length + 4), .. fields], end);
-                return;
-            }
-
-            using var server = new TcpClient();
-            await server.ConnectAsync(IPAddress.Loopback, port, end);
-            await server.GetStream().WriteAsync(first.AsMemory(0, count), end);
-            await Task.WhenAny(client.GetStream().CopyToAsync(server.GetStream(), end), server.GetStream().CopyToAsync(client.GetStream(), end));
-        }
     }
 }

@@ -592,46 +592,6 @@ public sealed class RefreshedCopies : IDisposable
     private static Task<string?> AskAsync(Libpq.ConnectionUrl url) => Sql.AskAsync(url, "select string_agg(name, ' ' order by id) from t");
 }
 
-/// <summary>Passes on what comes to this machine by whatever address.</summary>
-internal sealed class Relay : IAsyncDisposable
-{
-    private readonly TcpListener _listener = new(IPAddress.Any, 0);
-    private readonly CancellationTokenSource _end = new();
-
-    public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
-
-    public static Relay To(int port)
-    {
-        var relay = new Relay();
-        relay._listener.Start();
-        _ = relay.ListenAsync(port);
-        return relay;
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        await _end.CancelAsync();
-        _listener.Dispose();
-        _end.Dispose();
-    }
-
-    private async Task ListenAsync(int port)
-    {
-        while (!_end.IsCancellationRequested)
-            _ = PassAsync(await _listener.AcceptTcpClientAsync(_end.Token), port, _end.Token);
-    }
-
-    private static async Task PassAsync(TcpClient client, int port, CancellationToken end)
-    {
-        using var server = new TcpClient();
-        using (client)
-        {
-            await server.ConnectAsync(IPAddress.Loopback, port, end);
-            await Task.WhenAny(client.GetStream().CopyToAsync(server.GetStream(), end), server.GetStream().CopyToAsync(client.GetStream(), end));
-        }
-    }
-}
-
 /// <summary>A server that is somebody else's: it keeps little of its log, and has little room for connections.</summary>
 internal sealed class Production : IDisposable
 {

@@ -84,6 +84,8 @@ public sealed class LogicalReplicas
         await servers.RefusedAsync(4, "sync", [], "is no complete copy", "replicate init");
         using (var newer = ScratchServer.Start(17))
             await RefusedAsync(7, TwoServers.Url(newer, "postgres"), TwoServers.Url(servers.Target), "is PostgreSQL 17", "is 15", "or of a newer one");
+        await using (var pooler = Relay.Pooler(servers.Source.Port))
+            await RefusedAsync(7, $"postgresql://postgres@127.0.0.1:{pooler.Port}/shop", TwoServers.Url(servers.Target), "answers, but not as a server that can be replicated", "not through a pooler");
         await using (await servers.HoldTargetAsync("select"))
             await servers.RefusedAsync(7, "init", ["--drop-existing", "--yes"], "others are connected to it");
         await servers.CleanSourceAsync();

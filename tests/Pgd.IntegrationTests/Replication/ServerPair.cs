@@ -5,15 +5,15 @@ using Xunit;
 namespace Pgd.IntegrationTests.Replication;
 
 /// <summary>A server with several databases, an empty one beside it, and the commands that bring the one to the other.</summary>
-internal sealed class ServerPair : IDisposable
+/// <param name="target">The version of the empty one.</param>
+/// <param name="settings">What is to be set at the first.</param>
+internal sealed class ServerPair(int target = 15, params IReadOnlyList<string> settings) : IDisposable
 {
-    private readonly ToolRoot _root = new("copy");
+    public ScratchServer Source { get; } = ScratchServer.Start(15, ["wal_level=logical", "max_wal_senders=20", "max_replication_slots=20", "max_prepared_transactions=5", "fsync=off", .. settings]);
 
-    public ScratchServer Source { get; } = ScratchServer.Start(15, "wal_level=logical", "max_wal_senders=20", "max_replication_slots=20", "fsync=off");
+    public ScratchServer Target { get; } = ScratchServer.Start(target, "max_logical_replication_workers=20", "max_replication_slots=20", "max_worker_processes=30", "wal_retrieve_retry_interval=100ms", "fsync=off");
 
-    public ScratchServer Target { get; } = ScratchServer.Start(15, "max_logical_replication_workers=20", "max_replication_slots=20", "max_worker_processes=30", "fsync=off");
-
-    public ToolRoot Root => _root;
+    public ToolRoot Root { get; } = new("copy");
 
     public string SourceUrl(string database) => string.Create(CultureInfo.InvariantCulture, $"postgresql://postgres@127.0.0.1:{Source.Port}/{database}");
 
@@ -35,7 +35,7 @@ internal sealed class ServerPair : IDisposable
         Until.TrueAsync(() => AskTargetAsync(database, sql).GetAwaiter().GetResult() == answer, $"{sql} is {answer}", seconds: 30);
 
     /// <summary>Runs a command of replicate in this process, from a database of the source.</summary>
-    public Task<ToolResult> RunAsync(string database, string verb, params string[] arguments) => _root.InProcessAsync(["replicate", verb, "--source", SourceUrl(database), "--target", TargetUrl, .. arguments]);
+    public Task<ToolResult> RunAsync(string database, string verb, params string[] arguments) => Root.InProcessAsync(["replicate", verb, "--source", SourceUrl(database), "--target", TargetUrl, .. arguments]);
 
     /// <summary>The same, which has to succeed.</summary>
     public async Task<string> SucceedAsync(string database, string verb, params string[] arguments)
@@ -49,7 +49,7 @@ internal sealed class ServerPair : IDisposable
     public async Task RefusedAsync(string database, ExitCode status, string verb, string[] arguments, params string[] told)
     {
         var result = await RunAsync(database, verb, arguments);
-        Assert.True(result.Status == (int)status && told.All(text => (result.Error + result.Output).Contains(text, StringComparison.Ordinal)), $"replicate {verb} {string.Join(' ', arguments)}: {result}");
+        Assert.True(result.Status == (int)status && told.All(text => (result.Error + result.Output).ReplaceLineEndings(" ").Contains(text, StringComparison.Ordinal)), $"replicate {verb} {string.Join(' ', arguments)}: {result}");
     }
 
     /// <summary>Empties the target, and leaves nothing at the source that was made for it.</summary>
@@ -66,6 +66,6 @@ internal sealed class ServerPair : IDisposable
     {
         Source.Dispose();
         Target.Dispose();
-        _root.Dispose();
+        Root.Dispose();
     }
 }

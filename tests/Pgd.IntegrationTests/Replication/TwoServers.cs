@@ -9,21 +9,21 @@ namespace Pgd.IntegrationTests.Replication;
 /// <summary>A database "shop" that is worked on, an empty server beside it, and the commands that bring the one to the other.</summary>
 internal sealed class TwoServers : IDisposable
 {
-    private readonly ToolRoot _root = new("copy");
+    private readonly ServerPair _pair;
 
-    private TwoServers(ScratchServer source, ScratchServer target) => (Source, Target) = (source, target);
+    private TwoServers(ServerPair pair) => _pair = pair;
 
-    public ScratchServer Source { get; }
+    public ScratchServer Source => _pair.Source;
 
-    public ScratchServer Target { get; }
+    public ScratchServer Target => _pair.Target;
 
-    public ToolRoot Root => _root;
+    public ToolRoot Root => _pair.Root;
 
     public string[] Addresses => ["--source", Url(Source), "--target", Url(Target)];
 
     public static async Task<TwoServers> StartAsync(int target = 15, params IReadOnlyList<string> settings)
     {
-        var servers = new TwoServers(ScratchServer.Start(15, ["wal_level=logical", "max_wal_senders=20", "max_replication_slots=20", "max_prepared_transactions=5", "fsync=off", .. settings]), ScratchServer.Start(target, "fsync=off", "wal_retrieve_retry_interval=100ms"));
+        var servers = new TwoServers(new(target, settings));
         await servers.Source.AskAsync("create database shop");
         return servers;
     }
@@ -47,9 +47,9 @@ internal sealed class TwoServers : IDisposable
 
     public void Fill(string sql) => LabCommand.Run("psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--output=/dev/null", $"--dbname={Url(Source)}", $"--command={sql}");
 
-    public Task<string?> AskSourceAsync(string sql) => Sql.AskAsync("127.0.0.1", Source.Port, "shop", "postgres", null, sql);
+    public Task<string?> AskSourceAsync(string sql) => _pair.AskSourceAsync("shop", sql);
 
-    public Task<string?> AskTargetAsync(string sql) => Sql.AskAsync("127.0.0.1", Target.Port, "shop", "postgres", null, sql);
+    public Task<string?> AskTargetAsync(string sql) => _pair.AskTargetAsync("shop", sql);
 
     /// <summary>A session in the target that has done something in a transaction, which ends with it.</summary>
     public async Task<NpgsqlConnection> HoldTargetAsync(string sql)
@@ -61,24 +61,11 @@ internal sealed class TwoServers : IDisposable
         return connection;
     }
 
-    /// <summary>Runs a command of replicate in this process.</summary>
-    public Task<ToolResult> RunAsync(string verb, params string[] arguments) => _root.InProcessAsync(["replicate", verb, .. Addresses, .. arguments]);
-
-    /// <summary>The same, which has to succeed.</summary>
-    public async Task<string> SucceedAsync(string verb, params string[] arguments)
-    {
-        var result = await RunAsync(verb, arguments);
-        Assert.True(result.Status == 0, $"replicate {verb}: {result}");
-        return result.Output;
-    }
+    /// <summary>Runs a command of replicate in this process, which has to succeed.</summary>
+    public Task<string> SucceedAsync(string verb, params string[] arguments) => _pair.SucceedAsync("shop", verb, arguments);
 
     /// <summary>The same, which has to be refused with a status, and to say all of this.</summary>
-    public async Task RefusedAsync(int status, string verb, string[] arguments, params string[] told)
-    {
-        var result = await RunAsync(verb, arguments);
-        var said = result.Error.ReplaceLineEndings(" ") + result.Output.ReplaceLineEndings(" ");
-        Assert.True(result.Status == status && told.All(text => said.Contains(text, StringComparison.Ordinal)), $"replicate {verb} {string.Join(' ', arguments)}: {result}");
-    }
+    public Task RefusedAsync(int status, string verb, string[] arguments, params string[] told) => _pair.RefusedAsync("shop", (ExitCode)status, verb, arguments, told);
 
     /// <summary>Both databases as pg_dump shows them are the same.</summary>
     public void Equal()
@@ -100,10 +87,5 @@ internal sealed class TwoServers : IDisposable
         Assert.Equal("0/0/0", await AskSourceAsync("select (select count(*) from pg_replication_slots) || '/' || (select count(*) from pg_publication) || '/' || (select count(*) from pg_stat_activity where application_name like 'pgd%' and pid <> pg_backend_pid())"));
     }
 
-    public void Dispose()
-    {
-        Source.Dispose();
-        Target.Dispose();
-        _root.Dispose();
-    }
+    public void Dispose() => _pair.Dispose();
 }
