@@ -413,20 +413,20 @@ public sealed class Projects
         foreach (var role in copy.Roles.Where(role => !existing.Contains(role)))
             connection.Execute($"create role {AdminConnection.QuoteIdentifier(role)} {(role == copy.Owner ? "login" : "nologin")}", cancellationToken);
         if (copy.Database != "postgres")
-            Create(copy, connection, cancellationToken);
+            Create(copy, project.PostgresMajor, connection, cancellationToken);
         await copy.RunAsync(new ConnectionUrl { Host = server.Address.SocketFolder, Port = server.Address.Port, Database = copy.Database, User = project.Superuser }, _workspace.Reporter, cancellationToken).ConfigureAwait(false);
     }
 
-    private void Create(InitialCopy copy, AdminConnection connection, CancellationToken cancellationToken)
+    private void Create(InitialCopy copy, int major, AdminConnection connection, CancellationToken cancellationToken)
     {
         try
         {
-            connection.Execute(copy.Definition(copy.Database, copy.Owner, isSortedAlike: true), cancellationToken);
+            connection.Execute(copy.Locale.Definition(copy.Database, copy.Owner, major), cancellationToken);
         }
-        catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.WrongObjectType or PostgresErrorCodes.InvalidParameterValue)
+        catch (PostgresException e) when (DatabaseLocale.IsMissing(e))
         {
-            _workspace.Reporter.Warn(copy.SortedOtherwise);
-            connection.Execute(copy.Definition(copy.Database, copy.Owner, isSortedAlike: false), cancellationToken);
+            _workspace.Reporter.Warn(copy.Locale.SortedOtherwise(copy.Database));
+            connection.Execute(copy.Locale.DefinitionWithoutLocale(copy.Database, copy.Owner), cancellationToken);
         }
     }
 

@@ -68,7 +68,23 @@ internal sealed partial class LogicalRestore(ConnectionUrl target, BackupReposit
         }
     }
 
-    private Task<ScriptConnection> ConnectAsync(CancellationToken cancellationToken) => ScriptConnection.OpenAsync(target, Application, null, cancellationToken);
+    private Task<ScriptConnection> ConnectAsync(CancellationToken cancellationToken) => ConnectAsync(target, Application, cancellationToken);
+
+    /// <summary>A session that fills a database. It does not wait for the disk: the log is written in its order, and whoever ends with a session that waits (<c>reset all</c>) has all of it there.</summary>
+    public static async Task<ScriptConnection> ConnectAsync(ConnectionUrl target, string application, CancellationToken cancellationToken)
+    {
+        var connection = await ScriptConnection.OpenAsync(target, application, null, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await connection.QueryAsync("set synchronous_commit = off", cancellationToken).ConfigureAwait(false);
+            return connection;
+        }
+        catch
+        {
+            await connection.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
 
     private async Task CheckAsync(ScriptConnection connection, CancellationToken cancellationToken)
     {
@@ -136,15 +152,24 @@ internal sealed partial class LogicalRestore(ConnectionUrl target, BackupReposit
     /// <summary>Executes one statement of that.</summary>
     public static async Task ExecuteAsync(ScriptConnection connection, SqlStatement statement, CancellationToken cancellationToken)
     {
-        // Every new database has it.
-        if (statement.Words is ["create", "schema", "public", ..])
-            return;
-        // Some tables may come without the one that they are parts of, as was told when they were backed up.
-        if (Attaching().Match(statement.Text) is { Success: true } attaching && (await connection.QueryAsync("select pg_catalog.to_regclass($1)::text", cancellationToken, attaching.Groups["whole"].Value).ConfigureAwait(false))[0][0] is null)
+        if (!await IsMeantAsync(connection, statement, cancellationToken).ConfigureAwait(false))
             return;
         var command = connection.CommandOf(statement);
         await using var _ = command.ConfigureAwait(false);
         await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Whether it makes something a part of a partitioned table or index.</summary>
+    public static bool IsAttaching(SqlStatement statement) => Attaching().IsMatch(statement.Text);
+
+    /// <summary>Whether a statement of that has anything to do in a database.</summary>
+    public static async ValueTask<bool> IsMeantAsync(ScriptConnection connection, SqlStatement statement, CancellationToken cancellationToken)
+    {
+        // Every new database has it.
+        if (statement.Words is ["create", "schema", "public", ..])
+            return false;
+        // Some tables may come without the one that they are parts of, as was told when they were backed up.
+        return Attaching().Match(statement.Text) is not { Success: true } attaching || (await connection.QueryAsync("select pg_catalog.to_regclass($1)::text", cancellationToken, attaching.Groups["whole"].Value).ConfigureAwait(false))[0][0] is not null;
     }
 
     private async Task RowsAsync(CancellationToken cancellationToken)

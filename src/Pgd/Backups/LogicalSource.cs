@@ -13,9 +13,10 @@ internal sealed class LogicalSource : IAsyncDisposable
 {
     public const string Application = "pgd backup";
 
-    private const int OldestMajor = 12;
+    private const int OldestMajor = 12, SequencesAtOnce = 200;
     // Who asks for a lock that we have waits for us, and who comes after him for him; so does a lock that we wait for.
     private const string LockTimeout = "10s";
+    private const string Reading = "reading";
 
     private readonly ScriptConnection _connection;
     private readonly string _snapshot;
@@ -141,7 +142,7 @@ internal sealed class LogicalSource : IAsyncDisposable
         var connection = await ScriptConnection.OpenAsync(Url, Application, null, cancellationToken).ConfigureAwait(false);
         try
         {
-            await BeginAsync(connection, _snapshot, cancellationToken).ConfigureAwait(false);
+            await BeginAsync(connection, _snapshot, cancellationToken, $"savepoint {Reading}").ConfigureAwait(false);
             return connection;
         }
         catch (Exception e)
@@ -153,27 +154,22 @@ internal sealed class LogicalSource : IAsyncDisposable
         }
     }
 
-    /// <summary>Reads a table in one of its sessions, and lets go of it.</summary>
+    /// <summary>Reads a table in one of its sessions, and lets go of it, and of whatever was set in the session meanwhile.</summary>
     /// <returns>Whether it was there: one that was truncated or rewritten since the moment looks empty.</returns>
     /// <exception cref="PgdException">Somebody redefines it (<see cref="ExitCode.Locked"/>).</exception>
     public async Task<bool> ReadAsync(ScriptConnection session, SourceTable table, Func<Task> read, CancellationToken cancellationToken)
     {
-        bool isThere;
-        await session.QueryAsync("savepoint reading", cancellationToken).ConfigureAwait(false);
         try
         {
             await read().ConfigureAwait(false);
-            isThere = await RewrittenAsync(Url, session, [table], cancellationToken).ConfigureAwait(false) is null;
+            // What was locked since goes with it.
+            return await RewrittenAsync(Url, session, [table], cancellationToken, $"; rollback to savepoint {Reading}").ConfigureAwait(false) is null;
         }
-        catch (PostgresException e)
+        catch (Exception e) when (session.IsOpen)
         {
-            await session.QueryAsync("rollback to savepoint reading", cancellationToken).ConfigureAwait(false);
-            throw Refused(e);
+            await session.QueryAsync($"rollback to savepoint {Reading}", cancellationToken).ConfigureAwait(false);
+            throw e is PostgresException refused ? Refused(refused) : e;
         }
-
-        // What was locked since goes with it.
-        await session.QueryAsync("rollback to savepoint reading", cancellationToken).ConfigureAwait(false);
-        return isThere;
     }
 
     /// <summary>What to tell of a table that is not there any more as it was.</summary>
@@ -195,11 +191,17 @@ internal sealed class LogicalSource : IAsyncDisposable
         var meant = sequences.Where(sequence => !ofTheTablesOnly || (sequence[2] is { } owner && oids.Contains(owner))).ToList();
         if (meant.Find(sequence => sequence[3] != "true") is { } closed)
             throw new PgdException(ExitCode.Unsafe, $"{Url.User} may not read the sequence {QuotedName(closed[0]!, closed[1]!)}", $"As its owner: GRANT SELECT ON SEQUENCE {string.Join(", ", meant.Where(s => s[3] != "true").Take(20).Select(s => QuotedName(s[0]!, s[1]!)))} TO {AdminConnection.QuoteIdentifier(Url.User)};");
+        return await ValuesAsync(meant.Select(sequence => (sequence[0]!, sequence[1]!)), sql => AskAsync(Url, _connection, sql, cancellationToken)).ConfigureAwait(false);
+    }
+
+    /// <summary>Where sequences stand, many of them at once.</summary>
+    public static async Task<IReadOnlyList<BackedUpSequence>> ValuesAsync(IEnumerable<(string Schema, string Name)> sequences, Func<string, Task<List<string?[]>>> ask)
+    {
         var found = new List<BackedUpSequence>();
-        foreach (var some in meant.Chunk(200))
+        foreach (var some in sequences.Chunk(SequencesAtOnce))
         {
-            var values = await AskAsync(Url, _connection, string.Join(" union all ", some.Select((sequence, i) => $"select {i}::text, last_value::text, is_called::text from {QuotedName(sequence[0]!, sequence[1]!)}")), cancellationToken).ConfigureAwait(false);
-            found.AddRange(values.Select(value => new BackedUpSequence(some[int.Parse(value[0]!, CultureInfo.InvariantCulture)][0]!, some[int.Parse(value[0]!, CultureInfo.InvariantCulture)][1]!, long.Parse(value[1]!, CultureInfo.InvariantCulture), value[2] == "true")));
+            var values = await ask(string.Join(" union all ", some.Select((sequence, i) => $"select {i}::text, last_value::text, is_called::text from {QuotedName(sequence.Schema, sequence.Name)}"))).ConfigureAwait(false);
+            found.AddRange(values.Select(value => (Sequence: some[int.Parse(value[0]!, CultureInfo.InvariantCulture)], Value: value)).Select(of => new BackedUpSequence(of.Sequence.Schema, of.Sequence.Name, long.Parse(of.Value[1]!, CultureInfo.InvariantCulture), of.Value[2] == "true")));
         }
 
         return found;
@@ -231,14 +233,13 @@ internal sealed class LogicalSource : IAsyncDisposable
 
     /// <summary>Definitions, as pg_dump writes them at the same moment.</summary>
     public Task DefinitionsAsync(string program, string section, bool withOwners, bool isPartial, Stream target, CancellationToken cancellationToken) =>
-        DefinitionsAsync(program, section, withOwners, isPartial ? [.. Tables.Concat(Partitioned).Select(table => "--table=" + QuotedName(table.Schema, table.Name))] : [], target, cancellationToken);
+        DumpAsync(program, ["--section=" + section, .. Owners(withOwners), .. isPartial ? Tables.Concat(Partitioned).Select(table => "--table=" + QuotedName(table.Schema, table.Name)) : []], target, cancellationToken);
 
-    private Task DefinitionsAsync(string program, string section, bool withOwners, IReadOnlyList<string> which, Stream target, CancellationToken cancellationToken)
+    private static string[] Owners(bool withOwners) => withOwners ? ["--no-tablespaces"] : ["--no-tablespaces", "--no-owner", "--no-privileges"];
+
+    private Task DumpAsync(string program, IEnumerable<string> which, Stream target, CancellationToken cancellationToken)
     {
-        List<string> arguments = ["--no-password", "--encoding=UTF8", "--section=" + section, "--snapshot=" + _snapshot, "--lock-wait-timeout=" + LockTimeout, "--no-subscriptions", "--no-tablespaces", .. which];
-        if (!withOwners)
-            arguments.AddRange(["--no-owner", "--no-privileges"]);
-        var start = DumpProgram.Start(program, arguments);
+        var start = DumpProgram.Start(program, ["--no-password", "--encoding=UTF8", "--snapshot=" + _snapshot, "--lock-wait-timeout=" + LockTimeout, "--no-subscriptions", .. which]);
         Url.ApplyTo(start.Environment);
         start.Environment["PGAPPNAME"] = Application;
         start.Environment["PGTZ"] = "UTC";
@@ -252,9 +253,17 @@ internal sealed class LogicalSource : IAsyncDisposable
     public Task<string> DefinitionsAsync(string program, string section, bool withOwners, bool isPartial, CancellationToken cancellationToken) =>
         TextAsync(text => DefinitionsAsync(program, section, withOwners, isPartial, text, cancellationToken));
 
-    /// <summary>The same of all that the database has but some relations.</summary>
-    public Task<string> DefinitionsWithoutAsync(string program, string section, bool withOwners, IEnumerable<string> relations, CancellationToken cancellationToken) =>
-        TextAsync(text => DefinitionsAsync(program, section, withOwners, [.. relations.Select(relation => "--exclude-table=" + relation)], text, cancellationToken));
+    /// <summary>The same of all that the database has but some relations, and but large objects: what comes before rows, and what is built on them. The server is asked once.</summary>
+    public async Task<(string Before, string After)> DefinitionsWithoutAsync(string program, bool withOwners, IEnumerable<string> relations, CancellationToken cancellationToken)
+    {
+        using var archive = new MemoryStream();
+        await DumpAsync(program, ["--format=custom", "--compress=0", "--section=pre-data", "--section=post-data", "-B", .. Owners(withOwners), .. relations.Select(relation => "--exclude-table=" + relation)], archive, cancellationToken).ConfigureAwait(false);
+        var restore = Path.Combine(Path.GetDirectoryName(program)!, "pg_restore");
+        return (await SectionAsync("pre-data").ConfigureAwait(false), await SectionAsync("post-data").ConfigureAwait(false));
+
+        Task<string> SectionAsync(string section) => TextAsync(text => DumpProgram.RunAsync(DumpProgram.Start(restore, ["--section=" + section, .. Owners(withOwners), "--file=-"]),
+            input => input.WriteAsync(archive.GetBuffer().AsMemory(0, (int)archive.Length), cancellationToken).AsTask(), output => output.CopyToAsync(text, cancellationToken), null, cancellationToken));
+    }
 
     private static async Task<string> TextAsync(Func<Stream, Task> write)
     {
@@ -266,11 +275,11 @@ internal sealed class LogicalSource : IAsyncDisposable
     public ValueTask DisposeAsync() => _connection.DisposeAsync();
 
     // What the session, the role or the database set must not change what a backup says.
-    internal static async Task BeginAsync(ScriptConnection connection, string? snapshot, CancellationToken cancellationToken)
+    internal static async Task BeginAsync(ScriptConnection connection, string? snapshot, CancellationToken cancellationToken, string? then = null)
     {
         string[] settings = ["statement_timeout = 0", $"lock_timeout = '{LockTimeout}'", "idle_in_transaction_session_timeout = 0", "TimeZone = 'UTC'", "DateStyle = 'ISO, YMD'", "IntervalStyle = 'postgres'", "extra_float_digits = 3", "bytea_output = 'hex'",
             "xmloption = 'content'", "synchronize_seqscans = off", "jit = off", "row_security = off", "search_path = pg_catalog"];
-        string[] begin = ["begin isolation level repeatable read read only", .. snapshot is null ? Array.Empty<string>() : [$"set transaction snapshot {AdminConnection.QuoteLiteral(snapshot)}"], .. settings.Select(setting => "set local " + setting)];
+        string[] begin = ["begin isolation level repeatable read read only", .. snapshot is null ? Array.Empty<string>() : [$"set transaction snapshot {AdminConnection.QuoteLiteral(snapshot)}"], .. settings.Select(setting => "set local " + setting), .. then is null ? Array.Empty<string>() : [then]];
         // At once: a server may be far away.
         await connection.QueryAsync(string.Join("; ", begin), cancellationToken).ConfigureAwait(false);
     }
@@ -298,7 +307,7 @@ internal sealed class LogicalSource : IAsyncDisposable
     {
         // A value's text may change without its row: with the name of what a regclass means, the label of an enum, the parts of a composite type, however deep inside. So what the types are goes into
         // the table's identity, and what is known by names only is always read anew.
-        var rows = await AskAsync(url, connection, """
+        var rows = await AskAsync(url, connection, $$"""
             with recursive meant as (
                 select c.oid, n.oid as schema, n.nspname, c.relname, c.relfilenode, c.relkind, c.relispartition, x.condition
                 from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -331,17 +340,24 @@ internal sealed class LogicalSource : IAsyncDisposable
                 (select string_agg(quote_ident(c.attname), ', ' order by c.attnum) from pg_attribute c where c.attrelid = m.oid and c.attnum > 0 and not c.attisdropped and c.attgenerated = ''), m.condition, m.relfilenode::text, k.columns,
                 md5(concat_ws('|', k.columns, (select string_agg(concat_ws(' ', c.attnum, c.attname, c.atttypid, c.atttypmod, c.attgenerated, t.text), '|' order by c.attnum) from pg_attribute c join types t on t.root = c.atttypid where c.attrelid = m.oid and c.attnum > 0 and not c.attisdropped))),
                 (m.condition is not null or exists (select from pg_attribute c join types t on t.root = c.atttypid where c.attrelid = m.oid and c.attnum > 0 and not c.attisdropped and t.by_name))::text,
+                (not exists (select from pg_attribute c where c.attrelid = m.oid and c.attnum > 0 and not c.attisdropped and c.attgenerated = '' and c.atttypid <> all ('{{BinaryTypes}}'::regtype[])))::text,
                 (m.relkind = 'p')::text, case when m.relispartition then (with recursive above as (select i.inhparent from pg_inherits i where i.inhrelid = m.oid union all select i.inhparent from pg_inherits i join above a on i.inhrelid = a.inhparent) select string_agg(inhparent::text, ',') from above) end
             from meant m left join keys k on k.indrelid = m.oid
             order by 2, 3
             """, cancellationToken).ConfigureAwait(false);
-        return [.. rows.Select(row => new SourceTable(row[0]!, row[1]!, row[2]!, row[3] == "true", 0, row[4] ?? "", row[5], row[6]!, $"{row[0]}/{row[6]}/{row[8]}", row[9] == "true" ? null : row[7], row[10] == "true", row[11]?.Split(',') ?? []))];
+        return [.. rows.Select(row => new SourceTable(row[0]!, row[1]!, row[2]!, row[3] == "true", 0, row[4] ?? "", row[5], row[6]!, $"{row[0]}/{row[6]}/{row[8]}", row[9] == "true" ? null : row[7], row[11] == "true", row[12]?.Split(',') ?? []) { IsBinary = row[10] == "true" })];
     }
 
+    // What these send is the same in every version, and means the same in every database: no number of a type, a row or a file is in it, and no setting.
+    private const string BinaryTypes = """
+        {bool,bytea,"\"char\"",name,int2,int4,int8,text,varchar,bpchar,float4,float8,numeric,date,time,timetz,timestamp,timestamptz,interval,uuid,json,jsonb,inet,cidr,macaddr,macaddr8,bit,varbit,
+        _bool,_bytea,_int2,_int4,_int8,_text,_varchar,_bpchar,_float4,_float8,_numeric,_date,_timestamp,_timestamptz,_uuid,_json,_jsonb}
+        """;
+
     // Who truncates or rewrites a table after the moment and before the lock leaves it empty for those who look at it as it was.
-    private static async Task<SourceTable?> RewrittenAsync(ConnectionUrl url, ScriptConnection connection, IReadOnlyList<SourceTable> tables, CancellationToken cancellationToken)
+    private static async Task<SourceTable?> RewrittenAsync(ConnectionUrl url, ScriptConnection connection, IReadOnlyList<SourceTable> tables, CancellationToken cancellationToken, string then = "")
     {
-        var now = (await AskAsync(url, connection, $"select oid::text, pg_relation_filenode(oid)::text from pg_class where oid in ({string.Join(',', tables.Select(table => table.Oid).DefaultIfEmpty("0"))})", cancellationToken).ConfigureAwait(false)).ToDictionary(row => row[0]!, row => row[1], StringComparer.Ordinal);
+        var now = (await AskAsync(url, connection, $"select oid::text, pg_relation_filenode(oid)::text from pg_class where oid in ({string.Join(',', tables.Select(table => table.Oid).DefaultIfEmpty("0"))}){then}", cancellationToken).ConfigureAwait(false)).ToDictionary(row => row[0]!, row => row[1], StringComparer.Ordinal);
         return tables.FirstOrDefault(table => now.GetValueOrDefault(table.Oid) != table.FileNode);
     }
 
@@ -463,6 +479,9 @@ internal sealed record SourceTable(string Oid, string Schema, string Name, bool 
 
     /// <summary>The condition of a table of which no rows are meant, but its definition is.</summary>
     public const string NoRows = "false";
+
+    /// <summary>Whether its values can be copied in their binary form, which is less work for both servers than their text.</summary>
+    public bool IsBinary { get; init; }
 
     /// <summary>Which of its rows are meant, as a condition; null for all.</summary>
     public string? Rows { get; init; }

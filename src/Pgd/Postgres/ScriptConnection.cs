@@ -70,9 +70,27 @@ internal sealed class ScriptConnection : IAsyncDisposable
         // Without parameters Npgsql splits at semicolons, and it does not know BEGIN ATOMIC; with one without a name it sends the text as it is, and the server takes one statement at a time: nothing
         // that we took for one can be two. The server ignores a parameter that the statement does not use.
         if (statement.Text.Contains(';') && !statement.HasPlaceholder)
-            command.Parameters.Add(new NpgsqlParameter { Value = DBNull.Value, NpgsqlDbType = NpgsqlDbType.Integer });
+            command.Parameters.Add(Unused());
         return command;
     }
+
+    /// <summary>Executes statements without waiting for the server's word in between. After the first one that it refuses none is executed.</summary>
+    public async Task ExecuteAsync(IReadOnlyList<string> statements, CancellationToken cancellationToken)
+    {
+        await using var batch = new NpgsqlBatch(Connection);
+        foreach (var statement in statements)
+        {
+            var command = new NpgsqlBatchCommand(statement);
+            // As above.
+            if (statement.Contains(';'))
+                command.Parameters.Add(Unused());
+            batch.BatchCommands.Add(command);
+        }
+
+        await batch.ExecuteNonQueryAsync(cancellationToken);
+    }
+
+    private static NpgsqlParameter Unused() => new() { Value = DBNull.Value, NpgsqlDbType = NpgsqlDbType.Integer };
 
     /// <summary>Asks something of our own, with parameters that are text, and returns text.</summary>
     public async Task<List<string?[]>> QueryAsync(string sql, CancellationToken cancellationToken, params string?[] parameters)
@@ -92,24 +110,30 @@ internal sealed class ScriptConnection : IAsyncDisposable
     public static string ArrayOf(IEnumerable<string> values) => $"{{{string.Join(',', values.Select(value => $"\"{value.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\""))}}}";
 
     /// <summary>The bytes that <c>COPY … TO STDOUT</c> sends, as they are. They must be read to their end, or the connection is of no use any more.</summary>
-    public async Task<Stream> CopyOutAsync(string copy, CancellationToken cancellationToken) => ((StreamReader)await Any<TextReader, NpgsqlCopyTextReader>(Connection.BeginTextExportAsync(copy, cancellationToken))).BaseStream;
+    public async Task<Stream> CopyOutAsync(string copy, CancellationToken cancellationToken) =>
+        IsBinary(copy) ? await BinaryAsync(copy, cancellationToken) : ((StreamReader)await Any<TextReader, NpgsqlCopyTextReader>(Connection.BeginTextExportAsync(copy, cancellationToken))).BaseStream;
 
     /// <summary>Sends bytes as they are to <c>COPY … FROM STDIN</c>: all that a writer writes, or nothing if it throws.</summary>
     public async Task CopyInAsync(string copy, Func<Stream, Task> write, CancellationToken cancellationToken)
     {
-        var writer = (NpgsqlCopyTextWriter)await Any<TextWriter, NpgsqlCopyTextWriter>(Connection.BeginTextImportAsync(copy, cancellationToken));
+        var stream = IsBinary(copy) ? await BinaryAsync(copy, cancellationToken) : ((StreamWriter)await Any<TextWriter, NpgsqlCopyTextWriter>(Connection.BeginTextImportAsync(copy, cancellationToken))).BaseStream;
         try
         {
-            await write(writer.BaseStream);
+            await write(stream);
         }
         catch
         {
-            await writer.CancelAsync();
+            await ((NpgsqlRawCopyStream)stream).CancelAsync();
             throw;
         }
 
-        await writer.DisposeAsync();
+        await stream.DisposeAsync();
     }
+
+    // Npgsql has a way for each, and refuses the other.
+    private static bool IsBinary(string copy) => copy.EndsWith("format binary)", StringComparison.Ordinal);
+
+    private Task<Stream> BinaryAsync(string copy, CancellationToken cancellationToken) => Any<Stream, NpgsqlRawCopyStream>(Connection.BeginRawBinaryCopyAsync(copy, cancellationToken));
 
     // By its general name, see above.
     private static Task<TGeneral> Any<TGeneral, T>(Task<T> task)

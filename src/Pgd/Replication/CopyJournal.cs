@@ -25,12 +25,11 @@ internal sealed class CopyJournal
             return _done.Contains(step);
     }
 
-    /// <summary>Writes down steps, in the transaction that is open.</summary>
-    public async Task MarkAsync(ScriptConnection transaction, IReadOnlyList<string> steps, CancellationToken cancellationToken)
+    /// <summary>Executes statements in the transaction that is open, writes down the steps that are done with it, and commits.</summary>
+    public async Task CommitAsync(ScriptConnection transaction, IEnumerable<string> statements, IReadOnlyList<string> steps, CancellationToken cancellationToken)
     {
-        if (steps.Count == 0)
-            return;
-        await transaction.QueryAsync($"insert into {ReplicaRecord.Schema}.done (step) values {string.Join(", ", steps.Select(step => $"({AdminConnection.QuoteLiteral(step)})"))} on conflict do nothing", cancellationToken).ConfigureAwait(false);
+        string[] marking = steps.Count == 0 ? [] : [$"insert into {ReplicaRecord.Schema}.done (step) values {string.Join(", ", steps.Select(step => $"({AdminConnection.QuoteLiteral(step)})"))} on conflict do nothing"];
+        await transaction.ExecuteAsync([.. statements, .. marking, "commit"], cancellationToken).ConfigureAwait(false);
         lock (_lock)
             _done.UnionWith(steps);
     }

@@ -185,14 +185,7 @@ internal sealed class Cutover(DatabaseReplica replica, TimeSpan maxPause, IRepor
         // Of those that the copy has: others were left out.
         var here = (await replica.AskTargetAsync(AllSequences, cancellationToken).ConfigureAwait(false)).Select(row => (row[0], row[1])).ToHashSet();
         var there = (await replica.AskSourceAsync(AllSequences, cancellationToken).ConfigureAwait(false)).Where(row => here.Contains((row[0], row[1]))).ToList();
-        var found = new List<BackedUpSequence>();
-        foreach (var some in there.Chunk(500))
-        {
-            var values = await replica.AskSourceAsync(string.Join(" union all ", some.Select((sequence, i) => $"select {i}::text, last_value::text, is_called::text from {LogicalSource.QuotedName(sequence[0]!, sequence[1]!)}")), cancellationToken).ConfigureAwait(false);
-            found.AddRange(values.Select(value => new BackedUpSequence(some[int.Parse(value[0]!, CultureInfo.InvariantCulture)][0]!, some[int.Parse(value[0]!, CultureInfo.InvariantCulture)][1]!, long.Parse(value[1]!, CultureInfo.InvariantCulture), value[2] == "true")));
-        }
-
-        return found;
+        return await LogicalSource.ValuesAsync(there.Select(row => (row[0]!, row[1]!)), sql => replica.AskSourceAsync(sql, cancellationToken)).ConfigureAwait(false);
     }
 
     private const string AllSequences = """

@@ -34,7 +34,7 @@ internal sealed partial class DefinitionScript(ConnectionUrl target, string appl
     public async Task BuildAsync(ScriptConnection connection, string definitions, CancellationToken cancellationToken)
     {
         var steps = Steps(After, definitions);
-        var settings = steps.TakeWhile(step => step.IsSetting).ToList();
+        var settings = steps.TakeWhile(step => step.IsSetting).Select(step => step.Statement.Text).ToList();
         for (var i = 0; i < steps.Count;)
         {
             var builds = steps.Skip(i).TakeWhile(step => BuildsIndex().IsMatch(step.Statement.Text)).ToList();
@@ -52,10 +52,9 @@ internal sealed partial class DefinitionScript(ConnectionUrl target, string appl
             var (queue, deadlocked) = (new ConcurrentQueue<Step>(builds), new ConcurrentQueue<Step>());
             await Parallel.ForEachAsync(Enumerable.Range(0, Math.Min(jobs, builds.Count)), new ParallelOptions { MaxDegreeOfParallelism = Math.Max(1, jobs), CancellationToken = cancellationToken }, async (_, token) =>
             {
-                var worker = await ScriptConnection.OpenAsync(target, application, null, token).ConfigureAwait(false);
+                var worker = await LogicalRestore.ConnectAsync(target, application, token).ConfigureAwait(false);
                 await using var __ = worker.ConfigureAwait(false);
-                foreach (var setting in settings)
-                    await LogicalRestore.ExecuteAsync(worker, setting.Statement, token).ConfigureAwait(false);
+                await worker.ExecuteAsync(settings, token).ConfigureAwait(false);
                 while (queue.TryDequeue(out var build))
                 {
                     try
@@ -95,13 +94,13 @@ internal sealed partial class DefinitionScript(ConnectionUrl target, string appl
         })];
     }
 
-    // What may be refused without harm is alone: a transaction ends with its first error.
+    // What may be refused without harm is alone: a transaction ends with its first error. And what depends on whether a table is there is not together with what makes it.
     private IEnumerable<List<Step>> Batches(IEnumerable<Step> steps)
     {
         var some = new List<Step>();
         foreach (var step in steps.Where(step => step.IsSetting || !IsDone(step)))
         {
-            if (some.Count == Together || (some.Count > 0 && (step.MayBeRefused || some[^1].MayBeRefused)))
+            if (some.Count == Together || (some.Count > 0 && (step.MayBeRefused || some[^1].MayBeRefused || step.IsAttaching != some[^1].IsAttaching)))
             {
                 yield return some;
                 some = [];
@@ -116,18 +115,17 @@ internal sealed partial class DefinitionScript(ConnectionUrl target, string appl
 
     private async Task BatchAsync(ScriptConnection connection, List<Step> steps, CancellationToken cancellationToken)
     {
-        await connection.QueryAsync("begin", cancellationToken).ConfigureAwait(false);
         try
         {
+            var statements = new List<string> { "begin" };
             foreach (var step in steps)
-                await LogicalRestore.ExecuteAsync(connection, step.Statement, cancellationToken).ConfigureAwait(false);
-            if (journal is not null)
             {
-                // What the script set holds here as well, and a search path of nothing is what it sets.
-                await journal.MarkAsync(connection, [.. steps.Where(step => !step.IsSetting).Select(step => step.Key)], cancellationToken).ConfigureAwait(false);
+                if (await LogicalRestore.IsMeantAsync(connection, step.Statement, cancellationToken).ConfigureAwait(false))
+                    statements.Add(step.Statement.Text);
             }
 
-            await connection.QueryAsync("commit", cancellationToken).ConfigureAwait(false);
+            // What the script set holds for the journal as well, and a search path of nothing is what it sets.
+            await (journal?.CommitAsync(connection, statements, [.. steps.Where(step => !step.IsSetting).Select(step => step.Key)], cancellationToken) ?? connection.ExecuteAsync([.. statements, "commit"], cancellationToken)).ConfigureAwait(false);
         }
         catch (PostgresException e)
         {
@@ -144,6 +142,8 @@ internal sealed partial class DefinitionScript(ConnectionUrl target, string appl
     private sealed record Step(SqlStatement Statement, string Key)
     {
         public bool IsSetting => Statement.Words is ["set", ..] || Statement.Text.StartsWith("SELECT pg_catalog.set_config(", StringComparison.Ordinal);
+
+        public bool IsAttaching => LogicalRestore.IsAttaching(Statement);
 
         // Who is no superuser does not own what a service installed for him.
         public bool MayBeRefused => Statement.Words is ["comment", "on", "extension", ..];

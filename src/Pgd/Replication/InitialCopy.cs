@@ -18,18 +18,19 @@ namespace Pgd.Replication;
 internal sealed partial class InitialCopy : IAsyncDisposable
 {
     private const string Application = "pgd copy";
-    private const int MostWorkers = 8, MostAttempts = 30, FirstWithRanges = 14, LargeObjectPiece = 1 << 20;
+    private const int MostWorkers = 8, MostAttempts = 30, FirstWithRanges = 14, LargeObjectPiece = 1 << 20, LargeObjectsTogether = 500;
     private const long SmallBytes = 1 << 20;
 
     private readonly LogicalSource _source;
     private readonly ConcurrentDictionary<string, SourceTable> _gone = new(StringComparer.Ordinal);
     private readonly string _before, _after;
+    private readonly bool _withOwners;
 
-    private InitialCopy(LogicalSource source, IReadOnlyList<SourceTable> tables, string before, string after, string?[] said)
+    private InitialCopy(LogicalSource source, IReadOnlyList<SourceTable> tables, string before, string after, bool withOwners, IEnumerable<string> owners, DatabaseLocale locale)
     {
-        (_source, Tables, _before, _after) = (source, [.. tables.Where(table => table.HasRows)], before, after);
-        (Owner, Encoding, Collate, Type) = (said[0]!, said[1]!, said[2]!, said[3]!);
-        Roles = [.. LogicalRestore.RolesIn(before + after).Append(Owner).Distinct(StringComparer.Ordinal)];
+        (_source, Tables, _before, _after, _withOwners, Locale) = (source, [.. tables.Where(table => table.HasRows)], before, after, withOwners, locale);
+        Owner = owners.First();
+        Roles = [.. LogicalRestore.RolesIn(before + after).Concat(owners).Distinct(StringComparer.Ordinal)];
     }
 
     /// <summary>How many sessions there may be on each side.</summary>
@@ -44,7 +45,7 @@ internal sealed partial class InitialCopy : IAsyncDisposable
     /// <summary>What the database has and is not copied, with what cannot be without it.</summary>
     public IReadOnlyList<string> LeftOut { get; private init; } = [];
 
-    /// <summary>Of a table that is larger, several sessions read a piece each.</summary>
+    /// <summary>Of a table that is larger, several sessions read a piece each; also of one that would keep one of them at work alone.</summary>
     public long PieceBytes { get; set; } = 256L << 20;
 
     /// <summary>The database's name.</summary>
@@ -62,14 +63,8 @@ internal sealed partial class InitialCopy : IAsyncDisposable
     /// <summary>The roles to which something belongs or was granted.</summary>
     public IReadOnlyList<string> Roles { get; }
 
-    /// <summary>How its text is written.</summary>
-    public string Encoding { get; }
-
-    /// <summary>How its text is sorted.</summary>
-    public string Collate { get; }
-
-    /// <summary>What of its text is a letter.</summary>
-    public string Type { get; }
+    /// <summary>How its text is written and sorted.</summary>
+    public DatabaseLocale Locale { get; }
 
     /// <summary>Opens it, and reads its definitions. From here on it is of one moment.</summary>
     /// <exception cref="PgdException">
@@ -100,15 +95,16 @@ internal sealed partial class InitialCopy : IAsyncDisposable
             var program = (await DumpClients.FindAsync(cancellationToken).ConfigureAwait(false)).DumpOf(source.Major);
             var session = await source.ShareAsync(cancellationToken).ConfigureAwait(false);
             await using var _ = session.ConfigureAwait(false);
-            var said = (await session.QueryAsync("select pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate, datctype from pg_database where datname = current_database()", cancellationToken).ConfigureAwait(false))[0];
+            // The database's own, and those of large objects, of which pg_dump is not asked.
+            var owners = (await session.QueryAsync("select role from (select pg_get_userbyid(datdba) as role, 1 as place from pg_database where datname = current_database() union select pg_get_userbyid(lomowner), 2 from pg_largeobject_metadata union select pg_get_userbyid(grantee), 2 from pg_largeobject_metadata, aclexplode(lomacl) where grantee <> 0) roles order by place", cancellationToken).ConfigureAwait(false)).ConvertAll(row => row[0]!);
             IReadOnlyList<SourceTable> tables = [.. source.Tables.Select(table => table with { Rows = rows(table) })], empty = [.. tables.Where(table => !table.HasRows)];
             // Foreign keys refer to a partitioned table as a whole.
             IReadOnlyList<SourceTable> whole = [.. source.Partitioned.Where(parent => tables.Where(table => table.PartOf.Contains(parent.Oid)).ToList() is { Count: > 0 } parts && parts.TrueForAll(part => !part.HasRows))];
             var without = await WithoutAsync(session, source.Others, [.. empty, .. whole], cancellationToken).ConfigureAwait(false);
             var references = without.References.Select(reference => $"ALTER TABLE ONLY {reference.Table} ADD CONSTRAINT {reference.Constraint} FOREIGN KEY ").ToHashSet(StringComparer.Ordinal);
-            var before = Meant(await source.DefinitionsWithoutAsync(program, "pre-data", withOwners, without.Relations, cancellationToken).ConfigureAwait(false), references);
-            var after = Meant(await source.DefinitionsWithoutAsync(program, "post-data", withOwners, without.Relations, cancellationToken).ConfigureAwait(false), references);
-            return new(source, tables, before, after, said) { LeftOut = [.. without.Relations, .. empty.Select(table => $"the rows of {table.Schema}.{table.Name}"), .. without.References.Select(reference => $"the foreign key {reference.Constraint} of {reference.Table}")] };
+            var (before, after) = await source.DefinitionsWithoutAsync(program, withOwners, without.Relations, cancellationToken).ConfigureAwait(false);
+            (before, after) = (Meant(before, references), Meant(after, references));
+            return new(source, tables, before, after, withOwners, withOwners ? owners : owners.Take(1), DatabaseLocale.Of(await session.QueryAsync(DatabaseLocale.Question, cancellationToken).ConfigureAwait(false))) { LeftOut = [.. without.Relations, .. empty.Select(table => $"the rows of {table.Schema}.{table.Name}"), .. without.References.Select(reference => $"the foreign key {reference.Constraint} of {reference.Table}")] };
         }
         catch
         {
@@ -147,17 +143,6 @@ internal sealed partial class InitialCopy : IAsyncDisposable
             """, cancellationToken).ConfigureAwait(false);
         return ([.. dependent.Concat(bookkeeping).Select(row => row[0]!)], references.ConvertAll(row => (row[0]!, row[1]!)));
     }
-
-    /// <summary>The statement that makes a database for it.</summary>
-    /// <param name="name">Its name.</param>
-    /// <param name="owner">To whom it belongs; null for whoever makes it.</param>
-    /// <param name="isSortedAlike">Whether its text is sorted as it is there, which takes that locale; else by the server's own.</param>
-    public string Definition(string name, string? owner, bool isSortedAlike) =>
-        $"create database {AdminConnection.QuoteIdentifier(name)}{(owner is null ? "" : $" owner {AdminConnection.QuoteIdentifier(owner)}")} template template0 encoding {AdminConnection.QuoteLiteral(Encoding)}"
-        + (isSortedAlike ? $" lc_collate {AdminConnection.QuoteLiteral(Collate)} lc_ctype {AdminConnection.QuoteLiteral(Type)}" : "");
-
-    /// <summary>What to tell of a database that is not sorted as it is there.</summary>
-    public string SortedOtherwise => $"the text of {Database} is sorted by {Collate} where it comes from, which this server does not have: here it is sorted by the server's own locale";
 
     /// <summary>Copies it.</summary>
     /// <param name="target">An empty database that has its roles, and a role that may do everything there.</param>
@@ -199,8 +184,9 @@ internal sealed partial class InitialCopy : IAsyncDisposable
             // Last: what was inserted meanwhile did not come, but a value that was given out must not be given out again.
             foreach (var sequence in await _source.SequencesAsync(ofTheTablesOnly: false, cancellationToken).ConfigureAwait(false))
                 await LogicalRestore.SetAsync(connection, sequence, cancellationToken).ConfigureAwait(false);
-            await connection.QueryAsync("reset all", cancellationToken).ConfigureAwait(false);
-            await connection.QueryAsync("analyze", cancellationToken).ConfigureAwait(false);
+            await AnalyzeAsync(target, connection, cancellationToken).ConfigureAwait(false);
+            // A transaction that waits until the disk has all that was before it.
+            await connection.ExecuteAsync(["reset all", "select txid_current()"], cancellationToken).ConfigureAwait(false);
         }
         catch (PostgresException e)
         {
@@ -214,19 +200,31 @@ internal sealed partial class InitialCopy : IAsyncDisposable
         }
     }
 
+    // What ANALYZE without a name finds out, by several sessions. Parts go with the whole.
+    private async Task AnalyzeAsync(ConnectionUrl target, ScriptConnection connection, CancellationToken cancellationToken)
+    {
+        var tables = await connection.QueryAsync("select format('%I.%I', n.nspname, c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relkind in ('r', 'p', 'm') and c.relpersistence <> 't' and not c.relispartition and n.nspname <> 'information_schema' order by c.relpages desc, 1", cancellationToken).ConfigureAwait(false);
+        await Parallel.ForEachAsync(tables.Select((table, i) => (Name: table[0]!, Session: i % Math.Max(1, Jobs))).GroupBy(table => table.Session), new ParallelOptions { MaxDegreeOfParallelism = Math.Max(1, Jobs), CancellationToken = cancellationToken }, async (some, token) =>
+        {
+            var session = await ConnectAsync(target, token).ConfigureAwait(false);
+            await using var _ = session.ConfigureAwait(false);
+            await session.QueryAsync($"analyze {string.Join(", ", some.Select(table => table.Name))}", token).ConfigureAwait(false);
+        }).ConfigureAwait(false);
+    }
+
     public ValueTask DisposeAsync() => _source.DisposeAsync();
 
-    private static Task<ScriptConnection> ConnectAsync(ConnectionUrl target, CancellationToken cancellationToken) => ScriptConnection.OpenAsync(target, Application, null, cancellationToken);
+    private static Task<ScriptConnection> ConnectAsync(ConnectionUrl target, CancellationToken cancellationToken) => LogicalRestore.ConnectAsync(target, Application, cancellationToken);
 
-    // What was made from other definitions cannot be completed by these. Large objects come and go.
+    // What was made from other definitions cannot be completed by these.
     private async Task RequireSameDefinitionsAsync(ScriptConnection connection, CopyJournal journal, CancellationToken cancellationToken)
     {
-        var step = "definitions " + XxHash128.HashToUInt128(System.Text.Encoding.UTF8.GetBytes(LargeObjectLine().Replace(_before, "") + _after)).ToString("x32", CultureInfo.InvariantCulture);
+        var step = "definitions " + XxHash128.HashToUInt128(System.Text.Encoding.UTF8.GetBytes(_before + _after)).ToString("x32", CultureInfo.InvariantCulture);
         if (journal.IsDone(step))
             return;
         if (journal.WasBegun)
             throw new PgdException(ExitCode.Exists, $"{_source.Url} was redefined, or is to be copied otherwise, since the copy that was begun", "Nothing was changed. Begin anew: --drop-existing");
-        await journal.MarkAsync(connection, [step], cancellationToken).ConfigureAwait(false);
+        await journal.CommitAsync(connection, ["begin"], [step], cancellationToken).ConfigureAwait(false);
     }
 
     private static string StepOf(SourceTable table) => $"rows {table.QuotedName}";
@@ -268,7 +266,7 @@ internal sealed partial class InitialCopy : IAsyncDisposable
                 }
 
                 if (piece.Range is not null && left.AddOrUpdate(piece.Table.Oid, 0, static (_, count) => count - 1) == 0 && journal is not null)
-                    await journal.MarkAsync(into, [StepOf(piece.Table)], token).ConfigureAwait(false);
+                    await journal.CommitAsync(into, ["begin"], [StepOf(piece.Table)], token).ConfigureAwait(false);
                 Fault.Here("copy:table");
                 reporter.Progress($"copying {Database}", Interlocked.Add(ref done, piece.Bytes - told), total);
             }
@@ -361,17 +359,19 @@ internal sealed partial class InitialCopy : IAsyncDisposable
         var pieces = new List<Piece>();
         var session = await _source.ShareAsync(cancellationToken).ConfigureAwait(false);
         await using var _ = session.ConfigureAwait(false);
-        foreach (var table in Tables.Where(table => !(journal?.IsDone(StepOf(table)) ?? false)))
+        IReadOnlyList<SourceTable> tables = [.. Tables.Where(table => !(journal?.IsDone(StepOf(table)) ?? false))];
+        var most = Math.Min(PieceBytes, Math.Max(LogicalDump.LargeBytes, tables.Sum(table => table.Bytes) / Math.Max(1, Jobs)));
+        foreach (var table in tables)
         {
             // Without columns nothing is to be had by range, and before that version each piece would read all of the table.
-            if (table.Bytes <= PieceBytes || _source.Major < FirstWithRanges || table.Columns.Length == 0 || table.Condition is not null)
+            if (table.Bytes <= most || _source.Major < FirstWithRanges || table.Columns.Length == 0 || table.Condition is not null)
             {
                 pieces.Add(new(table, null, table.Bytes));
                 continue;
             }
 
             var pages = long.Parse((await session.QueryAsync("select (pg_relation_size($1::oid) / current_setting('block_size')::int)::text", cancellationToken, table.Oid).ConfigureAwait(false))[0][0]!, CultureInfo.InvariantCulture);
-            var count = (int)Math.Min((table.Bytes / PieceBytes) + 1, Math.Max(1, pages));
+            var count = (int)Math.Min((table.Bytes + most - 1) / most, Math.Max(1, pages));
             for (var i = 0; i < count; i++)
             {
                 // The last one has no end: the table may have grown.
@@ -408,13 +408,10 @@ internal sealed partial class InitialCopy : IAsyncDisposable
         // A table that comes in one piece is written as rows that are old already: nobody has to visit them again for that. What an extension put there stays; and a new file for each of many small tables is no gain.
         var isWhole = piece.Range is null && table.Condition is null;
         var isFrozen = isWhole && piece.Bytes > SmallBytes;
-        await into.QueryAsync("begin", cancellationToken).ConfigureAwait(false);
-        if (isFrozen)
-            await into.QueryAsync($"truncate only {table.QuotedName}", cancellationToken).ConfigureAwait(false);
-        await RelayAsync(from, statement, into, $"copy {table.QuotedName}{columns} from stdin{(isFrozen ? " (freeze)" : "")}", isLarge: piece.Bytes > LogicalDump.LargeBytes, tell, cancellationToken).ConfigureAwait(false);
-        if (journal is not null && piece.Range is null)
-            await journal.MarkAsync(into, [StepOf(table)], cancellationToken).ConfigureAwait(false);
-        await into.QueryAsync("commit", cancellationToken).ConfigureAwait(false);
+        await into.ExecuteAsync(isFrozen ? ["begin", $"truncate only {table.QuotedName}"] : ["begin"], cancellationToken).ConfigureAwait(false);
+        string[] options = [.. isFrozen ? (string[])["freeze"] : [], .. table.IsBinary ? (string[])["format binary"] : []];
+        await RelayAsync(from, statement + (table.IsBinary ? " (format binary)" : ""), into, $"copy {table.QuotedName}{columns} from stdin{(options.Length == 0 ? "" : $" ({string.Join(", ", options)})")}", isLarge: piece.Bytes > LogicalDump.LargeBytes, tell, cancellationToken).ConfigureAwait(false);
+        await (journal?.CommitAsync(into, [], piece.Range is null ? [StepOf(table)] : [], cancellationToken) ?? into.ExecuteAsync(["commit"], cancellationToken)).ConfigureAwait(false);
     }
 
     private Task RelayAsync(ScriptConnection from, string copyOut, ScriptConnection into, string copyIn, bool isLarge, Action<long> tell, CancellationToken cancellationToken) => into.CopyInAsync(copyIn, async rows =>
@@ -429,38 +426,47 @@ internal sealed partial class InitialCopy : IAsyncDisposable
         }
     }, cancellationToken);
 
-    // They are there, empty, with their owners: pg_dump's definitions make them. Their content comes in pieces, as rows of one table, and not in a round trip for each.
+    // Their content comes in pieces, as rows of one table, and not in a round trip for each.
     private async Task LargeObjectsAsync(ConnectionUrl target, CopyJournal? journal, CancellationToken cancellationToken)
     {
         var from = await _source.ShareAsync(cancellationToken).ConfigureAwait(false);
         await using var _ = from.ConfigureAwait(false);
+        if (!(journal?.WasBegun ?? false) && (await from.QueryAsync("select exists (select from pg_largeobject_metadata)::text", cancellationToken).ConfigureAwait(false))[0][0] != "true")
+            return;
         var into = await ConnectAsync(target, cancellationToken).ConfigureAwait(false);
         await using var __ = into.ConfigureAwait(false);
-        if ((await into.QueryAsync("select exists (select from pg_largeobject_metadata)::text", cancellationToken).ConfigureAwait(false))[0][0] != "true")
-            return;
-        await into.QueryAsync(LogicalRestore.RowSettings, cancellationToken).ConfigureAwait(false);
-        await into.QueryAsync("begin", cancellationToken).ConfigureAwait(false);
-        await into.QueryAsync("create temp table pieces (oid oid, piece bigint, content bytea) on commit drop", cancellationToken).ConfigureAwait(false);
-        // Of another moment, if an earlier run left any.
-        if (journal?.WasBegun ?? false)
-        {
-            var there = (await from.QueryAsync("select coalesce(string_agg(oid::text, ','), '') from pg_largeobject_metadata", cancellationToken).ConfigureAwait(false))[0][0]!;
-            await into.QueryAsync($"select count(case when oid = any ('{"{" + there + "}"}') then lo_truncate(lo_open(oid, x'20000'::int), 0) else lo_unlink(oid) end)::text from pg_largeobject_metadata", cancellationToken).ConfigureAwait(false);
-        }
-
+        await into.ExecuteAsync(["begin", LogicalRestore.RowSettings, "create temp table pieces (oid oid, piece bigint, content bytea) on commit drop"], cancellationToken).ConfigureAwait(false);
         var copy = string.Create(CultureInfo.InvariantCulture, $"""
             copy (with recursive pieces (oid, piece, content) as (
                 select oid, 0::bigint, lo_get(oid, 0, {LargeObjectPiece}) from pg_largeobject_metadata
                 union all select oid, piece + 1, lo_get(oid, (piece + 1) * {LargeObjectPiece}, {LargeObjectPiece}) from pieces where length(content) = {LargeObjectPiece})
-            select * from pieces where length(content) > 0) to stdout
+            select * from pieces) to stdout (format binary)
             """);
-        await RelayAsync(from, copy, into, "copy pieces from stdin", isLarge: true, static _ => { }, cancellationToken).ConfigureAwait(false);
-        await into.QueryAsync($"select count(*)::text from (select lo_put(oid, piece * {LargeObjectPiece}, content) from pieces offset 0) as put", cancellationToken).ConfigureAwait(false);
-        await into.QueryAsync("commit", cancellationToken).ConfigureAwait(false);
+        await RelayAsync(from, copy, into, "copy pieces from stdin (format binary)", isLarge: true, static _ => { }, cancellationToken).ConfigureAwait(false);
+        await into.ExecuteAsync(
+        [
+            "analyze pieces",
+            // Of another moment, if an earlier run left any.
+            "select count(case when oid in (select oid from pieces) then lo_truncate(lo_open(oid, x'20000'::int), 0) else lo_unlink(oid) end) from pg_largeobject_metadata",
+            "select count(lo_create(oid)) from pieces where piece = 0 and oid not in (select oid from pg_largeobject_metadata)",
+            string.Create(CultureInfo.InvariantCulture, $"select count(*) from (select lo_put(oid, piece * {LargeObjectPiece}, content) from pieces where length(content) > 0 offset 0) as put"),
+            "commit",
+        ], cancellationToken).ConfigureAwait(false);
+        // Each has a lock on its object until the transaction ends.
+        foreach (var some in (await from.QueryAsync(_withOwners ? $"{Rights} union all {Words} order by 1" : $"{Words} order by 1", cancellationToken, _withOwners ? [target.User] : []).ConfigureAwait(false)).Chunk(LargeObjectsTogether))
+            await into.ExecuteAsync(["begin", .. some.Select(row => row[1]!), "commit"], cancellationToken).ConfigureAwait(false);
     }
 
-    [GeneratedRegex(@"^(SELECT pg_catalog\.lo_create|ALTER LARGE OBJECT|GRANT .* ON LARGE OBJECT|REVOKE .* ON LARGE OBJECT).*\n|^--.*\n|^\s*\n", RegexOptions.Multiline)]
-    private static partial Regex LargeObjectLine();
+    // What pg_dump would write of them.
+    private const string Rights = """
+        select 1, format('alter large object %s owner to %I', oid, pg_get_userbyid(lomowner)) from pg_largeobject_metadata where pg_get_userbyid(lomowner) <> $1
+        union all select 2, format('revoke all on large object %s from %I', oid, pg_get_userbyid(lomowner)) from pg_largeobject_metadata where lomacl is not null
+        union all select 3, format('grant %s on large object %s to %s%s', privilege_type, oid, case grantee when 0 then 'public' else quote_ident(pg_get_userbyid(grantee)) end, case when is_grantable then ' with grant option' end) from pg_largeobject_metadata, aclexplode(lomacl)
+        """;
+    private const string Words = """
+        select 4, format('comment on large object %s is %L', objoid, description) from pg_description where classoid = 'pg_largeobject'::regclass
+        union all select 5, format('security label for %I on large object %s is %L', provider, objoid, label) from pg_seclabel where classoid = 'pg_largeobject'::regclass
+        """;
 
     [GeneratedRegex(@"^(CREATE|ALTER) PUBLICATION pgd_[0-9a-f]{8}(_truncated)?\b|^(CREATE|ALTER) SCHEMA pgd_replicate\b|^COMMENT ON SCHEMA pgd_replicate\b")]
     private static partial Regex Ours();

@@ -301,12 +301,11 @@ internal sealed class Preflight(DatabaseReplica replica, IReadOnlyList<SourceTab
 
     private async Task LocaleAsync(CancellationToken cancellationToken)
     {
-        const string sql = "select pg_encoding_to_char(encoding), datcollate, datctype from pg_database where datname = current_database()";
-        var (there, here) = ((await replica.AskSourceAsync(sql, cancellationToken).ConfigureAwait(false))[0], (await replica.AskTargetAsync(sql, cancellationToken).ConfigureAwait(false))[0]);
-        if (there[0] != here[0])
-            Add("encoding", here[0] == "UTF8" ? Severity.Warning : Severity.Problem, $"text is {there[0]} at the source and {here[0]} at the target", "Have the target's database made by replicate init, or make it with that encoding.");
-        if (there[1] != here[1])
-            Add("collation", Severity.Warning, $"text is sorted by {there[1]} at the source and by {here[1]} at the target");
+        var (there, here) = (DatabaseLocale.Of(await replica.AskSourceAsync(DatabaseLocale.Question, cancellationToken).ConfigureAwait(false)), DatabaseLocale.Of(await replica.AskTargetAsync(DatabaseLocale.Question, cancellationToken).ConfigureAwait(false)));
+        if (there.Encoding != here.Encoding)
+            Add("encoding", here.Encoding == "UTF8" ? Severity.Warning : Severity.Problem, $"text is {there.Encoding} at the source and {here.Encoding} at the target", "Have the target's database made by replicate init, or make it with that encoding.");
+        if (there.Name != here.Name)
+            Add("collation", Severity.Warning, $"text is sorted by {there.Name} at the source and by {here.Name} at the target");
     }
 
     private static int Number(string? text) => int.Parse(text!, CultureInfo.InvariantCulture);

@@ -58,13 +58,14 @@ internal static class Publication
     public static Task CompleteAsync(DatabaseReplica replica, CancellationToken cancellationToken) => replica.AskSourceAsync($"drop publication if exists {Truncations(replica)}", cancellationToken);
 
     /// <summary>Removes it; nothing happens if there is none.</summary>
-    public static async Task RemoveAsync(DatabaseReplica replica, CancellationToken cancellationToken)
-    {
-        await CompleteAsync(replica, cancellationToken).ConfigureAwait(false);
-        await replica.AskSourceAsync($"drop publication if exists {replica.Name}", cancellationToken).ConfigureAwait(false);
-    }
+    public static Task RemoveAsync(DatabaseReplica replica, CancellationToken cancellationToken) => replica.AskSourceAsync(Removal(replica.Name), cancellationToken);
 
-    private static string Truncations(DatabaseReplica replica) => $"{replica.Name}_truncated";
+    /// <summary>The statement that removes it.</summary>
+    public static string Removal(string name) => $"drop publication if exists {name}, {Truncations(name)}";
+
+    private static string Truncations(DatabaseReplica replica) => Truncations(replica.Name);
+
+    private static string Truncations(string name) => $"{name}_truncated";
 
     /// <summary>The tables that could be published and were not when the copy was made, or are not any more.</summary>
     public static async Task<IReadOnlyList<string>> PublishableAsync(DatabaseReplica replica, CancellationToken cancellationToken) => [.. (await replica.AskSourceAsync(Publishable + " order by 1, 2", cancellationToken).ConfigureAwait(false)).Select(row => LogicalSource.QuotedName(row[0]!, row[1]!))];

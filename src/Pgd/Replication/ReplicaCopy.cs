@@ -186,20 +186,19 @@ internal sealed class ReplicaCopy(ConnectionUrl source, ConnectionUrl target, Re
 
         var from = await ScriptConnection.OpenAsync(source, DatabaseReplica.Application, null, cancellationToken).ConfigureAwait(false);
         await using var _ = from.ConfigureAwait(false);
-        var said = (await from.QueryAsync("select pg_encoding_to_char(encoding), datcollate, datctype from pg_database where datname = current_database()", cancellationToken).ConfigureAwait(false))[0];
+        var locale = DatabaseLocale.Of(await from.QueryAsync(DatabaseLocale.Question, cancellationToken).ConfigureAwait(false));
         var maintenance = await MaintenanceAsync(cancellationToken).ConfigureAwait(false);
         await using var __ = maintenance.ConfigureAwait(false);
-        var statement = $"create database {AdminConnection.QuoteIdentifier(target.Database)} template template0 encoding {AdminConnection.QuoteLiteral(said[0]!)}";
         try
         {
             try
             {
-                await maintenance.QueryAsync($"{statement} lc_collate {AdminConnection.QuoteLiteral(said[1]!)} lc_ctype {AdminConnection.QuoteLiteral(said[2]!)}", cancellationToken).ConfigureAwait(false);
+                await maintenance.QueryAsync(locale.Definition(target.Database, owner: null, maintenance.Connection.PostgreSqlVersion.Major), cancellationToken).ConfigureAwait(false);
             }
-            catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.WrongObjectType or PostgresErrorCodes.InvalidParameterValue)
+            catch (PostgresException e) when (DatabaseLocale.IsMissing(e))
             {
-                reporter.Warn($"the text of {source.Database} is sorted by {said[1]} at the source, which the target does not have: there it is sorted by the server's own locale");
-                await maintenance.QueryAsync(statement, cancellationToken).ConfigureAwait(false);
+                reporter.Warn(locale.SortedOtherwise(source.Database));
+                await maintenance.QueryAsync(locale.DefinitionWithoutLocale(target.Database, owner: null), cancellationToken).ConfigureAwait(false);
             }
         }
         catch (PostgresException e)

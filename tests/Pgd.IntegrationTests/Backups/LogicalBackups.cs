@@ -40,6 +40,7 @@ public sealed class LogicalBackups : IAsyncLifetime
         create trigger loud before insert on parts for each row execute function shout();
         grant select on sales.orders to app; alter table parent owner to "odd ""role""";
         select lo_from_bytea(4711, decode(repeat('c0ffee', 700000), 'hex')), lo_create(4712);
+        alter large object 4712 owner to "odd ""role"""; grant update on large object 4712 to app with grant option; grant select on large object 4711 to public; revoke update on large object 4711 from current_user; comment on large object 4711 is 'it''s \ "it"';
         select setval('sales.orders_id_seq', 9000);
         """";
 

@@ -61,6 +61,23 @@ public sealed class LogicalReplicas
         await servers.CleanAsync();
     }
 
+    [Theory]
+    [InlineData(15)]
+    [InlineData(17)]
+    public async Task Text_is_sorted_as_at_the_source_and_where_that_cannot_be_it_is_said(int target)
+    {
+        using var servers = await TwoServers.StartAsync(target);
+        await servers.Source.AskAsync("drop database shop");
+        await servers.Source.AskAsync("create database shop template template0 locale_provider icu icu_locale 'de-u-kn-true' encoding 'UTF8'");
+        var hasIcu = await servers.Target.AskAsync("select exists (select from pg_collation where collprovider = 'i')::text") == "true";
+
+        var told = await servers.SucceedAsync("init");
+
+        Assert.Equal(hasIcu, await servers.AskTargetAsync("select concat_ws(' ', 'B' > 'a', 'x10' > 'x9') from pg_database where datname = current_database()") == "t t");
+        Assert.Equal(!hasIcu, told.Contains("sorted by ICU's de-u-kn-true", StringComparison.Ordinal));
+        Assert.Equal(!hasIcu, (await servers.SucceedAsync("validate")).Contains("sorted by ICU's de-u-kn-true at the source", StringComparison.Ordinal));
+    }
+
     [Fact]
     public async Task What_cannot_be_replicated_is_said_before_anything_is_made_with_what_to_type()
     {

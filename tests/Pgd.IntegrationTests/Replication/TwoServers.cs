@@ -39,6 +39,10 @@ internal sealed class TwoServers : IDisposable
             alter table nothing replica identity full; alter table parts disable trigger loud;
             create table coded (code text not null, other text not null, n int, unique (other, code)); alter table coded replica identity using index coded_other_code_key;
             create table emptied (id int primary key, t text);
+            create table kinds (id int primary key, a bool, b "char", c name, d smallint[], e real, f float8, g numeric, h numeric[], i time, j timetz, k timestamp, l timestamptz, m interval, n uuid, o json, p jsonb[], q inet, r cidr, s macaddr, t macaddr8, u bit(3), v varbit, w char(5), x varchar(5)[], y bytea[], z date);
+            insert into kinds (id) values (0);
+            insert into kinds values (1, true, 'x', 'ключ', '[-1:0][2:3]={{1,null},{3,4}}', 'NaN', '-0', 'NaN', '{1.10,-0.000,1e300}', '24:00', '23:59:59.999999+15:59', '4713-01-01 BC', 'infinity', '-1 year 2 mons -3 days 04:05:06.7', '00000000-0000-0000-0000-00000000000a',
+                '{"a" :  1, "a":2}', array['{"b": [1.0, "\n\t"]}', null]::jsonb[], '::1/64', '10.0.0.0/8', '08:00:2b:01:02:03', '08:00:2b:01:02:03:04:05', '101', '', 'ab', array['', E'\\.', null], '{"\\x00ff"}', '-infinity');
             """);
         return servers;
     }
