@@ -83,6 +83,9 @@ public sealed record ConnectionUrl
     {
         var builder = NpgsqlText.Builder(this);
         builder.Pooling = false;
+        // As libpq does, which our own programs use: who names an authority has it looked at.
+        if (builder.SslMode == SslMode.Require && builder.RootCertificate is { } root && File.Exists(root))
+            builder.SslMode = SslMode.VerifyCA;
         return builder;
     }
 

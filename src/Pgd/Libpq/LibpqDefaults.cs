@@ -8,7 +8,15 @@ internal static class LibpqDefaults
 {
     private const int DefaultPort = 5432;
 
-    private static readonly string[] SslModes = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
+    // What is wrong here is refused by each program that uses libpq, and by some only after others have begun.
+    private static readonly (string Keyword, string[] Values)[] Choices =
+    [
+        ("sslmode", ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]), ("sslnegotiation", ["postgres", "direct"]), ("sslcertmode", ["disable", "allow", "require"]),
+        ("gssencmode", ["disable", "prefer", "require"]), ("channel_binding", ["disable", "prefer", "require"]),
+        ("target_session_attrs", ["any", "read-write", "read-only", "primary", "standby", "prefer-standby"]), ("load_balance_hosts", ["disable", "random"]),
+    ];
+
+    private static readonly string[] Numbers = ["connect_timeout", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout"];
 
     public static ConnectionUrl Complete(Dictionary<string, string> given, LibpqEnvironment environment)
     {
@@ -30,8 +38,17 @@ internal static class LibpqDefaults
         // libpq: the system's certificates are no protection at all without the check of the name.
         if (values.GetValueOrDefault("sslrootcert") == "system")
             values.TryAdd("sslmode", "verify-full");
-        if (values.GetValueOrDefault("sslmode") is { Length: > 0 } mode && !SslModes.Contains(mode))
-            throw Malformed.Parameter($"sslmode must be one of {string.Join(", ", SslModes)}.");
+        foreach (var (keyword, choices) in Choices)
+        {
+            if (NotEmpty(values, keyword) is { } value && !choices.Contains(value))
+                throw Malformed.Parameter($"{keyword} must be one of {string.Join(", ", choices)}.");
+        }
+
+        foreach (var keyword in Numbers)
+        {
+            if (NotEmpty(values, keyword) is { } value && !int.TryParse(value, NumberStyles.Integer, CultureInfo.InvariantCulture, out _))
+                throw Malformed.Parameter($"{keyword} must be a number.");
+        }
 
         var hosts = Hosts(values, environment);
         var user = NotEmpty(values, "user") ?? environment.UserName;

@@ -1,5 +1,4 @@
 using System.Data.Common;
-using System.Net.Sockets;
 using Npgsql;
 using NpgsqlTypes;
 using Pgd.Libpq;
@@ -47,15 +46,7 @@ internal sealed class ScriptConnection : IAsyncDisposable
         catch (Exception e)
         {
             await opened.DisposeAsync();
-            throw e switch
-            {
-                PostgresException { SqlState: PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification } refused =>
-                    new PgdException(ExitCode.Failed, $"{url} refuses the login: {refused.MessageText}", "Check user and password; --password-stdin reads the password from standard input, and ~/.pgpass is read as well.", e),
-                PostgresException refused => new PgdException(refused.SqlState == PostgresErrorCodes.InvalidCatalogName ? ExitCode.NotFound : ExitCode.Failed, $"cannot connect to {url}: {refused.MessageText}", inner: e),
-                NpgsqlException or SocketException or TimeoutException or System.Security.Authentication.AuthenticationException =>
-                    new PgdException(ExitCode.Failed, $"cannot connect to {url}: {Innermost(e)}", inner: e),
-                _ => e,
-            };
+            throw await FailedConnection.OfAsync(url, e, cancellationToken);
         }
     }
 
@@ -123,7 +114,15 @@ internal sealed class ScriptConnection : IAsyncDisposable
         }
         catch
         {
-            await ((NpgsqlRawCopyStream)stream).CancelAsync();
+            try
+            {
+                await ((NpgsqlRawCopyStream)stream).CancelAsync();
+            }
+            catch (Exception e) when (e is ObjectDisposedException or NpgsqlException or IOException)
+            {
+                // The server has ended it, as what was thrown first tells.
+            }
+
             throw;
         }
 

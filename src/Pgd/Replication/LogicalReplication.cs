@@ -130,7 +130,7 @@ public sealed class LogicalReplication
         await ReplicationSlot.RequireAsync(replica, cancellationToken).ConfigureAwait(false);
         var was = await Subscription.IsEnabledAsync(replica, cancellationToken).ConfigureAwait(false);
         if (was is null)
-            await Subscription.MakeAsync(replica, UriText.Write((publisher ?? replica.Source) with { Database = replica.Source.Database }), cancellationToken).ConfigureAwait(false);
+            await Subscription.MakeAsync(replica, (publisher ?? Subscription.WithWholePaths(replica.Source)) with { Database = replica.Source.Database }, cancellationToken).ConfigureAwait(false);
         else if (was == false)
             await replica.AskTargetAsync($"alter subscription {replica.Name} enable", cancellationToken).ConfigureAwait(false);
         Fault.Here("sync:made");

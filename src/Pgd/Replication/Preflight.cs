@@ -276,10 +276,29 @@ internal sealed class Preflight(DatabaseReplica replica, IReadOnlyList<SourceTab
             Add("subscription", Severity.Ok, $"{replica.Target.User} may make one");
         }
 
+        // Who is none may not look.
+        if (said[0] == "true")
+            await FilesAsync(cancellationToken).ConfigureAwait(false);
         if (Number(said[3]) <= Number(said[6]))
             Add("workers", Severity.Problem, $"the target has no worker left for a subscription (max_logical_replication_workers is {said[3]})", $"ALTER SYSTEM SET max_logical_replication_workers = {Number(said[3]) + 4}; and restart it (max_worker_processes is {said[7]}).");
         if (Number(said[4]) <= Number(said[5]))
             Add("workers", Severity.Problem, $"the target has no origin left for a subscription (max_replication_slots is {said[4]})", $"ALTER SYSTEM SET max_replication_slots = {Number(said[4]) + 5}; and restart it.");
+    }
+
+    // The target's server connects by itself, perhaps on another machine.
+    private async Task FilesAsync(CancellationToken cancellationToken)
+    {
+        foreach (var (keyword, path) in Subscription.FilesOf(Subscription.WithWholePaths(replica.Source)))
+        {
+            try
+            {
+                await replica.Into.QueryAsync("select (length(pg_read_binary_file($1, 0, 1)) > 0)::text", cancellationToken, path).ConfigureAwait(false);
+            }
+            catch (PostgresException e)
+            {
+                Add("subscription", Severity.Warning, $"the target's server does not read {path}, the {keyword} of --source, and connects to the source by itself: {e.MessageText}", $"Put it there, readable for the account of the server; or say what it has: dotnet pgd replicate sync --publisher 'postgresql://…?{keyword}=FILE'");
+            }
+        }
     }
 
     private async Task ReadableAsync(CancellationToken cancellationToken)
