@@ -6,6 +6,9 @@ namespace Pgd.Replication;
 /// <summary>What of a copy is done already. It is written into the target itself, in the same transaction as what is done: after whatever end, what it names is there, and what it does not name is not.</summary>
 internal sealed class CopyJournal
 {
+    /// <summary>What the steps begin with that copy the rows of a table.</summary>
+    public const string Rows = "rows ";
+
     private readonly HashSet<string> _done;
     private readonly Lock _lock = new();
 

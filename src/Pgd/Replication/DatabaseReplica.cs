@@ -106,6 +106,7 @@ internal sealed class DatabaseReplica : IAsyncDisposable
     {
         PostgresException { SqlState: PostgresErrorCodes.InsufficientPrivilege } refused => new(ExitCode.Unsafe, $"{url.User} may not do that in {url}: {refused.MessageText}", refused.Hint ?? "dotnet pgd replicate validate says which rights are missing, and how to give them.", e),
         PostgresException { SqlState: PostgresErrorCodes.LockNotAvailable } refused => new(ExitCode.Locked, $"{url}: {refused.MessageText}", "Somebody redefines a table, and nothing shall wait behind us. Try again later.", e),
+        PostgresException { SqlState: PostgresErrorCodes.DiskFull } refused => new(ExitCode.NoRoom, $"the disk of {url} is full: {refused.MessageText}", "Make room there, and run the same again: it goes on where it was.", e),
         PostgresException refused => new(ExitCode.Failed, $"{url}: {refused.MessageText}{(refused.Detail is null ? "" : $" ({refused.Detail})")}", refused.Hint, e),
         _ => new(ExitCode.Failed, $"the connection to {url} was lost: {ScriptConnection.Innermost(e)}", "Run the same again.", e),
     };

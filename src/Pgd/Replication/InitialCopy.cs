@@ -28,7 +28,7 @@ internal sealed partial class InitialCopy : IAsyncDisposable
 
     private InitialCopy(LogicalSource source, IReadOnlyList<SourceTable> tables, string before, string after, bool withOwners, IEnumerable<string> owners, DatabaseLocale locale)
     {
-        (_source, Tables, _before, _after, _withOwners, Locale) = (source, [.. tables.Where(table => table.HasRows)], before, after, withOwners, locale);
+        (_source, Tables, WithoutRows, _before, _after, _withOwners, Locale) = (source, [.. tables.Where(table => table.HasRows)], [.. tables.Where(table => !table.HasRows)], before, after, withOwners, locale);
         Owner = owners.First();
         Roles = [.. LogicalRestore.RolesIn(before + after).Concat(owners).Distinct(StringComparer.Ordinal)];
     }
@@ -41,6 +41,9 @@ internal sealed partial class InitialCopy : IAsyncDisposable
 
     /// <summary>The tables of which rows are copied, the largest first.</summary>
     public IReadOnlyList<SourceTable> Tables { get; }
+
+    /// <summary>The tables of which only the definition is copied.</summary>
+    public IReadOnlyList<SourceTable> WithoutRows { get; }
 
     /// <summary>What the database has and is not copied, with what cannot be without it.</summary>
     public IReadOnlyList<string> LeftOut { get; private init; } = [];
@@ -190,13 +193,15 @@ internal sealed partial class InitialCopy : IAsyncDisposable
         }
         catch (PostgresException e)
         {
-            throw new PgdException(ExitCode.Failed, $"the new server refused a part of {_source.Url}: {e.MessageText}{(e.Detail is null ? "" : $" ({e.Detail})")}",
-                e.SqlState is PostgresErrorCodes.UndefinedFile or PostgresErrorCodes.FeatureNotSupported ? "If it is an extension: install it on this machine, or use an image that has it (--image)."
-                : e.SqlState == PostgresErrorCodes.ForeignKeyViolation && Tables.Any(table => table.Rows is not null) ? "A filter leaves out rows that others refer to: leave those out as well." : null, e);
+            throw Refused(target, e, journal);
+        }
+        catch (TargetRefusal e)
+        {
+            throw Refused(target, (PostgresException)e.InnerException!, journal);
         }
         catch (NpgsqlException e)
         {
-            throw new PgdException(ExitCode.Failed, $"a connection was lost while {_source.Url} was copied: {ScriptConnection.Innermost(e)}", journal is null ? "Nothing of it is left. Try again." : "Run the same again: it goes on where it was.", e);
+            throw new PgdException(ExitCode.Failed, $"a connection was lost while {_source.Url} was copied: {ScriptConnection.Innermost(e)}", journal is null ? "Nothing of it is left. Try again." : "Run the same again: it goes on where it was. If a server has ended, its log says why: one that cannot write its log ends because its disk is full.", e);
         }
     }
 
@@ -211,6 +216,12 @@ internal sealed partial class InitialCopy : IAsyncDisposable
             await session.QueryAsync($"analyze {string.Join(", ", some.Select(table => table.Name))}", token).ConfigureAwait(false);
         }).ConfigureAwait(false);
     }
+
+    private PgdException Refused(ConnectionUrl target, PostgresException e, CopyJournal? journal) =>
+        e.SqlState == PostgresErrorCodes.DiskFull ? (journal is not null ? DatabaseReplica.Refused(target, e) : new PgdException(ExitCode.NoRoom, $"the disk of the new server is full: {e.MessageText}", "Nothing of it is left. Make room, and try again.", e))
+        : new PgdException(ExitCode.Failed, $"the new server refused a part of {_source.Url}: {e.MessageText}{(e.Detail is null ? "" : $" ({e.Detail})")}",
+            e.SqlState is PostgresErrorCodes.UndefinedFile or PostgresErrorCodes.FeatureNotSupported ? "If it is an extension: install it on this machine, or use an image that has it (--image)."
+            : e.SqlState == PostgresErrorCodes.ForeignKeyViolation && Tables.Any(table => table.Rows is not null) ? "A filter leaves out rows that others refer to: leave those out as well." : null, e);
 
     public ValueTask DisposeAsync() => _source.DisposeAsync();
 
@@ -227,7 +238,7 @@ internal sealed partial class InitialCopy : IAsyncDisposable
         await journal.CommitAsync(connection, ["begin"], [step], cancellationToken).ConfigureAwait(false);
     }
 
-    private static string StepOf(SourceTable table) => $"rows {table.QuotedName}";
+    private static string StepOf(SourceTable table) => CopyJournal.Rows + table.QuotedName;
 
     private async Task RowsAsync(ConnectionUrl target, CopyJournal? journal, IReporter reporter, CancellationToken cancellationToken)
     {
@@ -388,7 +399,7 @@ internal sealed partial class InitialCopy : IAsyncDisposable
     {
         try
         {
-            if (!await _source.ReadAsync(from, piece.Table, () => CopyAsync(from, into, piece, journal, tell, cancellationToken), cancellationToken).ConfigureAwait(false))
+            if (!await _source.ReadAsync(from, piece.Table, () => ApartAsync(() => CopyAsync(from, into, piece, journal, tell, cancellationToken)), cancellationToken).ConfigureAwait(false))
                 _gone[piece.Table.Oid] = piece.Table;
             return true;
         }
@@ -396,6 +407,19 @@ internal sealed partial class InitialCopy : IAsyncDisposable
         {
             await into.QueryAsync("rollback", cancellationToken).ConfigureAwait(false);
             return false;
+        }
+    }
+
+    // Who reads takes for the source's what is said meanwhile.
+    private static async Task ApartAsync(Func<Task> copy)
+    {
+        try
+        {
+            await copy().ConfigureAwait(false);
+        }
+        catch (PostgresException e)
+        {
+            throw new TargetRefusal(e);
         }
     }
 
@@ -488,6 +512,9 @@ internal sealed partial class InitialCopy : IAsyncDisposable
 
         public override ValueTask CompleteAsync(CancellationToken cancellationToken) => ValueTask.CompletedTask;
     }
+
+    /// <summary>What the target says while the source is read.</summary>
+    private sealed class TargetRefusal(PostgresException e) : Exception(e.MessageText, e);
 
     /// <summary>What one session reads at a time.</summary>
     private sealed record Piece(SourceTable Table, string? Range, long Bytes)

@@ -68,12 +68,48 @@ internal sealed class ReplicaCopy(ConnectionUrl source, ConnectionUrl target, Re
             {
                 reporter.Step($"{e.Message}; once more");
             }
+            catch when (slot is not null)
+            {
+                await slot.Slot.DisposeAsync().ConfigureAwait(false);
+                await TakeBackAsync(replica).ConfigureAwait(false);
+                throw;
+            }
             finally
             {
                 if (slot is not null)
                     await slot.Slot.DisposeAsync().ConfigureAwait(false);
             }
         }
+    }
+
+    // The same again begins at a new moment, with a slot of its own: this one would have the source keep its log for nobody.
+    private async Task TakeBackAsync(DatabaseReplica replica)
+    {
+        using var patience = new CancellationTokenSource(Patience);
+        try
+        {
+            if (replica.From.IsOpen)
+            {
+                await RemoveSlotAsync(replica, patience.Token).ConfigureAwait(false);
+                return;
+            }
+
+            var again = await DatabaseReplica.OpenAsync(source, target, patience.Token, replica.Name).ConfigureAwait(false);
+            await using var _ = again.ConfigureAwait(false);
+            await RemoveSlotAsync(again, patience.Token).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is PgdException or OperationCanceledException)
+        {
+            reporter.Warn($"{source} keeps its log for the slot {replica.Name}, until the same is run again or it is dropped there: select pg_drop_replication_slot('{replica.Name}');");
+        }
+    }
+
+    private static async Task RemoveSlotAsync(DatabaseReplica replica, CancellationToken cancellationToken)
+    {
+        // What was begun may be a transaction that failed.
+        await replica.AskSourceAsync("rollback", cancellationToken).ConfigureAwait(false);
+        await ReplicationSlot.RemoveWhenFreeAsync(replica, cancellationToken).ConfigureAwait(false);
+        await Publication.RemoveAsync(replica, cancellationToken).ConfigureAwait(false);
     }
 
     // The list of what is published has to be there before the slot, and what is copied is known after it.
@@ -90,7 +126,15 @@ internal sealed class ReplicaCopy(ConnectionUrl source, ConnectionUrl target, Re
         // Not while we keep its tables from being truncated: who wants to do that would wait for us, and we for him.
         var published = await Publication.MakeAsync(replica, tables, cancellationToken).ConfigureAwait(false);
         Fault.Here("init:publication");
-        return new(await ReplicationSlot.CreateAsync(replica, reporter, cancellationToken).ConfigureAwait(false), tables, published);
+        try
+        {
+            return new(await ReplicationSlot.CreateAsync(replica, reporter, cancellationToken).ConfigureAwait(false), tables, published);
+        }
+        catch
+        {
+            await TakeBackAsync(replica).ConfigureAwait(false);
+            throw;
+        }
     }
 
     private async Task<CopiedDatabase> CopyAsync(DatabaseReplica replica, ReplicaRecord record, PublishedSlot? slot, CancellationToken cancellationToken)
@@ -101,7 +145,7 @@ internal sealed class ReplicaCopy(ConnectionUrl source, ConnectionUrl target, Re
         if (slot is not null)
             await slot.Slot.DisposeAsync().ConfigureAwait(false);
         record = await record.OfAsync(replica, slot?.Slot.Lsn, copy.DataAsOf, cancellationToken).ConfigureAwait(false);
-        await ReplicaRecord.MeansRowsAsync(replica, copy.Tables, cancellationToken).ConfigureAwait(false);
+        await ReplicaRecord.MeansRowsAsync(replica, copy.Tables.Concat(copy.WithoutRows), cancellationToken).ConfigureAwait(false);
         Fault.Here("init:slot");
         if (copy.LeftOut.Count > 0)
             reporter.Step($"without {string.Join(", ", copy.LeftOut.Take(5))}{(copy.LeftOut.Count > 5 ? $" and {copy.LeftOut.Count - 5} more" : "")}");
