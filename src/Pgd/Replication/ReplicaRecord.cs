@@ -62,6 +62,11 @@ internal sealed record ReplicaRecord(string Name, string? Lsn, DateTimeOffset? D
             await replica.AskTargetAsync($"insert into {Schema}.rows values ($1, $2)", cancellationToken, table.QuotedName, table.Rows).ConfigureAwait(false);
     }
 
+    /// <summary>The tables of which rows were copied, and those of which none were meant, by their quoted names.</summary>
+    public static async Task<(IReadOnlySet<string> Tables, IReadOnlySet<string> WithoutRows)> CopiedAsync(DatabaseReplica replica, CancellationToken cancellationToken) =>
+        ((await replica.AskTargetAsync($"select substr(step, {CopyJournal.Rows.Length + 1}) from {Schema}.done where starts_with(step, $1)", cancellationToken, CopyJournal.Rows).ConfigureAwait(false)).Select(row => row[0]!).ToHashSet(StringComparer.Ordinal),
+            (await replica.AskTargetAsync($"select of from {Schema}.rows where condition = $1", cancellationToken, SourceTable.NoRows).ConfigureAwait(false)).Select(row => row[0]!).ToHashSet(StringComparer.Ordinal));
+
     /// <summary>The same conditions as they were when the copy was made: by now the time in them is another one.</summary>
     /// <param name="target">The copy.</param>
     /// <param name="tables">The tables of the source.</param>

@@ -1,7 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using Pgd.Backups;
-using Pgd.Postgres;
 
 namespace Pgd.Replication;
 
@@ -109,9 +107,9 @@ public sealed record ReplicationStatus(string Source, string Target, string Name
             Tables = (await Publication.TablesAsync(replica, cancellationToken).ConfigureAwait(false))?.Count,
         };
         var isEnabled = await Subscription.IsEnabledAsync(replica, cancellationToken).ConfigureAwait(false);
+        var problems = await Drift.OfAsync(replica, cancellationToken).ConfigureAwait(false);
         if (isEnabled is null)
-            return status with { State = ReplicationState.Waiting, Problems = ["it does not follow yet, and what changes is kept at the source; have it follow: dotnet pgd replicate sync"] };
-        var problems = await DriftAsync(replica, status.Tables is null, cancellationToken).ConfigureAwait(false);
+            return status with { State = ReplicationState.Waiting, Problems = ["it does not follow yet, and what changes is kept at the source; have it follow: dotnet pgd replicate sync", .. problems] };
         if (isEnabled == false)
             return status with { State = ReplicationState.Stopped, Problems = ["its subscription is disabled, and what changes is kept at the source; have it follow again: dotnet pgd replicate sync", .. problems] };
         var (mark, began, before) = (await Heartbeat.MarkAsync(replica, cancellationToken).ConfigureAwait(false), Stopwatch.GetTimestamp(), await Heartbeat.ConfirmedAsync(replica, cancellationToken).ConfigureAwait(false));
@@ -138,42 +136,6 @@ public sealed record ReplicationStatus(string Source, string Target, string Name
             return status with { State = ReplicationState.Broken, Problems = problems.Count > 0 ? problems : [$"{(isAtWork ? "nothing was applied while it was waited for" : "its worker is not running")}{(status.Errors > 0 ? $", and {status.Errors} times a change could not be applied" : "")}: the reason is in the log of the target's server ({replica.Target.Host})"] };
         return status with { State = ReplicationState.Following, Problems = problems };
     }
-
-    // What PostgreSQL does not bring along, and stumbles over.
-    private static async Task<List<string>> DriftAsync(DatabaseReplica replica, bool isWithoutPublication, CancellationToken cancellationToken)
-    {
-        if (isWithoutPublication)
-            return [$"the source has no publication {replica.Name} any more; copy it anew: dotnet pgd replicate init --drop-existing"];
-        var there = await ColumnsAsync(replica.AskSourceAsync, replica.Name, cancellationToken).ConfigureAwait(false);
-        var here = (await ColumnsAsync(replica.AskTargetAsync, null, cancellationToken).ConfigureAwait(false)).Select(column => (column.Table, column.Name)).ToHashSet();
-        var tables = here.Select(column => column.Table).ToHashSet(StringComparer.Ordinal);
-        var problems = new List<string>();
-        foreach (var table in there.GroupBy(column => column.Table, StringComparer.Ordinal))
-        {
-            if (!tables.Contains(table.Key))
-            {
-                problems.Add($"the target has no table {table.Key}");
-                continue;
-            }
-
-            foreach (var column in table.Where(column => !here.Contains((column.Table, column.Name))))
-                problems.Add($"the target lacks the column {column.Name} of {table.Key}: ALTER TABLE {table.Key} ADD COLUMN {column.Name} {column.Type};");
-        }
-
-        // Tables without columns are not seen above, and need nothing.
-        var published = (await Publication.TablesAsync(replica, cancellationToken).ConfigureAwait(false))!;
-        var fresh = (await Publication.PublishableAsync(replica, cancellationToken).ConfigureAwait(false)).Where(table => !published.Contains(table) && !tables.Contains(table)).ToList();
-        if (fresh.Count > 0)
-            problems.Add($"the source has {string.Join(", ", fresh.Take(5))}{(fresh.Count > 5 ? $" and {fresh.Count - 5} more" : "")}, which the copy has not: {(fresh.Count == 1 ? "it was" : "they were")} left out, or made since; what is made since is copied by making the copy anew");
-        return problems;
-    }
-
-    private static async Task<IReadOnlyList<(string Table, string? Name, string? Type)>> ColumnsAsync(Func<string, CancellationToken, string?[], Task<List<string?[]>>> ask, string? publication, CancellationToken cancellationToken) => [.. (await ask($"""
-        select n.nspname, c.relname, quote_ident(a.attname), format_type(a.atttypid, a.atttypmod)
-        from pg_class c join pg_namespace n on n.oid = c.relnamespace left join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
-        where c.relkind in ('r', 'p') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema' {(publication is null ? "" : $"and exists (select from pg_publication_tables p where p.pubname = {AdminConnection.QuoteLiteral(publication)} and p.schemaname = n.nspname and p.tablename = c.relname)")}
-        order by 1, 2, a.attnum
-        """, cancellationToken, []).ConfigureAwait(false)).Select(row => (LogicalSource.QuotedName(row[0]!, row[1]!), row[2], row[3]))];
 
     private static long? Bytes(string? text) => text is null ? null : long.Parse(text, CultureInfo.InvariantCulture);
 }
