@@ -41,7 +41,7 @@ internal sealed class SubscriptionProgress
             if (watch.Elapsed > patience)
             {
                 throw new PgdException(ExitCode.Failed, $"{_target} is {said[1]} of the log behind {_source}{(said[2] == "true" ? "" : ", and does not read it")}",
-                    said[2] == "true" ? "Give it more time: --timeout 10m" : "dotnet pgd replicate status says whether the source was redefined, and what to type. Else its server's log says why: a row that does not fit stops a subscription.");
+                    said[2] == "true" ? "Give it more time: --timeout 10m. dotnet pgd replicate status says whether something hinders it." : "dotnet pgd replicate status says whether the source was redefined, and what to type. Else its server's log says why: a row that does not fit stops a subscription.");
             }
 
             await Task.Delay(Pause, cancellationToken).ConfigureAwait(false);

@@ -43,6 +43,8 @@ public sealed class EncryptedConnections : IDisposable
         Assert.Contains($"sslrootcert={Uri.EscapeDataString(_authority.Certificate)}", await servers.AskTargetAsync("select subconninfo from pg_subscription"), StringComparison.Ordinal);
         Assert.Contains("sslmode=verify-full", await servers.AskTargetAsync("select subconninfo from pg_subscription"), StringComparison.Ordinal);
         await SucceedAsync(servers, url, "cutover", "--max-pause", "30s");
+        var project = await servers.Root.InProcessAsync("project", "create", "prod", "--from", url);
+        Assert.True(project.Status == 0, project.ToString());
         await servers.CleanAsync();
     }
 
