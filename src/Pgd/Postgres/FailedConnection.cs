@@ -126,7 +126,8 @@ internal static class FailedConnection
         {
             try
             {
-                await (await source.OpenConnectionAsync(cancellationToken)).DisposeAsync();
+                await using var connection = source.CreateConnection();
+                await connection.OpenAsync(cancellationToken);
             }
             catch (Exception left) when (left is NpgsqlException or AuthenticationException or TimeoutException or IOException)
             {
