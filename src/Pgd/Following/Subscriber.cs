@@ -96,7 +96,7 @@ internal sealed class Subscriber(Workspace workspace, ProjectRecord project, Bra
             for (var attempt = 0; await from.QueryAsync($"select from pg_replication_slots where slot_name = {quoted} and active", cancellationToken).ConfigureAwait(false) is { Count: > 0 } && attempt < 100; attempt++)
                 await Task.Delay(50, cancellationToken).ConfigureAwait(false);
             await from.QueryAsync($"select pg_drop_replication_slot(slot_name)::text from pg_replication_slots where slot_name = {quoted}", cancellationToken).ConfigureAwait(false);
-            await from.QueryAsync(Publication.Removal(project.Subscription!), cancellationToken).ConfigureAwait(false);
+            await Publication.RemoveAsync(project.Subscription!, sql => from.QueryAsync(sql, cancellationToken), cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (e is PgdException or NpgsqlException)
         {

@@ -1,5 +1,10 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
+using Npgsql;
+using Pgd.Backups;
 using Pgd.IntegrationTests.Branches;
+using Pgd.Libpq;
+using Pgd.Replication;
 using Xunit;
 
 namespace Pgd.IntegrationTests.Replication;
@@ -59,6 +64,43 @@ public sealed class LogicalReplicas
         await servers.RefusedAsync(5, "init", [], "is a copy of");
         await servers.SucceedAsync("cleanup", filter);
         await servers.CleanAsync();
+    }
+
+    [Fact]
+    public async Task Nobody_who_writes_notices_that_a_publication_comes_and_goes()
+    {
+        const int rounds = 150, writers = 8, tables = 20;
+        using var servers = await TwoServers.StartAsync();
+        servers.Fill($"do $$ begin for i in 1..{tables} loop execute format('create table w%s as select 1 as id, 0 as n', i); execute format('alter table w%s add primary key (id)', i); end loop; end $$");
+        await servers.Target.AskAsync("create database shop");
+        ConnectionUrl there = new() { Host = "127.0.0.1", Port = servers.Source.Port, Database = "shop", User = "postgres" }, here = there with { Port = servers.Target.Port };
+        await using var source = await LogicalSource.OpenUnlockedAsync(there, TableSelection.All, snapshot: null, default);
+        await using var replica = await DatabaseReplica.OpenAsync(there, here, default);
+        using var end = new CancellationTokenSource();
+        var writing = Enumerable.Range(0, writers).Select(_ => WriteAsync()).ToList();
+
+        for (var round = 0; round < rounds && writing.TrueForAll(writer => !writer.IsCompleted); round++)
+        {
+            await Publication.MakeAsync(replica, source.Tables, default);
+            await Publication.RemoveAsync(replica, default);
+        }
+
+        await end.CancelAsync();
+        Assert.All(await Task.WhenAll(writing), count => Assert.True(count > 0));
+        Assert.Equal("0", await servers.AskSourceAsync("select count(*) from pg_publication"));
+
+        async Task<int> WriteAsync()
+        {
+            await using var connection = new NpgsqlConnection(string.Create(CultureInfo.InvariantCulture, $"Host=127.0.0.1;Port={servers.Source.Port};Database=shop;Username=postgres;Pooling=false"));
+            await connection.OpenAsync();
+            for (var count = 0; ; count++)
+            {
+                await using var command = new NpgsqlCommand(string.Create(CultureInfo.InvariantCulture, $"update w{1 + (count % tables)} set n = n + 1"), connection);
+                await command.ExecuteNonQueryAsync();
+                if (end.IsCancellationRequested)
+                    return count;
+            }
+        }
     }
 
     [Theory]
