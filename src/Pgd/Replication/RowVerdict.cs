@@ -40,8 +40,9 @@ internal sealed class RowVerdict(ScriptConnection source, ScriptConnection targe
     public Task<Verdict<KeylessRow>> OfRowsAsync(TablePair pair, IReadOnlyList<KeylessRow> rows, TimeSpan patience, CancellationToken cancellationToken) => OfAsync(rows, isWatched: false, async (session, atSource, asked) =>
     {
         var counts = (await session.QueryAsync(pair.ByHashes(atSource), cancellationToken, ScriptConnection.ArrayOf(asked.Select(row => row.Hash.Item1.ToString(CultureInfo.InvariantCulture)))).ConfigureAwait(false))
-            .ToDictionary(row => (long.Parse(row[0]!, CultureInfo.InvariantCulture), long.Parse(row[1]!, CultureInfo.InvariantCulture)), row => row[2]!);
-        return [.. asked.Select(row => counts.TryGetValue(row.Hash, out var count) ? new Version(count, count) : null)];
+            .ToDictionary(row => (long.Parse(row[0]!, CultureInfo.InvariantCulture), long.Parse(row[1]!, CultureInfo.InvariantCulture)), row => new Version(row[2]!, row[3]!));
+        // One that goes and one that comes leave their number as it was.
+        return [.. asked.Select(row => counts.GetValueOrDefault(row.Hash))];
     }, patience, cancellationToken);
 
     private async Task<Verdict<T>> OfAsync<T>(IReadOnlyList<T> suspects, bool isWatched, Func<ScriptConnection, bool, IReadOnlyList<T>, Task<Version?[]>> readAsync, TimeSpan patience, CancellationToken cancellationToken)

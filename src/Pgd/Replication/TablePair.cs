@@ -65,8 +65,8 @@ internal sealed partial class TablePair
     /// <summary>The same rows, all of their columns as text.</summary>
     public string TextByKeys(bool atSource) => $"select pgd_n::text{string.Concat(Columns.Select(column => $", (t.{column.Quoted})::text"))} from {FromKeys(atSource)}";
 
-    /// <summary>How often rows with some first hashes are there: $1 is an array of them. As rows, because a parameter that is an array would be searched from its beginning for each row.</summary>
-    public string ByHashes(bool atSource) => $"select h::text, i::text, count(*)::text from {Rows(atSource)} where h in (select unnest(cast($1 as bigint[]))) group by h, i";
+    /// <summary>How often rows with some first hashes are there, and what is another one when any of them is written: $1 is an array of the hashes. As rows, because a parameter that is an array would be searched from its beginning for each row.</summary>
+    public string ByHashes(bool atSource) => $"select h::text, i::text, count(*)::text, sum(hashtextextended(x, 0))::text from {Rows(atSource, ("concat_ws(' ', t.xmin, t.ctid)", "x"))} where h in (select unnest(cast($1 as bigint[]))) group by h, i";
 
     private IEnumerable<string> Expressions => Columns.Select(column => ColumnOf(column));
 

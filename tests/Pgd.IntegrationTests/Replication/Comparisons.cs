@@ -165,7 +165,7 @@ public sealed class Comparisons : IDisposable
             {
                 0 => $"insert into moving values ({10_000 + (written * 2) + writer}, 1, 'new')",
                 1 => $"delete from moving where id = {random.Next(10_000, 10_000 + (2 * written) + 1)}",
-                2 => $"update moving set id = {100_000 + (written * 2) + writer} where id = {random.Next(10_000, 10_000 + (2 * written) + 1)}",
+                2 => $"update moving set id = {100_000_000 + (written * 2) + writer} where id = {random.Next(10_000, 10_000 + (2 * written) + 1)}",
                 3 => $"insert into plain values ({random.Next(10)})",
                 4 => $"delete from plain where ctid = (select ctid from plain limit 1)",
                 _ => $"update moving set n = n + 1, note = repeat('y', {random.Next(20)}) where id = {id}",
