@@ -32,7 +32,8 @@ internal sealed record DatabaseLocale
     public static DatabaseLocale Of(List<string?[]> answer) => new(answer[0]);
 
     /// <summary>Whether a server refused a locale because it does not have it: its C library does not know it, or it was built without ICU.</summary>
-    public static bool IsMissing(PostgresException refused) => refused.SqlState is PostgresErrorCodes.WrongObjectType or PostgresErrorCodes.InvalidParameterValue or PostgresErrorCodes.FeatureNotSupported;
+    // What a server says that validates ICU's locales (icu_validation_level) has no code of its own.
+    public static bool IsMissing(PostgresException refused) => refused.SqlState is PostgresErrorCodes.WrongObjectType or PostgresErrorCodes.InvalidParameterValue or PostgresErrorCodes.FeatureNotSupported or PostgresErrorCodes.InternalError;
 
     /// <summary>The statement that makes a database like it.</summary>
     /// <param name="name">The new one's name.</param>

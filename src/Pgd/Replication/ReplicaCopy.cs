@@ -242,7 +242,10 @@ internal sealed class ReplicaCopy(ConnectionUrl source, ConnectionUrl target, Re
             catch (PostgresException e) when (DatabaseLocale.IsMissing(e))
             {
                 reporter.Warn(locale.SortedOtherwise(source.Database));
-                await maintenance.QueryAsync(locale.DefinitionWithoutLocale(target.Database, owner: null), cancellationToken).ConfigureAwait(false);
+                // After an error without a code the connection is closed.
+                var again = await MaintenanceAsync(cancellationToken).ConfigureAwait(false);
+                await using var ___ = again.ConfigureAwait(false);
+                await again.QueryAsync(locale.DefinitionWithoutLocale(target.Database, owner: null), cancellationToken).ConfigureAwait(false);
             }
         }
         catch (PostgresException e)
